@@ -1,0 +1,5 @@
+export * from './byte-range.js'
+export * from './digest.js'
+export * from './headers.js'
+export * from './messages.js'
+export * from './protocol-error.js'
