@@ -1,0 +1,31 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { estimateRemainingMs, PartitionGoodputs } from './completion-time.js'
+
+test('the expected rate is the total of equal partitions over their total time', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 1e8 }), { minLength: 1, maxLength: 12 }), (rates) => {
+      const goodputs = new PartitionGoodputs()
+      for (const rate of rates) goodputs.add(rate)
+      const last = rates.slice(-5)
+      const seconds = last.map((rate) => 1 / rate).reduce((a, b) => a + b, 0)
+      expect((goodputs.harmonicMean() ?? 0) / (last.length / seconds)).toBeCloseTo(1, 9)
+      expect(goodputs.robust()).toBeLessThanOrEqual((goodputs.harmonicMean() ?? 0) + 1e-9)
+    }),
+  )
+})
+
+test('the robust form divides by one plus the worst recent error', () => {
+  const goodputs = new PartitionGoodputs()
+  expect(goodputs.robust()).toBeUndefined()
+  goodputs.add(200)
+  goodputs.add(100)
+  // Predicted 200 where 100 came: error 1. Harmonic mean 133.3.
+  expect(goodputs.robust()).toBeCloseTo(133.333 / 2, 2)
+})
+
+test('the remaining time is bytes over rate, and a day at most', () => {
+  expect(estimateRemainingMs(1_000, 500)).toBe(2_000)
+  expect(estimateRemainingMs(1, 0)).toBe(86_400_000)
+  expect(estimateRemainingMs(0, 0)).toBe(0)
+})

@@ -1,0 +1,42 @@
+import { requireQuantity } from './predictor-error.js'
+
+/** MPC (Yin et al. 2015): the last five; measured as the best plain predictor (METHODS, Estimators). */
+const WINDOW = 5
+/** An answer is always finite: a day stands for "not in sight". */
+const LONGEST_MS = 86_400_000
+
+/**
+ * Rate to expect of a store's next partition: harmonic mean of the last five partition goodputs, and its robust form
+ * `HM / (1 + largest recent relative error)` for deadlines. Source: MPC, RobustMPC (METHODS, Estimators).
+ * Cold start: undefined.
+ */
+export class PartitionGoodputs {
+  readonly #recent: { bytesPerSecond: number; error: number }[] = []
+
+  add(bytesPerSecond: number): void {
+    requireQuantity('bytesPerSecond', bytesPerSecond)
+    if (bytesPerSecond === 0) return
+    const predicted = this.harmonicMean()
+    const error = predicted === undefined ? 0 : Math.abs(predicted - bytesPerSecond) / bytesPerSecond
+    this.#recent.push({ bytesPerSecond, error })
+    if (this.#recent.length > WINDOW) this.#recent.shift()
+  }
+
+  harmonicMean(): number | undefined {
+    if (this.#recent.length === 0) return undefined
+    return this.#recent.length / this.#recent.reduce((sum, { bytesPerSecond }) => sum + 1 / bytesPerSecond, 0)
+  }
+
+  robust(): number | undefined {
+    const mean = this.harmonicMean()
+    return mean === undefined ? undefined : mean / (1 + Math.max(...this.#recent.map(({ error }) => error)))
+  }
+}
+
+/** Time for `bytes` at a rate: finite even at a rate of zero (then a day). */
+export function estimateRemainingMs(bytes: number, bytesPerSecond: number): number {
+  requireQuantity('bytes', bytes)
+  requireQuantity('bytesPerSecond', bytesPerSecond)
+  if (bytes === 0) return 0
+  return Math.min(LONGEST_MS, (bytes / Math.max(bytesPerSecond, Number.MIN_VALUE)) * 1000)
+}

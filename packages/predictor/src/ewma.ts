@@ -1,0 +1,35 @@
+import { requireQuantity } from './predictor-error.js'
+
+/**
+ * Exponentially weighted mean whose samples weigh as long as they lasted, corrected for its start at zero:
+ * `a = 0.5^(w / halfLife)`, `E = (1 - a) x + a E`, answer `E / (1 - 0.5^(W / halfLife))`, W the sum of all weights.
+ * Source: Shaka player, `lib/abr/ewma.js` (METHODS, Estimators). Cold start: undefined.
+ */
+export class Ewma {
+  readonly #halfLifeMs: number
+  #biased = 0
+  #weightMs = 0
+
+  constructor(halfLifeMs: number) {
+    requireQuantity('halfLifeMs', halfLifeMs)
+    this.#halfLifeMs = Math.max(halfLifeMs, Number.MIN_VALUE)
+  }
+
+  /** Sum of the weights of all samples so far. */
+  get weightMs(): number {
+    return this.#weightMs
+  }
+
+  add(value: number, durationMs: number): void {
+    requireQuantity('value', value)
+    requireQuantity('durationMs', durationMs)
+    const kept = 0.5 ** (durationMs / this.#halfLifeMs)
+    this.#biased = (1 - kept) * value + kept * this.#biased
+    this.#weightMs += durationMs
+  }
+
+  estimate(): number | undefined {
+    const seen = 1 - 0.5 ** (this.#weightMs / this.#halfLifeMs)
+    return seen > 0 ? this.#biased / seen : undefined
+  }
+}

@@ -1,0 +1,52 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { FailureHistory } from './failure-history.js'
+
+const transfer = (history: FailureHistory, seconds: number): void => {
+  for (let n = 0; n < seconds * 10; n++) history.transferred(100)
+}
+
+test('a new store fails once a minute', () => {
+  expect(new FailureHistory().meanTimeBetweenFailuresMs).toBe(60_000)
+})
+
+test('a failure shortens the time between failures at once, and 20 s of clean transfer restore it', () => {
+  const history = new FailureHistory()
+  transfer(history, 30)
+  history.failed(1)
+  const after = history.meanTimeBetweenFailuresMs
+  expect(after).toBeLessThan(30_000)
+  transfer(history, 10)
+  expect(history.meanTimeBetweenFailuresMs).toBeGreaterThan(1.5 * after)
+  transfer(history, 10)
+  expect(history.meanTimeBetweenFailuresMs).toBeGreaterThan(50_000)
+})
+
+test('what is seen fades with a half-life of ten seconds of transfer', () => {
+  const history = new FailureHistory()
+  history.failed(1)
+  transfer(history, 15)
+  // Reference: one failure 15 s ago, and the integral of 0.5^(age / 10 s) over those 15 s.
+  const failures = 0.25 + 0.5 ** 1.5
+  const seconds = 15 + (10 / Math.LN2) * (1 - 0.5 ** 1.5)
+  expect(history.failuresPerSecond).toBeCloseTo(failures / seconds, 4)
+})
+
+test('the chance of failing is that of a Gamma-distributed hazard', () => {
+  const history = new FailureHistory()
+  history.failed(0.75)
+  // a = 1, b = 15: the hazard is exponential, and 1 - E exp(-hazard T) = T / (15 + T).
+  expect(history.probabilityWithin(5_000)).toBeCloseTo(0.25, 9)
+})
+
+test('taking back what was counted restores the rate', () => {
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (weight) => {
+      const history = new FailureHistory()
+      const before = history.failuresPerSecond
+      history.failed(weight)
+      history.retract(weight)
+      expect(history.failuresPerSecond).toBeCloseTo(before, 12)
+    }),
+  )
+})

@@ -1,0 +1,120 @@
+import type { SessionRecord } from './session-record.js'
+import { SharedGoodput, StoreRecord } from './store-record.js'
+
+/** All sessions in flight and all stores ever seen, and what can only be said of them together. */
+export class Fleet {
+  readonly sessions: Map<string, SessionRecord> = new Map()
+  readonly stores: Map<string, StoreRecord> = new Map()
+  readonly goodput: SharedGoodput = new SharedGoodput()
+  /** Last sign of life of anybody, or the end of a local pause. */
+  #lastLifeMs: number = Number.NEGATIVE_INFINITY
+
+  /** Since when nothing was heard although something was in flight. */
+  #silentSinceMs: number = Number.NEGATIVE_INFINITY
+
+  get lastLifeMs(): number {
+    return this.#lastLifeMs
+  }
+
+  store(key: string, nowMs: number): StoreRecord {
+    const known = this.stores.get(key)
+    if (known !== undefined) return known
+    const created = new StoreRecord(nowMs)
+    this.stores.set(key, created)
+    return created
+  }
+
+  add(key: string, session: SessionRecord): void {
+    if (this.sessions.size === 0) this.#silentSinceMs = session.startedMs
+    this.sessions.set(key, session)
+  }
+
+  /** A store spoke, through `speaker` or over a connection of its own: it vouches for the link to all other sessions. */
+  signOfLife(nowMs: number, storeKey: string, speaker?: SessionRecord): void {
+    for (const session of this.sessions.values()) {
+      if (session === speaker) continue
+      session.witness.lifeElsewhere({
+        nowMs,
+        allSilentSinceMs: this.#silentSinceMs,
+        observersRhythmMs: this.#observersRhythmMs(session),
+        probeLost: this.#probeLostSince(session),
+      })
+    }
+    this.store(storeKey, nowMs).heard(nowMs)
+    this.#lastLifeMs = nowMs
+    this.#silentSinceMs = nowMs
+  }
+
+  /** -log10 P(everybody silent since the last sign of life of anybody | link good); 0 with nothing in flight. */
+  commonPhi(nowMs: number): number {
+    return this.#least((session) => session.phi(Math.max(0, Math.min(session.gapMs(nowMs), nowMs - this.#lastLifeMs))))
+  }
+
+  /** The least suspicion among sessions in flight; 0 without any. */
+  leastPhi(nowMs: number): number {
+    return this.#least((session) => session.phi(session.gapMs(nowMs)))
+  }
+
+  /** The best rate over forecast among sessions that moved since then. */
+  bestRatio(sinceMs: number): number | undefined {
+    const ratios = [...this.sessions.values()]
+      .filter((session) => session.lastProgressMs > sinceMs)
+      .flatMap((session) => session.slowness(this.sessions.size) ?? [])
+      .filter(({ trust }) => trust >= 1)
+    return ratios.length === 0 ? undefined : Math.max(...ratios.map(({ ratio }) => ratio))
+  }
+
+  /** Median of rate over forecast among moving sessions of other stores. */
+  peersRatio(of: SessionRecord, nowMs: number, silentPhi: number): number | undefined {
+    const ratios = [...this.sessions.values()]
+      .filter((session) => session.store !== of.store && session.phi(session.gapMs(nowMs)) < silentPhi)
+      .flatMap((session) => session.slowness(this.sessions.size) ?? [])
+      .map(({ ratio }) => ratio)
+      .sort((a, b) => a - b)
+    const upper = ratios[Math.floor(ratios.length / 2)]
+    const lower = ratios[Math.floor((ratios.length - 1) / 2)]
+    return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2
+  }
+
+  /** What a new session at this store may expect: its partitions so far, else a share of what flows. */
+  expectedRateOfNew(store: StoreRecord, sessionsInFlight: number): number | undefined {
+    const sameStore = [...this.sessions.values()].filter((session) => session.store === store).length + 1
+    const ofStore = store.goodput.bytesPerSecond()
+    const ofAll = this.goodput.bytesPerSecond()
+    return (
+      store.partitions.harmonicMean() ??
+      (ofStore === undefined ? undefined : ofStore / sameStore) ??
+      (ofAll === undefined ? undefined : ofAll / sessionsInFlight)
+    )
+  }
+
+  restartClocks(nowMs: number): void {
+    for (const session of this.sessions.values()) session.restartClocks(nowMs)
+    for (const store of this.stores.values()) {
+      store.silentSinceMs = nowMs
+      store.goodput.restart(nowMs)
+    }
+    this.goodput.restart(nowMs)
+    this.#lastLifeMs = nowMs
+    this.#silentSinceMs = nowMs
+  }
+
+  #least(phi: (session: SessionRecord) => number): number {
+    return this.sessions.size === 0 ? 0 : Math.min(...[...this.sessions.values()].map(phi))
+  }
+
+  /** Rhythm of the liveliest other session that was moving, or began, when this one's open stretch began. */
+  #observersRhythmMs(of: SessionRecord): number | undefined {
+    const gaps = [...this.sessions.values()]
+      .filter((other) => other !== of && other.lastProgressMs >= this.#silentSinceMs - 3 * other.rhythmMs)
+      .map((other) => other.rhythmMs)
+    return gaps.length === 0 ? undefined : Math.min(...gaps)
+  }
+
+  /** A probe to elsewhere (to the same store where there is no other) was lost in this session's open stretch. */
+  #probeLostSince(of: SessionRecord): boolean {
+    return [...this.stores.values()].some(
+      (store) => (store !== of.store || this.stores.size === 1) && store.lastLostMs >= of.witness.sinceMs,
+    )
+  }
+}

@@ -1,0 +1,34 @@
+/** What a caller can do wrong. Expected outcomes are never errors; these are programming mistakes, each quoting the value. */
+export type PredictorErrorCode = 'invalidTime' | 'invalidQuantity' | 'invalidOption' | 'unknownSession'
+
+export class PredictorError extends Error {
+  override readonly name: string = 'PredictorError'
+  readonly code: PredictorErrorCode
+
+  constructor(code: PredictorErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** A point in time: any finite number, since only differences matter. */
+export function requireTime(nowMs: number): void {
+  if (!Number.isFinite(nowMs)) {
+    throw new PredictorError('invalidTime', `nowMs must be a finite number of milliseconds, got ${String(nowMs)}`)
+  }
+}
+
+/** A size, rate or duration: finite and not negative. */
+export function requireQuantity(name: string, value: number): void {
+  if (!Number.isFinite(value) || value < 0) {
+    throw new PredictorError('invalidQuantity', `${name} must be a finite number >= 0, got ${String(value)}`)
+  }
+}
+
+/** A quantity from outside: also at most 2^53 - 1, so that no sum of them overflows. */
+export function requireInput(name: string, value: number): void {
+  requireQuantity(name, value)
+  if (value > Number.MAX_SAFE_INTEGER) {
+    throw new PredictorError('invalidQuantity', `${name} must be at most 2^53 - 1, got ${String(value)}`)
+  }
+}

@@ -1,0 +1,122 @@
+import { normalTail } from './normal-tail.js'
+
+export interface RiskAssessment {
+  /** P(the session fails or takes over twice its expectation within the horizon). */
+  risk: number
+  /** The part that all sessions share: the last mile. */
+  link: number
+  /** The part of this server or its path, given that the link is good. */
+  server: number
+  /** Alive, but slow against its own forecast and its peers. */
+  straggle: number
+  phi: number
+  gapMs: number
+  rateBytesPerSecond: number
+  expectedRateBytesPerSecond: number
+  expectedRemainingMs: number
+  horizonMs: number
+  /** Why, weightiest first; texts are for event logs. */
+  because: { factor: string; weight: number; text: string }[]
+}
+
+export interface RiskEvidence {
+  gapMs: number
+  phi: number
+  /** Phi of the silence during which others showed the link alive. */
+  witnessedPhi: number
+  witnessedMs: number
+  /** Phi of the silence of everybody. */
+  commonPhi: number
+  pLinkNotGood: number
+  /** P(failure within the horizon) from the store's history. */
+  pFailure: number
+  /** Rate over forecast; undefined while not known. */
+  slowness: { ratio: number; trust: number } | undefined
+  /** Median of the same among other stores' sessions; undefined without such peers. */
+  peersRatio: number | undefined
+  rateBytesPerSecond: number
+  expectedRateBytesPerSecond: number
+  expectedRemainingMs: number
+  horizonMs: number
+}
+
+/** Guess: chance that a failure begins just now, before anything is seen. */
+const SILENT_FAILURE_PRIOR = 0.02
+/** Guess: what history alone can make of `server`; a copy needs more than memories. */
+const MOST_FROM_HISTORY = 0.15
+/** METHODS, finding 3: a straggler takes over twice its plan. */
+const STRAGGLER_FACTOR = 2
+/** Guess: spread of ln(rate / forecast) of a healthy session. */
+const RATE_SIGMA = 0.35
+/** Guess: without peers, slowness is as likely the link's as the server's. */
+const PRIVATE_WITHOUT_PEERS = 0.5
+
+/** Combines the evidence by noisy or: `risk = 1 - (1 - link)(1 - server)(1 - slow)`. Hand-set, uncalibrated. */
+export function assessRisk(e: RiskEvidence): RiskAssessment {
+  const linkAlone = either(e.pLinkNotGood, failureGivenSilence(e.commonPhi))
+  const server = either(Math.min(MOST_FROM_HISTORY, e.pFailure), failureGivenSilence(e.witnessedPhi))
+  const slow = e.slowness === undefined ? 0 : pStraggles(e.slowness.ratio) * e.slowness.trust
+  const straggle = slow === 0 ? 0 : privateSlowness(e, slow)
+  return {
+    risk: probability(either(either(linkAlone, server), slow)),
+    link: probability(either(linkAlone, slow - straggle)),
+    server: probability(server),
+    straggle: probability(straggle),
+    phi: e.phi,
+    gapMs: e.gapMs,
+    rateBytesPerSecond: e.rateBytesPerSecond,
+    expectedRateBytesPerSecond: e.expectedRateBytesPerSecond,
+    expectedRemainingMs: e.expectedRemainingMs,
+    horizonMs: e.horizonMs,
+    because: explain(e, straggle, slow),
+  }
+}
+
+/** Bayes: P(failed | silent so long), a failed session being silent for sure. 0 at phi 0, rising to 1. */
+function failureGivenSilence(phi: number): number {
+  const chanceWhenHealthy = 10 ** -phi
+  const failed = SILENT_FAILURE_PRIOR * (1 - chanceWhenHealthy)
+  return failed / (failed + chanceWhenHealthy * (1 - SILENT_FAILURE_PRIOR))
+}
+
+/** P(true rate < forecast / 2 | ratio seen), ln ratio being N(., RATE_SIGMA). */
+function pStraggles(ratio: number): number {
+  return normalTail((Math.log(Math.max(ratio, Number.MIN_VALUE)) + Math.log(STRAGGLER_FACTOR)) / RATE_SIGMA)
+}
+
+/** The slowness that peers do not share. */
+function privateSlowness({ slowness, peersRatio }: RiskEvidence, slow: number): number {
+  if (slowness === undefined) return 0
+  if (peersRatio === undefined) return slow * PRIVATE_WITHOUT_PEERS
+  return Math.min(slow, pStraggles(slowness.ratio / Math.min(1, Math.max(peersRatio, slowness.ratio))) * slowness.trust)
+}
+
+function explain(e: RiskEvidence, straggle: number, slow: number): RiskAssessment['because'] {
+  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
+  const percent = `${Math.round((e.slowness?.ratio ?? 1) * 100)} %`
+  const factors = [
+    {
+      factor: 'serverSilent',
+      weight: failureGivenSilence(e.witnessedPhi),
+      text: `silent ${seconds(e.gapMs)}, ${seconds(e.witnessedMs)} of it while others moved`,
+    },
+    {
+      factor: 'allSilent',
+      weight: failureGivenSilence(e.commonPhi),
+      text: `silent ${seconds(e.gapMs)}, and no sign of life from elsewhere`,
+    },
+    { factor: 'linkState', weight: e.pLinkNotGood, text: `link bad with probability ${e.pLinkNotGood.toFixed(2)}` },
+    { factor: 'slow', weight: straggle, text: `at ${percent} of its forecast while peers are not` },
+    { factor: 'slowTogether', weight: slow - straggle, text: `at ${percent} of its forecast, perhaps like everybody` },
+    { factor: 'history', weight: Math.min(MOST_FROM_HISTORY, e.pFailure), text: 'failures of this store so far' },
+  ]
+  return factors.filter(({ weight }) => weight >= 0.01).sort((a, b) => b.weight - a.weight)
+}
+
+function either(a: number, b: number): number {
+  return 1 - (1 - a) * (1 - b)
+}
+
+function probability(value: number): number {
+  return Math.min(1, Math.max(0, value))
+}

@@ -1,0 +1,178 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { RiskModel, type SessionOutcome } from './risk.js'
+
+const KEYS = ['a1', 'a2', 'b1', 'c1']
+const storeOf = (session: string): string => session.slice(0, 1)
+const key = fc.constantFrom(...KEYS)
+const outcome = fc.constantFrom<SessionOutcome>('completed', 'failed', 'superseded', 'cancelled', 'takenOver')
+
+type Step = (model: RiskModel, nowMs: number) => void
+const step: fc.Arbitrary<Step> = fc.oneof(
+  key.map(
+    (session): Step =>
+      (m, nowMs) =>
+        m.sessionStarted({ nowMs, session, store: storeOf(session), rangeBytes: 1e7 }),
+  ),
+  fc.tuple(key, fc.integer({ min: 0, max: 1e7 }), fc.boolean()).map(
+    ([session, bytes, appLimited]): Step =>
+      (m, nowMs) =>
+        m.acknowledged({ nowMs, session, bytes, appLimited }),
+  ),
+  fc.tuple(key, fc.integer({ min: 0, max: 60_000 })).map(
+    ([session, roundTripMs]): Step =>
+      (m, nowMs) =>
+        m.requestRtt({ nowMs, store: storeOf(session), roundTripMs }),
+  ),
+  key.map(
+    (session): Step =>
+      (m, nowMs) =>
+        m.heard({ nowMs, store: storeOf(session) }),
+  ),
+  key.map(
+    (session): Step =>
+      (m, nowMs) =>
+        m.probeLost({ nowMs, store: storeOf(session) }),
+  ),
+  fc.tuple(key, outcome).map(
+    ([session, how]): Step =>
+      (m, nowMs) =>
+        m.sessionEnded({ nowMs, session, outcome: how }),
+  ),
+  fc.integer({ min: 0, max: 1e6 }).map(
+    (gapMs): Step =>
+      (m, nowMs) =>
+        m.localPause({ nowMs, gapMs }),
+  ),
+  fc.constant<Step>((m, nowMs) => m.tick({ nowMs })),
+  fc.constant<Step>((m, nowMs) => m.wantsProbe({ nowMs })),
+)
+const forwards = fc.oneof(fc.integer({ min: 0, max: 400 }), fc.integer({ min: 0, max: 20_000 }))
+const anyhow = fc.oneof(forwards, fc.double({ min: -1e15, max: 1e15, noNaN: true }))
+
+/** A model after a history, with every session in flight, and the time it has come to. */
+function history(steps: [number, Step][]): { model: RiskModel; nowMs: number } {
+  const model = new RiskModel()
+  let nowMs = 0
+  for (const session of KEYS) model.sessionStarted({ nowMs, session, store: storeOf(session), rangeBytes: 1e7 })
+  for (const [stepMs, act] of steps) {
+    nowMs += stepMs
+    act(model, nowMs)
+  }
+  return { model, nowMs }
+}
+const histories = (by: fc.Arbitrary<number>): fc.Arbitrary<[number, Step][]> =>
+  fc.array(fc.tuple(by, step), { maxLength: 120 })
+
+test('whatever happens, and whatever the clock does, every answer is a number in its range', () => {
+  fc.assert(
+    fc.property(histories(anyhow), (steps) => {
+      const { model, nowMs } = history(steps)
+      for (const session of KEYS) {
+        model.sessionStarted({ nowMs, session, store: storeOf(session), rangeBytes: 1e7 })
+        const a = model.assess({ nowMs, session, remainingBytes: 1e7 })
+        for (const p of [a.risk, a.link, a.server, a.straggle, ...a.because.map(({ weight }) => weight)]) {
+          expect(p >= 0 && p <= 1).toBe(true)
+        }
+        for (const q of [
+          a.phi,
+          a.gapMs,
+          a.rateBytesPerSecond,
+          a.expectedRateBytesPerSecond,
+          a.expectedRemainingMs,
+          a.horizonMs,
+        ]) {
+          expect(Number.isFinite(q) && q >= 0).toBe(true)
+        }
+        const { goodputBytesPerSecond, requestRttMs, minRequestRttMs, lastHeardMs, ...always } = model.store(
+          storeOf(session),
+        )
+        for (const value of [goodputBytesPerSecond, requestRttMs, minRequestRttMs, lastHeardMs]) {
+          expect(value === undefined || Number.isFinite(value)).toBe(true)
+        }
+        for (const value of Object.values(always)) expect(Number.isFinite(value) && value >= 0).toBe(true)
+      }
+      const { pGood, pBad, pOutage } = model.link()
+      expect(pGood + pBad + pOutage).toBeCloseTo(1, 9)
+    }),
+  )
+})
+
+test('a longer gap never lowers the risk, with ticks or without', () => {
+  fc.assert(
+    fc.property(
+      histories(forwards),
+      key,
+      fc.boolean(),
+      fc.array(fc.integer({ min: 1, max: 900 }), { maxLength: 30 }),
+      (steps, session, ticks, later) => {
+        const { model, nowMs: fromMs } = history(steps)
+        let nowMs = fromMs
+        model.sessionStarted({ nowMs, session, store: storeOf(session), rangeBytes: 1e7 })
+        model.acknowledged({ nowMs: fromMs + 1, session, bytes: 50_000 })
+        nowMs += 251
+        model.tick({ nowMs })
+        let last = 0
+        for (const stepMs of later) {
+          const { risk } = model.assess({ nowMs, session, remainingBytes: 1e6 })
+          expect(risk).toBeGreaterThanOrEqual(last - 1e-6)
+          last = risk
+          nowMs += stepMs
+          if (ticks) model.tick({ nowMs })
+        }
+      },
+    ),
+  )
+})
+
+test('time that jumps back does not stop the clocks', () => {
+  const { model } = history([])
+  model.tick({ nowMs: 1e12 })
+  model.acknowledged({ nowMs: 0, session: 'a1', bytes: 1_000 })
+  expect(model.assess({ nowMs: 700, session: 'a1', remainingBytes: 1 }).gapMs).toBeCloseTo(700)
+  expect(model.store('a').lastHeardMs).toBeCloseTo(0)
+})
+
+test('bad quantities and unknown sessions are coded errors that quote what was given', () => {
+  const { model } = history([])
+  expect(() => model.tick({ nowMs: Number.NaN })).toThrow(expect.objectContaining({ code: 'invalidTime' }))
+  const bad = { nowMs: 0, session: 'a1', bytes: -3 }
+  expect(() => model.acknowledged(bad)).toThrow(
+    expect.objectContaining({ code: 'invalidQuantity', message: expect.stringContaining('-3') }),
+  )
+  const unknown = { nowMs: 0, session: 'zz', remainingBytes: 1 }
+  expect(() => model.assess(unknown)).toThrow(
+    expect.objectContaining({ code: 'unknownSession', message: expect.stringContaining('zz') }),
+  )
+  expect(() => new RiskModel({ tickMs: 0 })).toThrow(expect.objectContaining({ code: 'invalidOption' }))
+})
+
+test('a refused call changes nothing', () => {
+  const { model } = history([])
+  const before = model.assess({ nowMs: 100, session: 'a1', remainingBytes: 1e6 })
+  expect(() => model.acknowledged({ nowMs: 1e9, session: 'a1', bytes: Number.NaN })).toThrow()
+  expect(() => model.requestRtt({ nowMs: 1e9, store: 'a', roundTripMs: -1 })).toThrow()
+  expect(model.assess({ nowMs: 100, session: 'a1', remainingBytes: 1e6 })).toEqual(before)
+})
+
+test('the largest numbers that are taken do no harm', () => {
+  const { model } = history([])
+  const most = Number.MAX_SAFE_INTEGER
+  for (let n = 0; n < 50; n++) {
+    model.acknowledged({ nowMs: n % 2 === 0 ? most : -most, session: 'a1', bytes: most })
+    model.requestRtt({ nowMs: n, store: 'a', roundTripMs: most })
+    expect(model.assess({ nowMs: n, session: 'a1', remainingBytes: most }).risk).toBeLessThanOrEqual(1)
+  }
+  expect(() => model.heard({ nowMs: 1e300, store: 'a' })).toThrow('1e+300')
+  expect(() => model.acknowledged({ nowMs: 0, session: 'a1', bytes: 1e300 })).toThrow('1e+300')
+})
+
+test('an ended session is forgotten, and its late reports are ignored', () => {
+  const { model } = history([])
+  for (const session of KEYS) model.sessionEnded({ nowMs: 10, session, outcome: 'cancelled' })
+  model.acknowledged({ nowMs: 20, session: 'a1', bytes: 1_000 })
+  model.sessionEnded({ nowMs: 20, session: 'a1', outcome: 'failed' })
+  expect(() => model.assess({ nowMs: 20, session: 'a1', remainingBytes: 1 })).toThrow('a1')
+  expect(model.store('a').meanTimeBetweenFailuresMs).toBe(60_000)
+  expect(model.link().phi).toBe(0)
+})

@@ -1,0 +1,248 @@
+import { estimateRemainingMs } from './completion-time.js'
+import { FailureAttribution } from './failure-attribution.js'
+import { Fleet } from './fleet.js'
+import { type LinkObservation, LinkState } from './link-state.js'
+import { MonotoneTime } from './monotone-time.js'
+import { type RiskModelOptions, resolveOptions } from './options.js'
+import { PredictorError, requireInput } from './predictor-error.js'
+import { assessRisk, type RiskAssessment } from './risk-assessment.js'
+import { SessionRecord } from './session-record.js'
+import { StoreRecord, type StoreView } from './store-record.js'
+
+export type SessionKey = string
+export type StoreKey = string
+export type SessionOutcome = 'completed' | 'failed' | 'superseded' | 'cancelled' | 'takenOver'
+
+/** Guess: a late tick advances the filter by no more steps than this; ten seconds settle it. */
+const MOST_STEPS = 40
+/** Guess: the shortest horizon. */
+const MIN_HORIZON_MS = 1_000
+/** Guess: expected where nothing at all is known, 1 Mbit/s. */
+const COLD_BYTES_PER_SECOND = 125_000
+/** Guess: P(nothing heard | link good) when a probe is lost and everybody is silent. */
+const LOST_PROBE_CHANCE = 0.1
+/** Guess: a session taken over counts as half a failure of its store from this risk on. */
+const BLAME_FROM = 0.3
+/** Guess: a partition that took less says nothing of its rate. */
+const MIN_PARTITION_SECONDS = 0.001
+/** METHODS, finding 1: with fewer than two other servers heard from, link and server cannot be told apart. */
+const WITNESSES_NEEDED = 2
+
+/**
+ * P(session fails or straggles), told apart into the link that all share and the server that one has.
+ * Sources: METHODS, findings 1 and 3, and Risk. Pure: time comes in with every call, from any monotone clock in ms.
+ * Hand-set weights, uncalibrated in this version.
+ */
+export class RiskModel {
+  readonly #options: RiskModelOptions
+  readonly #time: MonotoneTime = new MonotoneTime()
+  readonly #fleet: Fleet = new Fleet()
+  readonly #link: LinkState
+  readonly #attribution: FailureAttribution = new FailureAttribution()
+  #steppedMs: number | undefined
+  #commonPhiBefore = 0
+
+  constructor(options: Partial<RiskModelOptions> = {}) {
+    this.#options = resolveOptions(options)
+    this.#link = new LinkState(this.#options.tickMs)
+  }
+
+  /** Starting a key that is in flight replaces it. */
+  sessionStarted(o: { nowMs: number; session: SessionKey; store: StoreKey; rangeBytes: number }): void {
+    requireInput('rangeBytes', o.rangeBytes)
+    const nowMs = this.#time.advance(o.nowMs)
+    this.#remove(o.session)
+    const store = this.#fleet.store(o.store, nowMs)
+    const record = new SessionRecord({ nowMs, storeKey: o.store, store })
+    const sessionsInFlight = this.#fleet.sessions.size + 1
+    const expected = this.#fleet.expectedRateOfNew(store, sessionsInFlight)
+    if (expected !== undefined) record.expectFromStore(expected, sessionsInFlight)
+    store.goodput.started(nowMs)
+    this.#fleet.goodput.started(nowMs)
+    this.#fleet.add(o.session, record)
+  }
+
+  /** Newly acknowledged unique bytes. Late reports of ended sessions and reports of 0 bytes are ignored. */
+  acknowledged(o: { nowMs: number; session: SessionKey; bytes: number; appLimited?: boolean }): void {
+    requireInput('bytes', o.bytes)
+    const nowMs = this.#time.advance(o.nowMs)
+    const session = this.#fleet.sessions.get(o.session)
+    if (session === undefined || o.bytes === 0) return
+    const sample = { nowMs, bytes: o.bytes, appLimited: (o.appLimited ?? false) || session.isResuming }
+    const gapMs = session.gapMs(nowMs)
+    this.#signOfLife(nowMs, session.storeKey, session)
+    const transferredMs = Math.min(gapMs, session.expectedGapMs) * this.#link.belief.pGood
+    session.store.failures.transferred(transferredMs)
+    session.acknowledged({
+      ...sample,
+      sessionsInFlight: this.#fleet.sessions.size,
+      linkSuspect: this.#link.pNotGood > 0.5,
+    })
+    session.store.goodput.acknowledged(sample)
+    this.#fleet.goodput.acknowledged(sample)
+  }
+
+  /** Small requests only, never ambiguous (hedged) ones. Also a sign of life. */
+  requestRtt(o: { nowMs: number; store: StoreKey; roundTripMs: number }): void {
+    requireInput('roundTripMs', o.roundTripMs)
+    const nowMs = this.#time.advance(o.nowMs)
+    this.#fleet.store(o.store, nowMs).requestRtt.add({ nowMs, roundTripMs: o.roundTripMs })
+    this.#signOfLife(nowMs, o.store)
+  }
+
+  /** Any other sign of life over a separate connection: heartbeat, probe answered. */
+  heard(o: { nowMs: number; store: StoreKey }): void {
+    this.#signOfLife(this.#time.advance(o.nowMs), o.store)
+  }
+
+  /** A probe not answered within its time. */
+  probeLost(o: { nowMs: number; store: StoreKey }): void {
+    const nowMs = this.#time.advance(o.nowMs)
+    const store = this.#fleet.store(o.store, nowMs)
+    store.probeLost(nowMs)
+    if (this.#fleet.lastLifeMs >= nowMs - store.requestRtt.rtoMs) return
+    this.#link.observe({ kind: 'silent', chanceWhenGood: LOST_PROBE_CHANCE })
+  }
+
+  /** Frees all that was kept of the session. Unknown sessions are ignored. */
+  sessionEnded(o: { nowMs: number; session: SessionKey; outcome: SessionOutcome }): void {
+    const nowMs = this.#time.advance(o.nowMs)
+    const session = this.#fleet.sessions.get(o.session)
+    if (session === undefined) return
+    const blame = o.outcome === 'failed' ? 1 : o.outcome === 'takenOver' && this.#isBlamed(nowMs, session) ? 0.5 : 0
+    if (o.outcome === 'completed') {
+      this.#signOfLife(nowMs, session.storeKey, session)
+      const seconds = (nowMs - session.startedMs) / 1000
+      if (seconds >= MIN_PARTITION_SECONDS) session.store.partitions.add(session.ackedBytes / seconds)
+    }
+    this.#remove(o.session)
+    if (blame === 0) return
+    const weight = blame * this.#link.belief.pGood
+    this.#attribution.failed({ store: session.storeKey, atMs: nowMs, weight, history: session.store.failures })
+  }
+
+  /** Our own tick came late: all clocks start anew, nothing is learned from the gap. */
+  localPause(o: { nowMs: number; gapMs: number }): void {
+    requireInput('gapMs', o.gapMs)
+    const nowMs = this.#time.advance(o.nowMs)
+    this.#fleet.restartClocks(nowMs)
+    this.#steppedMs = nowMs
+    this.#commonPhiBefore = 0
+  }
+
+  /** Call about every 250 ms: advances the link filter, by several steps when late. */
+  tick(o: { nowMs: number }): void {
+    const nowMs = this.#time.advance(o.nowMs)
+    this.#steppedMs ??= nowMs
+    const steps = Math.floor((nowMs - this.#steppedMs) / this.#options.tickMs)
+    if (steps === 0) return
+    const observation = this.#observe(nowMs, this.#steppedMs)
+    const quiet: LinkObservation =
+      observation.kind === 'silent' ? { kind: 'silent', chanceWhenGood: 1 } : { kind: 'nothing' }
+    for (let step = 1; step < Math.min(steps, MOST_STEPS); step++) this.#link.step(quiet)
+    this.#link.step(observation)
+    this.#steppedMs += steps * this.#options.tickMs
+    this.#attribution.review(nowMs, this.#link.pNotGood)
+  }
+
+  /** @throws PredictorError `unknownSession` for a session that is not in flight. */
+  assess(o: { nowMs: number; session: SessionKey; remainingBytes: number }): RiskAssessment {
+    requireInput('remainingBytes', o.remainingBytes)
+    const nowMs = this.#time.advance(o.nowMs)
+    const session = this.#fleet.sessions.get(o.session)
+    if (session === undefined) throw new PredictorError('unknownSession', `no session in flight is called ${o.session}`)
+    return this.#assess(nowMs, session, o.remainingBytes)
+  }
+
+  link(): { pGood: number; pBad: number; pOutage: number; phi: number } {
+    return { ...this.#link.belief, phi: this.#fleet.leastPhi(this.#time.nowMs) }
+  }
+
+  /** Never throws: an unknown store answers as one just met. */
+  store(store: StoreKey): StoreView {
+    const nowMs = this.#time.nowMs
+    const view = (this.#fleet.stores.get(store) ?? new StoreRecord(nowMs)).view(nowMs)
+    const { lastHeardMs } = view
+    return { ...view, lastHeardMs: lastHeardMs === undefined ? undefined : this.#time.callersMs(lastHeardMs) }
+  }
+
+  /** All sessions together, over the time at least one was in flight. */
+  aggregateGoodput(): number | undefined {
+    return this.#fleet.goodput.bytesPerSecond()
+  }
+
+  /** Stores to send a small request to, on a new connection: the suspects and whoever could testify. Asking is remembered. */
+  wantsProbe(o: { nowMs: number }): StoreKey[] {
+    const nowMs = this.#time.advance(o.nowMs)
+    const suspects = new Set(
+      [...this.#fleet.sessions.values()].filter((s) => this.#isSuspect(nowMs, s)).map(({ storeKey }) => storeKey),
+    )
+    const stores = [...this.#fleet.stores]
+    const fresh = stores.filter(([, record]) => record.isFresh(nowMs)).map(([key]) => key)
+    const unclear = [...suspects].filter((key) => fresh.filter((other) => other !== key).length < WITNESSES_NEEDED)
+    if (unclear.length === 0) return []
+    return stores
+      .filter(([key]) => unclear.includes(key) || !fresh.includes(key))
+      .filter(([, record]) => record.mayBeAsked(nowMs))
+      .map(([key]) => key)
+  }
+
+  #signOfLife(nowMs: number, storeKey: StoreKey, speaker?: SessionRecord): void {
+    this.#fleet.signOfLife(nowMs, storeKey, speaker)
+    this.#attribution.signOfLife(nowMs)
+  }
+
+  #remove(key: SessionKey): void {
+    const session = this.#fleet.sessions.get(key)
+    if (session === undefined) return
+    this.#fleet.sessions.delete(key)
+    if (this.#fleet.sessions.size === 0) this.#fleet.goodput.idle()
+    if (![...this.#fleet.sessions.values()].some(({ store }) => store === session.store)) session.store.goodput.idle()
+  }
+
+  #observe(nowMs: number, sinceMs: number): LinkObservation {
+    const before = this.#commonPhiBefore
+    this.#commonPhiBefore = this.#fleet.commonPhi(nowMs)
+    if (this.#fleet.lastLifeMs > sinceMs) {
+      const rateRatio = this.#fleet.bestRatio(sinceMs)
+      return rateRatio === undefined ? { kind: 'alive' } : { kind: 'alive', rateRatio }
+    }
+    if (this.#fleet.sessions.size === 0) return { kind: 'nothing' }
+    return { kind: 'silent', chanceWhenGood: 10 ** Math.min(0, before - this.#commonPhiBefore) }
+  }
+
+  #assess(nowMs: number, session: SessionRecord, remainingBytes: number): RiskAssessment {
+    const inFlight = this.#fleet.sessions.size
+    const gapMs = session.gapMs(nowMs)
+    const expectedRate = session.expectedRate(inFlight) ?? session.movingRate() ?? COLD_BYTES_PER_SECOND
+    const rate = session.currentRate(nowMs, COLD_BYTES_PER_SECOND)
+    const planMs = estimateRemainingMs(remainingBytes, expectedRate)
+    const horizonMs = Math.min(this.#options.maxHorizonMs, Math.max(MIN_HORIZON_MS, 2 * planMs))
+    return assessRisk({
+      gapMs,
+      phi: session.phi(gapMs),
+      witnessedMs: session.witness.witnessedMs,
+      witnessedPhi: session.phi(session.witness.witnessedMs),
+      commonPhi: this.#fleet.commonPhi(nowMs),
+      pLinkNotGood: this.#link.pNotGood,
+      pFailure: session.store.failures.probabilityWithin(horizonMs),
+      slowness: session.slowness(inFlight),
+      peersRatio: this.#fleet.peersRatio(session, nowMs, this.#options.probePhi),
+      rateBytesPerSecond: rate,
+      expectedRateBytesPerSecond: expectedRate,
+      expectedRemainingMs: estimateRemainingMs(remainingBytes, rate),
+      horizonMs,
+    })
+  }
+
+  #isSuspect(nowMs: number, session: SessionRecord): boolean {
+    const slowness = session.slowness(this.#fleet.sessions.size)
+    const isSlow = slowness !== undefined && slowness.trust >= 1 && slowness.ratio < this.#options.probeRateRatio
+    return isSlow || session.phi(session.gapMs(nowMs)) >= this.#options.probePhi
+  }
+
+  #isBlamed(nowMs: number, session: SessionRecord): boolean {
+    const { server, straggle, link } = this.#assess(nowMs, session, 0)
+    return Math.max(server, straggle) >= BLAME_FROM && Math.max(server, straggle) >= link
+  }
+}

@@ -1,0 +1,130 @@
+import { PartitionGoodputs } from './completion-time.js'
+import { FailureHistory } from './failure-history.js'
+import { Goodput } from './goodput.js'
+import { RequestRtt } from './request-rtt.js'
+import { StallSuspicion } from './stall-suspicion.js'
+
+/** The floor of the expected gap: acks come as events at most 10 a second (protocol), so 150 ms, or two round trips. */
+const GAP_FLOOR_MS = 150
+const GAP_ROUND_TRIPS = 2
+/** A start adds preflight, TCP and TLS: about four round trips (guess); 600 ms where none was measured (guess). */
+const START_FLOOR_MS = 300
+const START_ROUND_TRIPS = 4
+const UNKNOWN_START_MS = 600
+/** Guess: in a goodput sample no silence counts as more than this; an outage is not a rate. */
+const LONGEST_SAMPLE_MS = 1_000
+/** Guess: unanswered probes are spaced out, up to this. */
+const LONGEST_PROBE_PAUSE_MS = 8_000
+
+export interface StoreView {
+  /** All sessions of the store together. */
+  goodputBytesPerSecond: number | undefined
+  requestRttMs: number | undefined
+  minRequestRttMs: number | undefined
+  rtoMs: number
+  /** Per second of transfer of one session. */
+  failuresPerSecond: number
+  meanTimeBetweenFailuresMs: number
+  lastHeardMs: number | undefined
+  /** Since the last sign of life, first sight or local pause. */
+  silentMs: number
+}
+
+/** Goodput of several sessions together, over the time in which at least one was in flight. */
+export class SharedGoodput {
+  readonly #goodput: Goodput = new Goodput()
+  #sinceMs: number | undefined
+
+  /** Starts the clock if it stands. */
+  started(nowMs: number): void {
+    this.#sinceMs ??= nowMs
+  }
+
+  acknowledged(o: { nowMs: number; bytes: number; appLimited: boolean }): void {
+    const durationMs = Math.min(LONGEST_SAMPLE_MS, o.nowMs - (this.#sinceMs ?? o.nowMs))
+    this.#goodput.add({ bytes: o.bytes, durationMs, appLimited: o.appLimited })
+    this.#sinceMs = o.nowMs
+  }
+
+  /** The last session ended. */
+  idle(): void {
+    this.#sinceMs = undefined
+  }
+
+  /** A local pause: the clock starts anew, and what was gathered is dropped. */
+  restart(nowMs: number): void {
+    if (this.#sinceMs !== undefined) this.#sinceMs = nowMs
+    this.#goodput.discard()
+  }
+
+  bytesPerSecond(): number | undefined {
+    return this.#goodput.bytesPerSecond()
+  }
+}
+
+/** Everything that is remembered of one store, across sessions. */
+export class StoreRecord {
+  readonly goodput: SharedGoodput = new SharedGoodput()
+  readonly requestRtt: RequestRtt = new RequestRtt()
+  readonly failures: FailureHistory = new FailureHistory()
+  readonly partitions: PartitionGoodputs = new PartitionGoodputs()
+  /** Rhythm of progress, and of first progress, learned from all sessions of the store: their prior. */
+  readonly gaps: StallSuspicion = new StallSuspicion()
+  readonly startGaps: StallSuspicion = new StallSuspicion()
+  lastHeardMs: number | undefined
+  /** Since when silence is counted where the store was never heard, or since a local pause. */
+  silentSinceMs: number
+  lastLostMs: number = Number.NEGATIVE_INFINITY
+  #lostInARow = 0
+  #askedMs: number = Number.NEGATIVE_INFINITY
+
+  constructor(nowMs: number) {
+    this.silentSinceMs = nowMs
+  }
+
+  get gapFloorMs(): number {
+    return Math.max(GAP_FLOOR_MS, GAP_ROUND_TRIPS * (this.requestRtt.smoothedMs ?? 0))
+  }
+
+  get startFloorMs(): number {
+    const roundTripMs = this.requestRtt.smoothedMs
+    return roundTripMs === undefined ? UNKNOWN_START_MS : Math.max(START_FLOOR_MS, START_ROUND_TRIPS * roundTripMs)
+  }
+
+  view(nowMs: number): StoreView {
+    return {
+      goodputBytesPerSecond: this.goodput.bytesPerSecond(),
+      requestRttMs: this.requestRtt.smoothedMs,
+      minRequestRttMs: this.requestRtt.minimumMs(nowMs),
+      rtoMs: this.requestRtt.rtoMs,
+      failuresPerSecond: this.failures.failuresPerSecond,
+      meanTimeBetweenFailuresMs: this.failures.meanTimeBetweenFailuresMs,
+      lastHeardMs: this.lastHeardMs,
+      silentMs: nowMs - this.silentSinceMs,
+    }
+  }
+
+  heard(nowMs: number): void {
+    this.lastHeardMs = nowMs
+    this.silentSinceMs = nowMs
+    this.#lostInARow = 0
+  }
+
+  probeLost(nowMs: number): void {
+    this.lastLostMs = nowMs
+    this.#lostInARow += 1
+  }
+
+  /** Heard within its own retransmission timeout. */
+  isFresh(nowMs: number): boolean {
+    return this.lastHeardMs !== undefined && nowMs - this.lastHeardMs <= this.requestRtt.rtoMs
+  }
+
+  /** True at most once per RTO, doubled for each probe lost in a row (RFC 6298 section 5.5), at most 8 s. */
+  mayBeAsked(nowMs: number): boolean {
+    const pauseMs = Math.min(LONGEST_PROBE_PAUSE_MS, this.requestRtt.rtoMs * 2 ** Math.min(8, this.#lostInARow))
+    if (nowMs - this.#askedMs < pauseMs) return false
+    this.#askedMs = nowMs
+    return true
+  }
+}

@@ -1,0 +1,132 @@
+import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
+import { TUS_VERSION } from 'tus-reconcile-protocol'
+import type { HeaderSource } from '../orchestration/options.js'
+
+export interface HttpOptions {
+  readonly stack: HttpStack
+  readonly headers: HeaderSource
+  readonly withCredentials: boolean
+  readonly addRequestId: boolean
+  readonly onBeforeRequest: ((request: HttpRequest) => void | Promise<void>) | undefined
+  readonly onAfterResponse: ((request: HttpRequest, response: HttpResponse) => void | Promise<void>) | undefined
+}
+
+export interface HttpCall {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: unknown
+  readonly signal: AbortSignal
+  readonly onHandedOver?: (bytes: number) => void
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  header(name: string): string | undefined
+  readonly body: string
+}
+
+/** The call was ended by its signal. */
+export class AbortedError extends Error {
+  constructor() {
+    super('aborted')
+    this.name = 'AbortedError'
+  }
+}
+
+/**
+ * One request over tus-js-client's HttpStack. Settles at once when the signal fires: in browsers `send()` never settles
+ * after `abort()`, and in Node not when an answer breaks off, so our own promise is raced against it (DESIGN 5.1).
+ */
+export async function sendRequest(options: HttpOptions, call: HttpCall): Promise<HttpAnswer> {
+  if (call.signal.aborted) throw new AbortedError()
+  const request = options.stack.createRequest(call.method, call.url)
+  await setHeaders(options, call, request)
+  if (call.onHandedOver) request.setProgressHandler(call.onHandedOver)
+  if (options.withCredentials) allowCredentials(request)
+  await options.onBeforeRequest?.(request)
+  const response = await raceAbort(request, call)
+  await options.onAfterResponse?.(request, response)
+  return {
+    status: response.getStatus(),
+    header: (name) => response.getHeader(name) ?? undefined,
+    body: response.getBody() ?? '',
+  }
+}
+
+async function setHeaders(options: HttpOptions, call: HttpCall, request: HttpRequest): Promise<void> {
+  const given =
+    typeof options.headers === 'function'
+      ? await options.headers({ endpoint: call.url, method: call.method })
+      : options.headers
+  if (call.method !== 'OPTIONS') request.setHeader('Tus-Resumable', TUS_VERSION)
+  if (options.addRequestId) request.setHeader('X-Request-ID', crypto.randomUUID())
+  for (const [name, value] of Object.entries({ ...given, ...call.headers })) request.setHeader(name, value)
+}
+
+function allowCredentials(request: HttpRequest): void {
+  const underlying: unknown = request.getUnderlyingObject()
+  if (typeof underlying === 'object' && underlying !== null && 'withCredentials' in underlying)
+    underlying.withCredentials = true
+}
+
+function raceAbort(request: HttpRequest, call: HttpCall): Promise<HttpResponse> {
+  return new Promise((resolve, reject) => {
+    const abort = () => {
+      call.signal.removeEventListener('abort', abort)
+      closeBody(call.body)
+      request.abort().catch(() => {})
+      reject(new AbortedError())
+    }
+    if (call.signal.aborted) return abort()
+    call.signal.addEventListener('abort', abort)
+    const settle = () => {
+      call.signal.removeEventListener('abort', abort)
+      closeBody(call.body)
+    }
+    request.send(call.body).then(
+      (response) => {
+        settle()
+        resolve(response)
+      },
+      (error: unknown) => {
+        settle()
+        reject(describeFailure(error))
+      },
+    )
+    watchBrokenAnswer(request, (error) => {
+      settle()
+      reject(error)
+    })
+  })
+}
+
+/** In Node an answer that breaks off is neither a response nor an error to the stack: listen for it on the request itself. */
+function watchBrokenAnswer(request: HttpRequest, onBroken: (error: Error) => void): void {
+  const underlying: unknown = request.getUnderlyingObject()
+  if (!isEmitter(underlying)) return
+  underlying.once('close', () => {
+    // the stack reads the body to its end in the same turn as 'close' where there is one: give it the turn after
+    setTimeout(() => onBroken(new Error('the connection closed before the answer was complete')), 0)
+  })
+}
+
+interface Emitter {
+  once(event: string, listener: () => void): void
+}
+
+function isEmitter(value: unknown): value is Emitter {
+  return typeof value === 'object' && value !== null && 'once' in value && typeof value.once === 'function'
+}
+
+/** An aborted request leaves its source stream open (TOOLCHAIN). */
+function closeBody(body: unknown): void {
+  if (typeof body === 'object' && body !== null && 'destroy' in body && typeof body.destroy === 'function')
+    body.destroy()
+}
+
+/** A browser's failure is a ProgressEvent that says nothing. */
+function describeFailure(error: unknown): Error {
+  if (error instanceof Error) return error
+  return new Error('the request failed without an answer: the network, a server that closed the connection, or CORS')
+}

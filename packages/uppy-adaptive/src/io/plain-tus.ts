@@ -1,0 +1,86 @@
+import * as tus from 'tus-js-client'
+import type { Source } from '../orchestration/ports.js'
+import { UploadError } from '../orchestration/upload-error.js'
+import type { HttpOptions } from './http.js'
+
+/** Patience over restarts: about five minutes, with growing steps; tus-js-client starts again from the first after progress. */
+const RETRY_DELAYS_MS = [100, 500, 1_000, 3_000, 5_000, ...Array<number>(30).fill(10_000)]
+
+/** A server without our extension: tus-js-client's own upload. The URL is kept, so that a second call goes on. */
+export class PlainUpload {
+  readonly #options: HttpOptions
+  readonly #endpoint: string
+  readonly #metadata: Readonly<Record<string, string>>
+  #url: string | null = null
+
+  constructor(options: HttpOptions, o: { endpoint: string; metadata: Readonly<Record<string, string>> }) {
+    this.#options = options
+    this.#endpoint = o.endpoint
+    this.#metadata = o.metadata
+  }
+
+  /** Resolves to the file's URL. @throws UploadError `refused`, `aborted`, or `gave-up` */
+  async run(o: { source: Source; signal: AbortSignal; onProgress: (ackedBytes: number) => void }): Promise<string> {
+    const headers = await this.#headers()
+    return new Promise((resolve, reject) => {
+      const upload = new tus.Upload(asReader(o.source), {
+        endpoint: this.#endpoint,
+        uploadUrl: this.#url,
+        uploadSize: o.source.sizeBytes,
+        fileReader: { openFile: async () => asFileSource(o.source) },
+        httpStack: this.#options.stack,
+        headers: { ...headers },
+        metadata: { ...this.#metadata },
+        retryDelays: RETRY_DELAYS_MS,
+        storeFingerprintForResuming: false,
+        onUploadUrlAvailable: () => {
+          this.#url = upload.url
+        },
+        onProgress: (sent) => o.onProgress(sent),
+        onSuccess: () => resolve(upload.url ?? ''),
+        onError: (error) => reject(explain(error, this.#endpoint)),
+      })
+      const abort = () => {
+        void upload.abort()
+        reject(new UploadError('aborted', 'stopped'))
+      }
+      if (o.signal.aborted) return abort()
+      o.signal.addEventListener('abort', abort, { once: true })
+      upload.start()
+    })
+  }
+
+  async #headers(): Promise<Readonly<Record<string, string>>> {
+    const { headers } = this.#options
+    return typeof headers === 'function' ? headers({ endpoint: this.#endpoint, method: 'POST' }) : headers
+  }
+}
+
+/** tus-js-client asks its file reader for the bytes; the file itself only has to be there. */
+function asReader(source: Source): Pick<ReadableStreamDefaultReader, 'read'> {
+  return { read: () => Promise.reject(new Error(`${source.sizeBytes} bytes are read through the file reader`)) }
+}
+
+function asFileSource(source: Source): tus.FileSource {
+  return {
+    size: source.sizeBytes,
+    slice: async (start, end) => {
+      const stop = Math.min(end, source.sizeBytes)
+      return { value: stop > start ? await source.body({ start, end: stop }) : null, done: stop >= source.sizeBytes }
+    },
+    close: () => {},
+  }
+}
+
+function explain(error: Error | tus.DetailedError, endpoint: string): UploadError {
+  const response = 'originalResponse' in error ? error.originalResponse : null
+  const status = response?.getStatus()
+  if (status !== undefined && status >= 400 && status < 500) {
+    return new UploadError(
+      status === 413 ? 'too-large' : 'refused',
+      `${endpoint} refused the upload (${status} ${response?.getBody().slice(0, 200) ?? ''})`,
+      { cause: error, status },
+    )
+  }
+  return new UploadError('gave-up', `${endpoint} could not be reached any more: ${error.message}`, { cause: error })
+}

@@ -1,0 +1,11 @@
+import type { JournalStorage, Source } from '../orchestration/ports.js'
+
+/** What only one kind of host has. `#platform` in package.json chooses platform-node or platform-browser. */
+export interface Platform {
+  /** A file by its path; browsers refuse. */
+  openPath(path: string): Promise<Source>
+  /** A journal in one file; browsers refuse. */
+  openJournalFile(path: string): JournalStorage
+  /** The journal when none is named: localStorage in browsers, none in Node. */
+  defaultJournal(): JournalStorage | undefined
+}

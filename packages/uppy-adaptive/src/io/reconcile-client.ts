@@ -1,0 +1,149 @@
+import { createParser } from 'eventsource-parser'
+import type { GroupOperationRequest, OperationAnswers, ServerEvent } from 'tus-reconcile-protocol'
+import {
+  formatMessage,
+  HEADER,
+  OPERATION_CONTENT_TYPE,
+  parseAnswer,
+  parseServerEvent,
+  parseUploadLimit,
+  RECONCILE_EXTENSION,
+  TUS_VERSION,
+} from 'tus-reconcile-protocol'
+import type { Attempt, AttemptOutcome, Capabilities, ServerPort } from '../orchestration/ports.js'
+import { OperationError } from '../orchestration/ports.js'
+import { toError, UploadError } from '../orchestration/upload-error.js'
+import type { HttpAnswer, HttpOptions } from './http.js'
+import { AbortedError, sendRequest } from './http.js'
+import { runAttempt } from './tus-session.js'
+
+/** One address of a server, over HTTP. */
+export class ReconcileClient implements ServerPort {
+  readonly endpoint: string
+  readonly #options: HttpOptions
+
+  constructor(endpoint: string, options: HttpOptions) {
+    this.endpoint = endpoint
+    this.#options = options
+  }
+
+  async probe(signal: AbortSignal): Promise<Capabilities> {
+    const answer = await this.#ask(signal)
+    const version = answer.header('Tus-Version') ?? answer.header('Tus-Resumable')
+    if (answer.status >= 500 || answer.status === 429)
+      throw new UploadError('unreachable', `${this.endpoint} answered ${answer.status}`, { status: answer.status })
+    if (version === undefined) {
+      throw new UploadError(
+        'not-a-tus-server',
+        `${this.endpoint} answered OPTIONS with ${answer.status} and without Tus-Version: it is no tus endpoint; check its path`,
+        { status: answer.status },
+      )
+    }
+    const extensions = (answer.header('Tus-Extension') ?? '').split(',').map((name) => name.trim())
+    const isReconcile = extensions.includes(RECONCILE_EXTENSION)
+    return {
+      kind: isReconcile ? 'reconcile' : 'tus',
+      storeId: answer.header(HEADER.storeId),
+      limit: parseUploadLimit(answer.header(HEADER.limit)),
+      extensions,
+    }
+  }
+
+  attempt(attempt: Attempt): Promise<AttemptOutcome> {
+    return runAttempt(this.#options, this.endpoint, attempt)
+  }
+
+  async operate<Request extends GroupOperationRequest>(
+    request: Request,
+    signal: AbortSignal,
+  ): Promise<OperationAnswers[Request['op']]> {
+    const answer = await sendRequest(this.#options, {
+      method: 'POST',
+      url: this.endpoint,
+      headers: { 'Content-Type': OPERATION_CONTENT_TYPE },
+      body: formatMessage(request),
+      signal,
+    })
+    const json = parseJson(answer.body)
+    // a 409 of claim and commit is their answer: what conflicts, what is missing
+    const carriesAnswer =
+      answer.status === 409 && (request.op === 'claim' || request.op === 'commit') && !isErrorAnswer(json)
+    const op: Request['op'] = request.op
+    if (answer.status < 300 || carriesAnswer) return parseAnswer<Request['op']>(op, json)
+    throw readRefusal(answer, json)
+  }
+
+  async listen(o: {
+    client: string
+    lastEventId: string | undefined
+    signal: AbortSignal
+    onEvent: (event: ServerEvent, id: string) => void
+    onAlive: () => void
+  }): Promise<void> {
+    const response = await fetch(this.endpoint, {
+      method: 'POST',
+      headers: { ...(await this.#headers()), 'Content-Type': OPERATION_CONTENT_TYPE, 'Tus-Resumable': TUS_VERSION },
+      body: JSON.stringify({
+        op: 'events',
+        client: o.client,
+        ...(o.lastEventId === undefined ? {} : { lastEventId: o.lastEventId }),
+      }),
+      credentials: this.#options.withCredentials ? 'include' : 'same-origin',
+      signal: o.signal,
+    })
+    if (!response.ok || !response.body) throw new Error(`no event stream: ${response.status}`)
+    o.onAlive()
+    const parser = createParser({
+      onEvent: (message) => o.onEvent(parseServerEvent(parseJson(message.data)), message.id ?? ''),
+    })
+    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
+    for (;;) {
+      const { done, value } = await reader.read()
+      if (done) return
+      o.onAlive()
+      parser.feed(value)
+    }
+  }
+
+  async #ask(signal: AbortSignal): Promise<HttpAnswer> {
+    try {
+      return await sendRequest(this.#options, { method: 'OPTIONS', url: this.endpoint, headers: {}, signal })
+    } catch (error) {
+      if (error instanceof AbortedError) throw error
+      throw new UploadError(
+        'unreachable',
+        `${this.endpoint} does not answer (${toError(error).message}): is the server running, its address right, and CORS allowed?`,
+        { cause: error },
+      )
+    }
+  }
+
+  async #headers(): Promise<Readonly<Record<string, string>>> {
+    const { headers } = this.#options
+    return typeof headers === 'function' ? headers({ endpoint: this.endpoint, method: 'POST' }) : headers
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function isErrorAnswer(json: unknown): json is { error: { code: string; message: string } } {
+  return typeof json === 'object' && json !== null && 'error' in json
+}
+
+function readRefusal(answer: HttpAnswer, json: unknown): OperationError {
+  const { status } = answer
+  if (isErrorAnswer(json))
+    return new OperationError({
+      status,
+      code: String(json.error.code),
+      message: String(json.error.message),
+      body: json,
+    })
+  return new OperationError({ status, code: 'http', message: `${status} ${answer.body.slice(0, 200)}`, body: json })
+}

@@ -1,0 +1,58 @@
+import { platform } from '#platform'
+import type { Source } from '../orchestration/ports.js'
+import { toError, UploadError } from '../orchestration/upload-error.js'
+
+/** What can be uploaded: a Blob or File, bytes, or in Node a path. */
+export type SourceInput = Blob | Uint8Array | { readonly path: string }
+
+/** @throws UploadError `bad-source` or `source-unreadable` */
+export async function openSource(input: SourceInput): Promise<Source> {
+  if (typeof Blob !== 'undefined' && input instanceof Blob) return openBlob(input)
+  if (input instanceof Uint8Array) return openBytes(input)
+  if (typeof input === 'object' && input !== null && 'path' in input && typeof input.path === 'string')
+    return platform.openPath(input.path)
+  throw new UploadError('bad-source', `cannot upload ${describe(input)}: give a File, a Blob, a Uint8Array or { path }`)
+}
+
+function openBlob(blob: Blob): Source {
+  const file = typeof File !== 'undefined' && blob instanceof File ? blob : undefined
+  return {
+    sizeBytes: blob.size,
+    contentType: blob.type || undefined,
+    fingerprint: file && `file:${file.name}:${file.size}:${file.type}:${file.lastModified}`,
+    body: (range) => bodyOf(blob.slice(range.start, range.end)),
+    read: async (range) => {
+      try {
+        return new Uint8Array(await blob.slice(range.start, range.end).arrayBuffer())
+      } catch (cause) {
+        const name = file?.name ?? 'the blob'
+        throw new UploadError(
+          'source-changed',
+          `${name} can no longer be read (${toError(cause).message}): it was changed, moved or removed; choose it again`,
+          { cause },
+        )
+      }
+    },
+    close: async () => {},
+  }
+}
+
+/** XMLHttpRequest takes a Blob as it is; Node's stack takes bytes. */
+function bodyOf(slice: Blob): Blob | Promise<Uint8Array> {
+  return typeof XMLHttpRequest === 'undefined' ? slice.arrayBuffer().then((bytes) => new Uint8Array(bytes)) : slice
+}
+
+function openBytes(bytes: Uint8Array): Source {
+  return {
+    sizeBytes: bytes.length,
+    contentType: undefined,
+    fingerprint: undefined,
+    body: (range) => bytes.subarray(range.start, range.end),
+    read: async (range) => bytes.subarray(range.start, range.end),
+    close: async () => {},
+  }
+}
+
+function describe(input: unknown): string {
+  return input === null ? 'null' : `a value of type ${typeof input}`
+}

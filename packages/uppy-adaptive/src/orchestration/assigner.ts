@@ -1,0 +1,132 @@
+import type { ByteRange } from 'tus-reconcile-protocol'
+import { totalBytes } from 'tus-reconcile-protocol'
+import type { StoreId } from '../partitioning/partition-plan.js'
+import type { SizeDecision } from '../partitioning/partition-sizer.js'
+import { decidePartitionSize } from '../partitioning/partition-sizer.js'
+import { priorityOfType } from '../partitioning/priority.js'
+import { decideSteal } from '../partitioning/split-policy.js'
+import type { RankedStore } from '../redundancy/mirror-choice.js'
+import { rankStores } from '../redundancy/mirror-choice.js'
+import type { RiskWatch } from './risk-watch.js'
+import type { Store } from './server-directory.js'
+import type { SessionStarter } from './session-starter.js'
+import type { TransferContext } from './transfer-context.js'
+
+/** Assumed round trip before one was measured. */
+const UNKNOWN_RTT_MS = 100
+/** Sessions of one store that may be in flight: one that sends, one whose last bytes drain. */
+const MAX_PER_STORE = 2
+/** A steal must bring the end at least this much nearer; anything less is noise between equal servers (guess). */
+const MIN_STEAL_GAIN_MS = 1_000
+/** Share of a failed partition's work that is lost: its rest moves, its acknowledged blocks stay (measured by issue: guess). */
+const LOST_SHARE = 0.25
+
+/** Gives unassigned bytes to stores that have room, and splits the slowest session for one that is idle. */
+export class Assigner {
+  readonly #context: TransferContext
+  readonly #starter: SessionStarter
+  readonly #watch: RiskWatch
+  readonly #previousBytes = new Map<StoreId, number>()
+
+  constructor(context: TransferContext, starter: SessionStarter, watch: RiskWatch) {
+    this.#context = context
+    this.#starter = starter
+    this.#watch = watch
+  }
+
+  pass(): void {
+    const { plan } = this.#context
+    for (;;) {
+      const [next] = plan.unassigned()
+      if (!next) break
+      const store = this.#freeStores(next.end - next.start)[0]
+      if (!store) return
+      this.#assign(store, next)
+    }
+    this.#stealForIdle()
+  }
+
+  #freeStores(bytes: number): RankedStore[] {
+    const { directory, model } = this.#context
+    const free = directory
+      .stores()
+      .filter(
+        (store) =>
+          this.#starter.canTake(store) &&
+          this.#starter.sending(store.id) === 0 &&
+          this.#starter.inFlight(store.id) < MAX_PER_STORE,
+      )
+    return rankStores(
+      free.map((store) => {
+        const { goodputBytesPerSecond, requestRttMs, failuresPerSecond } = model.store(store.id)
+        return {
+          store: store.id,
+          goodputBytesPerSecond,
+          requestRttMs: requestRttMs ?? UNKNOWN_RTT_MS,
+          failuresPerSecond,
+          inFlight: 0,
+        }
+      }),
+      bytes,
+    )
+  }
+
+  #assign(store: RankedStore, gap: ByteRange): void {
+    const size = this.#size(store)
+    const end = Math.min(gap.end, gap.start + size.sizeBytes)
+    if (size.reason !== 'endgame') this.#previousBytes.set(store.store, size.sizeBytes)
+    this.#starter.begin({ store: store.store, range: { start: gap.start, end }, reason: size.reason, size })
+  }
+
+  #size(store: RankedStore): SizeDecision {
+    const { model, options, plan, source } = this.#context
+    const { initialSize, minSize, maxSize, targetSeconds } = options.partitioning
+    return decidePartitionSize({
+      goodputBytesPerSecond: store.goodputBytesPerSecond,
+      requestRttMs: store.requestRttMs,
+      meanTimeBetweenFailuresMs: model.store(store.store).meanTimeBetweenFailuresMs,
+      lostShare: LOST_SHARE,
+      previousBytes: this.#previousBytes.get(store.store),
+      unassignedBytes: totalBytes(plan.unassigned()),
+      concurrency: this.#usable().length,
+      priority: options.priority ?? priorityOfType(source.contentType),
+      initialBytes: initialSize,
+      targetSeconds,
+      limits: { minSizeBytes: minSize, maxSizeBytes: maxSize },
+    })
+  }
+
+  #usable(): Store[] {
+    return this.#context.directory.stores().filter((store) => store.state === 'ready')
+  }
+
+  /** Nothing is unsent: an idle store takes the tail of the session that would end last, where that is worth it. */
+  #stealForIdle(): void {
+    const { plan, model } = this.#context
+    const victim = plan
+      .sessions()
+      .filter((session) => session.kind !== 'copy' && plan.copiesOf(session.session).length === 0)
+      .map((session) => ({ session, assessment: this.#watch.assessmentOf(session.session) }))
+      .sort((a, b) => (b.assessment?.expectedRemainingMs ?? 0) - (a.assessment?.expectedRemainingMs ?? 0))[0]
+    if (!victim?.assessment || victim.assessment.rateBytesPerSecond <= 0) return
+    const { session, assessment } = victim
+    const remaining = session.end - session.acked
+    const thief = this.#freeStores(remaining).find(
+      (store) => store.store !== session.store && this.#starter.inFlight(store.store) === 0,
+    )
+    if (!thief?.goodputBytesPerSecond) return
+    const setupMs = 2 * (model.store(thief.store).requestRttMs ?? UNKNOWN_RTT_MS)
+    const end = decideSteal(
+      { ...session, rateBytesPerSecond: assessment.rateBytesPerSecond },
+      { rateBytesPerSecond: thief.goodputBytesPerSecond, setupMs },
+      plan.sizeBytes,
+    )
+    if (end === undefined) return
+    const gainMs = assessment.expectedRemainingMs - ((end - session.acked) / assessment.rateBytesPerSecond) * 1000
+    if (gainMs < MIN_STEAL_GAIN_MS) return
+    this.#starter.split(session, end, {
+      reason: `${(assessment.expectedRemainingMs / 1000).toFixed(1)} s to go here while another server is idle`,
+      risk: assessment.risk,
+    })
+  }
+}

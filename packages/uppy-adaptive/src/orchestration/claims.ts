@@ -1,0 +1,146 @@
+import type { ByteRange, ClaimAnswer } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, blockFloor, MAX_ENTRIES } from 'tus-reconcile-protocol'
+import type { SessionId, StoreId } from '../partitioning/partition-plan.js'
+import type { Operations } from './operations.js'
+import { pause } from './timing.js'
+import type { TransferContext } from './transfer-context.js'
+
+/** How far ahead of the sender blocks are hashed and claimed, bytes. */
+const LOOKAHEAD_BYTES = 4 * 1024 * 1024
+const CLAIM_INTERVAL_MS = 1_000
+const MAX_LEAVES_PER_CLAIM = MAX_ENTRIES
+
+interface Claimant {
+  readonly session: SessionId
+  readonly store: StoreId
+  readonly start: number
+  /** Claims were accepted up to here. */
+  claimedTo: number
+  /** Fixed once the session has ended: the whole blocks that its store holds. */
+  endedAt: number | undefined
+}
+
+/** Tells each store the digests of the bytes that it gets: apart from the bytes, about once a second (DESIGN 5.4). */
+export class Claims {
+  readonly #context: TransferContext
+  readonly #operations: Operations
+  readonly #claimants = new Map<SessionId, Claimant>()
+  readonly #busy = new Set<StoreId>()
+  readonly #nextAtMs = new Map<StoreId, number>()
+  readonly #onAnswer: (store: StoreId, answer: ClaimAnswer) => void
+
+  constructor(
+    context: TransferContext,
+    operations: Operations,
+    onAnswer: (store: StoreId, answer: ClaimAnswer) => void,
+  ) {
+    this.#context = context
+    this.#operations = operations
+    this.#onAnswer = onAnswer
+  }
+
+  begin(o: { session: SessionId; store: StoreId; start: number }): void {
+    this.#claimants.set(o.session, { ...o, claimedTo: o.start, endedAt: undefined })
+  }
+
+  /** The session is over; its store keeps `range`, which is still to be claimed. */
+  end(session: SessionId, endedAt: number): void {
+    const claimant = this.#claimants.get(session)
+    if (claimant) claimant.endedAt = endedAt
+  }
+
+  /** Bytes that a store holds from before (another page, another day). */
+  adopt(o: { session: SessionId; store: StoreId; range: ByteRange }): void {
+    this.#claimants.set(o.session, {
+      session: o.session,
+      store: o.store,
+      start: o.range.start,
+      claimedTo: o.range.start,
+      endedAt: o.range.end,
+    })
+  }
+
+  /** These bytes are to be claimed again: they were bad, or their store is given up. */
+  forgetStore(store: StoreId): void {
+    for (const [id, claimant] of this.#claimants)
+      if (claimant.store === store && claimant.endedAt !== undefined) this.#claimants.delete(id)
+  }
+
+  /** Whether every digest of what has ended was accepted. */
+  get isSettled(): boolean {
+    return [...this.#claimants.values()].every(
+      (claimant) => claimant.endedAt !== undefined && claimant.claimedTo >= claimant.endedAt,
+    )
+  }
+
+  /** Starts a claim at every store that has something to hear and was not asked just now. */
+  pass(nowMs: number): void {
+    for (const store of new Set(Array.from(this.#claimants.values(), (claimant) => claimant.store))) {
+      if (this.#busy.has(store) || (this.#nextAtMs.get(store) ?? 0) > nowMs) continue
+      void this.#claimAt(store, nowMs)
+    }
+  }
+
+  /** A session has just ended: claim at its store without waiting for the interval. */
+  hurry(store: StoreId): void {
+    this.#nextAtMs.delete(store)
+    this.pass(this.#context.clock.now())
+  }
+
+  async #claimAt(store: StoreId, nowMs: number): Promise<void> {
+    this.#busy.add(store)
+    try {
+      const claims = await this.#gather(store)
+      if (claims.length === 0) return
+      this.#nextAtMs.set(store, nowMs + CLAIM_INTERVAL_MS)
+      const answer = await this.#operations.ask(store, { op: 'claim', claims }, this.#context.signal)
+      for (const claim of claims) this.#advance(claim)
+      this.#onAnswer(store, answer)
+      this.#context.wake()
+    } catch (error) {
+      if (isSourceFault(error)) this.#context.fail(error)
+      else await pause(this.#context.clock, CLAIM_INTERVAL_MS, this.#context.signal)
+    } finally {
+      this.#busy.delete(store)
+    }
+  }
+
+  async #gather(store: StoreId): Promise<{ session: SessionId; start: number; leaves: string[] }[]> {
+    const claims: { session: SessionId; start: number; leaves: string[] }[] = []
+    let room = MAX_LEAVES_PER_CLAIM
+    for (const claimant of this.#claimants.values()) {
+      if (claimant.store !== store || room <= 0) continue
+      const range = {
+        start: claimant.claimedTo,
+        end: Math.min(this.#claimableTo(claimant), claimant.claimedTo + room * BLOCK_SIZE),
+      }
+      if (range.end <= range.start) continue
+      await this.#context.leaves.compute(range, this.#context.signal)
+      const leaves = this.#context.leaves.known(range).slice(0, room)
+      if (leaves.length === 0) continue
+      room -= leaves.length
+      claims.push({ session: claimant.session, start: range.start, leaves })
+    }
+    return claims
+  }
+
+  #claimableTo(claimant: Claimant): number {
+    if (claimant.endedAt !== undefined) return claimant.endedAt
+    const session = this.#context.plan.session(claimant.session)
+    if (!session) return claimant.claimedTo
+    const handedOver = this.#context.runners.get(claimant.session)?.handedOver ?? session.acked
+    const ahead = Math.max(session.acked, handedOver) + LOOKAHEAD_BYTES
+    return ahead >= session.end ? session.end : blockFloor(ahead)
+  }
+
+  #advance(claim: { session: SessionId; start: number; leaves: string[] }): void {
+    const claimant = this.#claimants.get(claim.session)
+    if (!claimant) return
+    const to = Math.min(claim.start + claim.leaves.length * BLOCK_SIZE, this.#context.plan.sizeBytes)
+    claimant.claimedTo = Math.max(claimant.claimedTo, to)
+  }
+}
+
+function isSourceFault(error: unknown): error is Error {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('source-')
+}

@@ -1,0 +1,102 @@
+import type { CommitAnswer, RangeSet } from 'tus-reconcile-protocol'
+import { encodeDigest, merkleRoot, subtractRanges } from 'tus-reconcile-protocol'
+import { backoffMs } from './failure-rules.js'
+import type { Operations } from './operations.js'
+import type { Digester } from './ports.js'
+import { OperationError } from './ports.js'
+import { pause } from './timing.js'
+import type { TransferContext } from './transfer-context.js'
+import { UploadError } from './upload-error.js'
+
+export type CommitOutcome =
+  | {
+      readonly kind: 'committed'
+      readonly url: string
+      readonly root: string
+      readonly pulledAtCommit: number
+      readonly pulledEarly: number
+    }
+  | { readonly kind: 'incomplete'; readonly missing: RangeSet; readonly bad: RangeSet }
+  | { readonly kind: 'stopped' }
+
+/** A home that is told of its peers' blocks a moment later is asked again this soon. */
+const POLL_MS = 150
+/** For how long blocks that we saw verified may be missing at the home before they are sent again. */
+const NEWS_PATIENCE_MS = 10_000
+
+/** Asks the home to make the file, through whichever server leads there, until it has or says what it lacks. */
+export async function runCommit(
+  context: TransferContext,
+  operations: Operations,
+  digester: Digester,
+): Promise<CommitOutcome> {
+  const { clock, signal, leaves, plan, homeId, randomness } = context
+  const digests = await leaves.all(signal)
+  if (signal.aborted) return { kind: 'stopped' }
+  const root = encodeDigest(await merkleRoot(digests, plan.sizeBytes, (bytes) => digester.digest(bytes)))
+  const startedMs = clock.now()
+  let fruitless = 0
+  while (!signal.aborted) {
+    try {
+      const answer = await operations.ask(homeId, { op: 'commit', size: plan.sizeBytes, root }, signal)
+      fruitless = 0
+      const outcome = judge(answer, { root, verified: plan.verified, waitedMs: clock.now() - startedMs })
+      if (outcome) return outcome
+      await pause(clock, POLL_MS, signal)
+    } catch (error) {
+      refuse(error)
+      fruitless += 1
+      if (clock.now() - startedMs > context.options.giveUpAfterMs) {
+        throw new UploadError(
+          'gave-up',
+          `the server did not commit the file within ${context.options.giveUpAfterMs / 1000} s; start the upload again to go on`,
+          { cause: error },
+        )
+      }
+      await pause(clock, backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
+    }
+  }
+  return { kind: 'stopped' }
+}
+
+function judge(
+  answer: CommitAnswer,
+  o: { root: string; verified: RangeSet; waitedMs: number },
+): CommitOutcome | undefined {
+  switch (answer.state) {
+    case 'committed':
+      return {
+        kind: 'committed',
+        root: o.root,
+        url: answer.url,
+        pulledAtCommit: answer.pulledAtCommit,
+        pulledEarly: answer.pulledEarly,
+      }
+    case 'pulling':
+      return undefined
+    case 'incomplete': {
+      const unexpected = subtractRanges(answer.missing, o.verified)
+      const isOldNews = unexpected.length === 0 && answer.bad.length === 0 && o.waitedMs < NEWS_PATIENCE_MS
+      return isOldNews ? undefined : { kind: 'incomplete', missing: answer.missing, bad: answer.bad }
+    }
+  }
+}
+
+function refuse(error: unknown): void {
+  if (!(error instanceof OperationError) || error.status >= 500 || error.status === 429 || error.status === 423) return
+  if (error.status === 460)
+    throw new UploadError('source-changed', 'the file changed while it was uploaded: choose it again', {
+      cause: error,
+      status: 460,
+    })
+  if (error.status === 404 || error.status === 410) {
+    throw new UploadError('gone', `the server no longer has this upload (${error.message}): start it again`, {
+      cause: error,
+      status: error.status,
+    })
+  }
+  throw new UploadError('refused', `the server refused to commit the file: ${error.message}`, {
+    cause: error,
+    status: error.status,
+  })
+}

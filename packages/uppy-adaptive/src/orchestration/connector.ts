@@ -1,0 +1,117 @@
+import type { EventLog } from './event-log.js'
+import { backoffMs } from './failure-rules.js'
+import type { Capabilities, Clock, Randomness, ServerPort } from './ports.js'
+import type { ServerDirectory, Store } from './server-directory.js'
+import { pause, withDeadline } from './timing.js'
+import { toError, UploadError } from './upload-error.js'
+
+const PROBE_DEADLINE_MS = 5_000
+/** A primary that has never answered is waited for this long: a wrong address must not look like a slow network. */
+const START_PATIENCE_MS = 30_000
+
+interface ConnectorParts {
+  readonly directory: ServerDirectory
+  readonly log: EventLog
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly giveUpAfterMs: number
+}
+
+/** Finds out what each address leads to: once, before anything of ours is sent to it. */
+export class Connector {
+  readonly #parts: ConnectorParts
+
+  constructor(parts: ConnectorParts) {
+    this.#parts = parts
+  }
+
+  /** @throws UploadError `not-a-tus-server`, or `unreachable` when patience ends. */
+  async connectPrimary(port: ServerPort, signal: AbortSignal): Promise<Capabilities> {
+    const { clock, giveUpAfterMs, log } = this.#parts
+    const startedMs = clock.now()
+    for (let fruitless = 0; ; fruitless++) {
+      try {
+        const capabilities = await this.#probe(port, signal)
+        this.#parts.directory.admit(port, 0, capabilities)
+        return capabilities
+      } catch (error) {
+        const isOver = clock.now() - startedMs > Math.min(START_PATIENCE_MS, giveUpAfterMs)
+        if (signal.aborted || isOver || isHopeless(error)) throw error
+        if (fruitless === 0)
+          log.emit({
+            type: 'warning',
+            code: 'unreachable',
+            message: `${toError(error).message}: trying again`,
+            endpoint: port.endpoint,
+          })
+        await this.#rest(fruitless, signal)
+      }
+    }
+  }
+
+  /** Tries a mirror until it answers or the signal fires. An unusable one is a warning; the upload goes on without it. */
+  async connectMirror(
+    port: ServerPort,
+    server: number,
+    o: { signal: AbortSignal; onReady: (store: Store) => void },
+  ): Promise<void> {
+    const { directory, log } = this.#parts
+    for (let fruitless = 0; !o.signal.aborted; fruitless++) {
+      try {
+        const capabilities = await this.#probe(port, o.signal)
+        const store = directory.admit(port, server, capabilities)
+        if (store) o.onReady(store)
+        else
+          this.#warn(
+            port,
+            'mirror-without-extension',
+            `${port.endpoint} is a tus server without the reconcile extension: going on without it`,
+          )
+        return
+      } catch (error) {
+        if (o.signal.aborted) return
+        if (isHopeless(error))
+          return this.#warn(port, 'mirror-unusable', `${toError(error).message}: going on without it`)
+        if (fruitless === 0)
+          log.emit({
+            type: 'warning',
+            code: 'mirror-unreachable',
+            message: `${toError(error).message}: going on without it meanwhile`,
+            endpoint: port.endpoint,
+          })
+        await this.#rest(fruitless, o.signal)
+      }
+    }
+  }
+
+  #warn(port: ServerPort, code: string, message: string): void {
+    this.#parts.log.emit({ type: 'warning', code, message, endpoint: port.endpoint })
+  }
+
+  async #probe(port: ServerPort, signal: AbortSignal): Promise<Capabilities> {
+    const deadline = withDeadline(this.#parts.clock, PROBE_DEADLINE_MS, signal)
+    try {
+      return await port.probe(deadline.signal)
+    } catch (error) {
+      if (signal.aborted || !deadline.signal.aborted) throw error
+      throw new UploadError(
+        'unreachable',
+        `${port.endpoint} did not answer within ${PROBE_DEADLINE_MS / 1000} s: is the server running and its address right?`,
+      )
+    } finally {
+      deadline.done()
+    }
+  }
+
+  #rest(fruitless: number, signal: AbortSignal): Promise<void> {
+    return pause(
+      this.#parts.clock,
+      backoffMs({ fruitless: fruitless + 1, uniform: this.#parts.randomness.uniform() }),
+      signal,
+    )
+  }
+}
+
+function isHopeless(error: unknown): boolean {
+  return error instanceof UploadError && error.code !== 'unreachable'
+}

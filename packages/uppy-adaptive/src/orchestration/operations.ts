@@ -1,0 +1,81 @@
+import type { GroupOperationRequest, OperationAnswers } from 'tus-reconcile-protocol'
+import type { StoreId } from '../partitioning/partition-plan.js'
+import { OperationError } from './ports.js'
+import type { Store } from './server-directory.js'
+import { withDeadline } from './timing.js'
+import type { TransferContext } from './transfer-context.js'
+
+type WithoutAddress<T> = T extends GroupOperationRequest ? Omit<T, 'group' | 'home' | 'store' | 'client'> : never
+export type Operation = WithoutAddress<GroupOperationRequest>
+
+/** An operation is answered in this time or goes another way: at least, and in retransmission time-outs. */
+const MIN_DEADLINE_MS = 2_500
+const DEADLINE_RTOS = 4
+
+/** Asks a store something: directly, or, while its path is in doubt, through any other server, which relays it (DESIGN 5.9). */
+export class Operations {
+  readonly #context: TransferContext
+
+  constructor(context: TransferContext) {
+    this.#context = context
+  }
+
+  /** @throws OperationError when the store refused; the last error when no way led to it. */
+  async ask<Op extends Operation>(
+    storeId: StoreId,
+    operation: Op,
+    signal: AbortSignal,
+  ): Promise<OperationAnswers[Op['op']]> {
+    let last: unknown = new Error(`no server leads to store ${storeId}`)
+    for (const via of this.#ways(storeId)) {
+      if (signal.aborted) break
+      try {
+        return await this.#send(via, storeId, operation, signal)
+      } catch (error) {
+        if (error instanceof OperationError && error.status < 500) throw error
+        last = error
+      }
+    }
+    throw last
+  }
+
+  #ways(storeId: StoreId): Store[] {
+    const { directory } = this.#context
+    const others = directory.stores().filter((store) => store.id !== storeId && store.state === 'ready')
+    const target = directory.get(storeId)
+    if (!target) return others
+    return target.state === 'ready' ? [target, ...others] : [...others, target]
+  }
+
+  async #send<Op extends Operation>(
+    via: Store,
+    storeId: StoreId,
+    operation: Op,
+    signal: AbortSignal,
+  ): Promise<OperationAnswers[Op['op']]> {
+    const { group, client, homeId, model, clock, log } = this.#context
+    const relayed = via.id !== storeId
+    // the union of the operations keeps its tag, which TypeScript cannot follow through Omit and spread
+    const request = {
+      ...operation,
+      group,
+      home: homeId,
+      store: storeId,
+      client,
+    } as unknown as GroupOperationRequest & { op: Op['op'] }
+    const deadline = withDeadline(clock, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * model.store(via.id).rtoMs), signal)
+    const startedMs = clock.now()
+    try {
+      const answer = await via.route.port.operate(request, deadline.signal)
+      const nowMs = clock.now()
+      // a relayed answer's time is two servers' time, and a commit waits on purpose: neither is this route's round trip
+      if (!relayed && operation.op !== 'commit')
+        model.requestRtt({ nowMs, store: via.id, roundTripMs: nowMs - startedMs })
+      model.heard({ nowMs, store: via.id })
+      if (relayed) log.emit({ type: 'relayed', operation: operation.op, store: storeId, through: via.route.endpoint })
+      return answer as OperationAnswers[Op['op']]
+    } finally {
+      deadline.done()
+    }
+  }
+}

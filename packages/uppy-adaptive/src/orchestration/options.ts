@@ -1,0 +1,152 @@
+import type { Priority } from '../partitioning/priority.js'
+import { DEFAULT_LIMITS } from '../partitioning/size-limits.js'
+import { UploadError } from './upload-error.js'
+
+export type HeaderSource =
+  | Readonly<Record<string, string>>
+  | ((request: {
+      endpoint: string
+      method: string
+    }) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
+
+export interface MirrorOptions {
+  readonly endpoint: string
+  /** Sent to this mirror only. A mirror given as a string gets none of the primary's. */
+  readonly headers?: HeaderSource
+}
+
+export interface PartitioningOptions {
+  /** Size of each server's first partition, bytes (default 1 MiB). */
+  readonly initialSize?: number
+  /** Smallest partition, bytes (default 256 KiB, a block). */
+  readonly minSize?: number
+  /** Largest partition, bytes (default 64 MiB). */
+  readonly maxSize?: number
+  /** How long a partition should take, seconds; by default it follows round trips and failures, 1 to 8. */
+  readonly targetSeconds?: number
+}
+
+export interface RedundancyOptions {
+  /** P(fails or straggles) from which a copy may start, 0 to 1 (default 0.5). */
+  readonly threshold?: number
+  /** Share of the acknowledged bytes that copies may send again, beside one partition (default 0.05). */
+  readonly budget?: number
+  /** Copies in flight at once (default 2). */
+  readonly maxConcurrent?: number
+}
+
+export interface UploadOptions {
+  /** The primary: a tus server's endpoint URL. The file is committed there. */
+  readonly endpoint: string
+  /** Other servers with storage of their own that know the primary as their peer. */
+  readonly mirrors?: readonly (string | MirrorOptions)[]
+  readonly metadata?: Readonly<Record<string, string>>
+  readonly headers?: HeaderSource
+  readonly partitioning?: PartitioningOptions
+  readonly priority?: Priority
+  readonly redundancy?: RedundancyOptions | false
+  /** For how long to wait for servers that do not answer, seconds (default 600). */
+  readonly giveUpAfter?: number
+}
+
+/** UploadOptions with every default filled in. */
+export interface ResolvedOptions {
+  readonly endpoint: string
+  readonly mirrors: readonly MirrorOptions[]
+  readonly metadata: Readonly<Record<string, string>>
+  readonly headers: HeaderSource
+  readonly partitioning: {
+    readonly initialSize: number
+    readonly minSize: number
+    readonly maxSize: number
+    readonly targetSeconds: number | undefined
+  }
+  readonly priority: Priority | undefined
+  readonly redundancy: { readonly threshold: number; readonly budget: number; readonly maxConcurrent: number } | false
+  readonly giveUpAfterMs: number
+}
+
+/** @throws UploadError `no-endpoint` or `bad-option` that quotes the value and says what it should be. */
+export function resolveOptions(options: UploadOptions): ResolvedOptions {
+  const endpoint = parseEndpoint(options.endpoint, 'endpoint')
+  const mirrors = (options.mirrors ?? []).map((mirror) => {
+    const given = typeof mirror === 'string' ? { endpoint: mirror } : mirror
+    return { ...given, endpoint: parseEndpoint(given.endpoint, 'mirrors') }
+  })
+  refuseDuplicates(endpoint, mirrors)
+  return {
+    endpoint,
+    mirrors,
+    metadata: options.metadata ?? {},
+    headers: options.headers ?? {},
+    partitioning: resolvePartitioning(options.partitioning ?? {}),
+    priority: options.priority,
+    redundancy: options.redundancy === false ? false : resolveRedundancy(options.redundancy ?? {}),
+    giveUpAfterMs: 1000 * numberIn('giveUpAfter', options.giveUpAfter ?? 600, { min: 0 }),
+  }
+}
+
+function resolvePartitioning(given: PartitioningOptions): ResolvedOptions['partitioning'] {
+  const minSize = numberIn('partitioning.minSize', given.minSize ?? DEFAULT_LIMITS.minSizeBytes, { min: 1 })
+  const maxSize = numberIn('partitioning.maxSize', given.maxSize ?? Math.max(DEFAULT_LIMITS.maxSizeBytes, minSize), {
+    min: minSize,
+  })
+  const initialSize = numberIn('partitioning.initialSize', given.initialSize ?? 1024 * 1024, { min: 1 })
+  const { targetSeconds } = given
+  if (targetSeconds !== undefined) numberIn('partitioning.targetSeconds', targetSeconds, { min: 0.1 })
+  return { minSize, maxSize, initialSize, targetSeconds }
+}
+
+function resolveRedundancy(given: RedundancyOptions): Exclude<ResolvedOptions['redundancy'], false> {
+  return {
+    threshold: numberIn('redundancy.threshold', given.threshold ?? 0.5, { min: 0, max: 1 }),
+    budget: numberIn('redundancy.budget', given.budget ?? 0.05, { min: 0 }),
+    maxConcurrent: numberIn('redundancy.maxConcurrent', given.maxConcurrent ?? 2, { min: 0 }),
+  }
+}
+
+function numberIn(name: string, value: unknown, bounds: { min: number; max?: number }): number {
+  const max = bounds.max ?? Number.POSITIVE_INFINITY
+  if (typeof value === 'number' && value >= bounds.min && value <= max) return value
+  const wanted = bounds.max === undefined ? `a number from ${bounds.min}` : `a number from ${bounds.min} to ${max}`
+  throw new UploadError('bad-option', `${name} must be ${wanted}, not ${JSON.stringify(value) ?? String(value)}`)
+}
+
+function parseEndpoint(value: unknown, name: string): string {
+  if (name === 'endpoint' && (value === undefined || value === null || value === '')) {
+    throw new UploadError(
+      'no-endpoint',
+      'no endpoint: set the option endpoint to the URL of your tus server, such as https://up.example.com/files',
+    )
+  }
+  const base = typeof location === 'undefined' ? undefined : location.href
+  const url = typeof value === 'string' ? tryUrl(value, base) : null
+  if (url && /^https?:$/.test(url.protocol)) return url.href.replace(/\/+$/, '')
+  throw new UploadError(
+    'bad-option',
+    `${name}: ${JSON.stringify(value) ?? String(value)} is no http or https URL; give the endpoint of a tus server`,
+  )
+}
+
+function tryUrl(value: string, base: string | undefined): URL | null {
+  try {
+    return new URL(value, base)
+  } catch {
+    return null
+  }
+}
+
+function refuseDuplicates(endpoint: string, mirrors: readonly MirrorOptions[]): void {
+  const seen = new Set([endpoint])
+  for (const mirror of mirrors) {
+    if (mirror.endpoint === endpoint) {
+      throw new UploadError(
+        'bad-option',
+        `mirrors lists the primary ${endpoint} again; remove it, a mirror is another server`,
+      )
+    }
+    if (seen.has(mirror.endpoint))
+      throw new UploadError('bad-option', `mirrors lists ${mirror.endpoint} twice; remove one`)
+    seen.add(mirror.endpoint)
+  }
+}

@@ -1,0 +1,124 @@
+import type {
+  ByteRange,
+  GroupOperationRequest,
+  OperationAnswers,
+  PartitionHeader,
+  ServerEvent,
+  UploadLimit,
+} from 'tus-reconcile-protocol'
+
+/** Time and timers, so that the orchestration has neither of its own. */
+export interface Clock {
+  /** Monotone, milliseconds. */
+  now(): number
+  /** Wall clock, milliseconds since 1970: for logs only. */
+  epochMs(): number
+  /** Calls back once after `delayMs`; the returned function cancels it. */
+  after(delayMs: number, callback: () => void): () => void
+}
+
+/** Unguessable ids and a uniform number in [0, 1). */
+export interface Randomness {
+  id(): string
+  uniform(): number
+}
+
+/** What an HttpStack takes as a body: a Blob in browsers; a Uint8Array or a Readable with `size` in Node. */
+export type RequestBody = unknown
+
+/** The file. Ranges are absolute; every call may be repeated. */
+export interface Source {
+  readonly sizeBytes: number
+  readonly contentType: string | undefined
+  /** Stable name of this file on this device for resuming; undefined where there is none. */
+  readonly fingerprint: string | undefined
+  body(range: ByteRange): RequestBody | Promise<RequestBody>
+  /** @throws UploadError `source-unreadable` or `source-changed` */
+  read(range: ByteRange): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/** SHA-256 of some bytes. */
+export interface Digester {
+  digest(bytes: Uint8Array): Promise<Uint8Array>
+}
+
+export interface Capabilities {
+  readonly kind: 'reconcile' | 'tus'
+  readonly storeId: string | undefined
+  readonly limit: UploadLimit
+  readonly extensions: readonly string[]
+}
+
+/** One attempt of a session: creates it, or appends to it, over one route. */
+export interface Attempt {
+  readonly partition: PartitionHeader
+  readonly metadata: Readonly<Record<string, string>>
+  /** Undefined creates the session; otherwise its upload URL. */
+  readonly url: string | undefined
+  /** Absolute offsets of the bytes to send. */
+  readonly range: ByteRange
+  readonly body: RequestBody
+  readonly signal: AbortSignal
+  /** Bytes of this body handed to the socket so far. */
+  readonly onHandedOver: (bytes: number) => void
+}
+
+/** How an attempt ended. Offsets are absolute. `cut` says nothing of what arrived; every other kind is the server's word. */
+export type AttemptOutcome =
+  | { readonly kind: 'accepted'; readonly offset: number; readonly url: string; readonly fileUrl: string | undefined }
+  | {
+      readonly kind: 'mismatch'
+      readonly offset: number | undefined
+      readonly url: string | undefined
+      readonly reachedEnd: boolean
+    }
+  | { readonly kind: 'over'; readonly state: string; readonly status: number }
+  | { readonly kind: 'tooLarge'; readonly limit: UploadLimit }
+  | { readonly kind: 'wait'; readonly status: number; readonly retryAfterMs: number | undefined }
+  | { readonly kind: 'full' }
+  | { readonly kind: 'refused'; readonly status: number; readonly message: string }
+  | { readonly kind: 'cut'; readonly cause: Error }
+  | { readonly kind: 'aborted' }
+
+/** One address of a server. Every method settles promptly when its signal fires and leaves nothing running. */
+export interface ServerPort {
+  readonly endpoint: string
+  /** @throws UploadError `not-a-tus-server` or `unreachable` */
+  probe(signal: AbortSignal): Promise<Capabilities>
+  attempt(attempt: Attempt): Promise<AttemptOutcome>
+  /** @throws OperationError when refused, any Error when the request was cut. */
+  operate<Request extends GroupOperationRequest>(
+    request: Request,
+    signal: AbortSignal,
+  ): Promise<OperationAnswers[Request['op']]>
+  /** Reads the event stream until it ends or breaks. `onAlive` is called for anything heard, heartbeats too. */
+  listen(o: {
+    client: string
+    lastEventId: string | undefined
+    signal: AbortSignal
+    onEvent: (event: ServerEvent, id: string) => void
+    onAlive: () => void
+  }): Promise<void>
+}
+
+/** The server refused an operation, with its own words. */
+export class OperationError extends Error {
+  readonly status: number
+  readonly code: string
+  readonly body: unknown
+  constructor(o: { status: number; code: string; message: string; body?: unknown }) {
+    super(o.message)
+    this.name = 'OperationError'
+    this.status = o.status
+    this.code = o.code
+    this.body = o.body
+  }
+}
+
+/** Small texts that outlive the page or process, by key. */
+export interface JournalStorage {
+  get(key: string): Promise<string | undefined>
+  set(key: string, value: string): Promise<void>
+  delete(key: string): Promise<void>
+}

@@ -1,0 +1,56 @@
+import { backoffMs } from './failure-rules.js'
+import type { Store } from './server-directory.js'
+import { withDeadline } from './timing.js'
+import type { TransferContext } from './transfer-context.js'
+
+const MIN_DEADLINE_MS = 1_500
+const DEADLINE_RTOS = 4
+
+/** Small requests on connections of their own that tell a dead link from a dead server (METHODS, finding 1). */
+export class Probes {
+  readonly #context: TransferContext
+  readonly #inFlight = new Set<string>()
+  readonly #nextAtMs = new Map<string, number>()
+  readonly #lost = new Map<string, number>()
+
+  constructor(context: TransferContext) {
+    this.#context = context
+  }
+
+  /** Probes the stores that the model asks about, and those in suspicion until they answer. */
+  pass(nowMs: number): void {
+    const { directory, model } = this.#context
+    const wanted = new Set(model.wantsProbe({ nowMs }))
+    for (const store of directory.stores()) {
+      if (store.state === 'unusable' || this.#inFlight.has(store.id)) continue
+      if (!wanted.has(store.id) && store.state !== 'suspect') continue
+      if ((this.#nextAtMs.get(store.id) ?? 0) > nowMs) continue
+      void this.#probe(store)
+    }
+  }
+
+  async #probe(store: Store): Promise<void> {
+    const { clock, model, randomness, signal } = this.#context
+    this.#inFlight.add(store.id)
+    const startedMs = clock.now()
+    const deadline = withDeadline(clock, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * model.store(store.id).rtoMs), signal)
+    try {
+      await store.route.port.probe(deadline.signal)
+      const nowMs = clock.now()
+      model.requestRtt({ nowMs, store: store.id, roundTripMs: nowMs - startedMs })
+      model.heard({ nowMs, store: store.id })
+      this.#lost.delete(store.id)
+      this.#nextAtMs.set(store.id, nowMs + MIN_DEADLINE_MS)
+    } catch {
+      if (signal.aborted) return
+      const lost = (this.#lost.get(store.id) ?? 0) + 1
+      this.#lost.set(store.id, lost)
+      model.probeLost({ nowMs: clock.now(), store: store.id })
+      this.#nextAtMs.set(store.id, clock.now() + backoffMs({ fruitless: lost, uniform: randomness.uniform() }))
+    } finally {
+      deadline.done()
+      this.#inFlight.delete(store.id)
+      this.#context.wake()
+    }
+  }
+}

@@ -1,0 +1,162 @@
+import { totalBytes } from 'tus-reconcile-protocol'
+import type { RiskAssessment } from 'upload-predictor'
+import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
+import { decideSlowSplit } from '../partitioning/split-policy.js'
+import type { HedgeSurroundings, Remedy, SessionRisk } from '../redundancy/hedge-policy.js'
+import { decideRemedy } from '../redundancy/hedge-policy.js'
+import type { RankedStore } from '../redundancy/mirror-choice.js'
+import { rankStores } from '../redundancy/mirror-choice.js'
+import type { Store } from './server-directory.js'
+import type { SessionStarter } from './session-starter.js'
+import type { TransferContext } from './transfer-context.js'
+import { nameSession } from './transfer-context.js'
+
+/** A slow session keeps what it can send in this time; the rest moves (guess: two risk horizons). */
+const SLOW_KEEPS_MS = 1_500
+/** A store that answers on another connection is believed after this much more silence on the first (guess). */
+const GRACE_MS = 500
+const LINK_IS_GOOD = 0.5
+/** phi from which a session is a candidate for a remedy (METHODS, Stall suspicion). */
+const IN_DOUBT_PHI = 2
+
+/** Scores every session in flight and applies the remedy that the policy names. */
+export class RiskWatch {
+  readonly #context: TransferContext
+  readonly #starter: SessionStarter
+  readonly #assessments = new Map<string, RiskAssessment>()
+
+  constructor(context: TransferContext, starter: SessionStarter) {
+    this.#context = context
+    this.#starter = starter
+  }
+
+  /** The last assessment of a session in flight. */
+  assessmentOf(session: string): RiskAssessment | undefined {
+    return this.#assessments.get(session)
+  }
+
+  pass(nowMs: number): void {
+    const { plan, model } = this.#context
+    this.#assessments.clear()
+    for (const session of plan.sessions()) {
+      this.#assessments.set(
+        session.session,
+        model.assess({ nowMs, session: session.session, remainingBytes: plan.missingOf(session) }),
+      )
+    }
+    for (const session of plan.sessions()) {
+      const assessment = this.#assessments.get(session.session)
+      if (assessment) this.#treat(session, assessment, nowMs)
+    }
+  }
+
+  #treat(session: PlannedSession, assessment: RiskAssessment, nowMs: number): void {
+    const alternative = this.bestAlternative(session, this.#context.plan.missingOf(session))
+    const remedy = decideRemedy(this.#describe(session, assessment, nowMs), this.#surroundings(alternative))
+    if (remedy.kind !== 'none') this.#apply(remedy, { session, assessment, alternative, nowMs })
+  }
+
+  /** The store, other than the session's, that would finish these bytes first; one that has room for a session. */
+  bestAlternative(session: PlannedSession, bytes: number): RankedStore | undefined {
+    const { directory, plan, model } = this.#context
+    const tried = new Set<StoreId>([session.store, ...plan.copiesOf(session.session).map((copy) => copy.store)])
+    const options = directory
+      .stores()
+      .filter((store) => this.#starter.canTake(store) && !tried.has(store.id) && !this.#isInDoubt(store))
+      .map((store) => {
+        const { goodputBytesPerSecond, requestRttMs, failuresPerSecond } = model.store(store.id)
+        return {
+          store: store.id,
+          goodputBytesPerSecond,
+          requestRttMs: requestRttMs ?? 100,
+          failuresPerSecond,
+          inFlight: this.#starter.sending(store.id),
+        }
+      })
+    return rankStores(options, bytes)[0]
+  }
+
+  #isInDoubt(store: Store): boolean {
+    return this.#context.plan
+      .sessions()
+      .some(
+        (session) => session.store === store.id && (this.#assessments.get(session.session)?.phi ?? 0) >= IN_DOUBT_PHI,
+      )
+  }
+
+  #describe(session: PlannedSession, assessment: RiskAssessment, nowMs: number): SessionRisk {
+    const { directory, model, plan, runners } = this.#context
+    const { risk, server, straggle, phi, gapMs, expectedRemainingMs } = assessment
+    const store = directory.get(session.store)
+    const heardMs = model.store(session.store).lastHeardMs
+    const silentSinceMs = nowMs - gapMs
+    return {
+      remainingBytes: plan.missingOf(session),
+      risk,
+      server,
+      straggle,
+      phi,
+      gapMs,
+      expectedRemainingMs,
+      isCopy: session.kind === 'copy',
+      hasCopy: plan.copiesOf(session.session).length > 0,
+      hasOtherRoute: (store?.routes.length ?? 0) > 1 && (runners.get(session.session)?.freshTries ?? 0) === 0,
+      answersElsewhere: heardMs !== undefined && heardMs > silentSinceMs + GRACE_MS,
+      freshTries: runners.get(session.session)?.freshTries ?? 0,
+    }
+  }
+
+  #surroundings(alternative: RankedStore | undefined): HedgeSurroundings {
+    const { plan, model, budget, options } = this.#context
+    return {
+      unassignedBytes: totalBytes(plan.unassigned()),
+      linkIsGood: model.link().pGood >= LINK_IS_GOOD,
+      bestAlternativeMs: alternative?.expectedMs,
+      copiesInFlight: plan.sessions().filter((session) => session.kind === 'copy').length,
+      budgetBytes: budget.availableBytes,
+      copies: options.redundancy,
+    }
+  }
+
+  #apply(
+    remedy: Exclude<Remedy, { kind: 'none' }>,
+    o: { session: PlannedSession; assessment: RiskAssessment; alternative: RankedStore | undefined; nowMs: number },
+  ): void {
+    const { session, assessment } = o
+    switch (remedy.kind) {
+      case 'freshConnection':
+      case 'otherRoute':
+        return this.#reconnect(session, remedy)
+      case 'split': {
+        const victim = { acked: session.acked, end: session.end, rateBytesPerSecond: assessment.rateBytesPerSecond }
+        const end = decideSlowSplit(victim, SLOW_KEEPS_MS, this.#context.plan.sizeBytes)
+        if (end !== undefined) this.#starter.split(session, end, { reason: remedy.reason, risk: assessment.risk })
+        return
+      }
+      case 'takeOver':
+        this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
+        return this.#starter.takeOver(session, { reason: remedy.reason, assessment })
+      case 'copy':
+        if (assessment.phi >= IN_DOUBT_PHI) this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
+        if (o.alternative)
+          this.#starter.copy(session, { store: o.alternative.store, reason: remedy.reason, assessment })
+        return
+    }
+  }
+
+  #reconnect(session: PlannedSession, remedy: { kind: 'freshConnection' | 'otherRoute'; reason: string }): void {
+    const { directory, runners, log } = this.#context
+    const runner = runners.get(session.session)
+    if (!runner) return
+    if (remedy.kind === 'otherRoute') directory.changeRoute(session.store)
+    runner.freshTries += 1
+    log.emit({
+      type: 'reconnect',
+      ...nameSession(this.#context, session),
+      remedy: remedy.kind,
+      reason: remedy.reason,
+      endpoint: runner.store.route.endpoint,
+    })
+    runner.reconnect()
+  }
+}

@@ -1,0 +1,151 @@
+import type { PartitionHeader } from 'tus-reconcile-protocol'
+import type { PlannedSession, SessionId } from '../partitioning/partition-plan.js'
+import type { NextStep, SessionEnd } from './failure-rules.js'
+import { decideNextStep } from './failure-rules.js'
+import type { AttemptOutcome } from './ports.js'
+import type { Store } from './server-directory.js'
+import { pause } from './timing.js'
+import type { TransferContext } from './transfer-context.js'
+
+/** A PATCH carries at most this much, so that a lost one and the memory it holds stay bounded (DESIGN 5.3). */
+const MAX_BODY_BYTES = 64 * 1024 * 1024
+/** A look-up that is not answered in this time counts as cut; at least, and in retransmission time-outs. */
+const MIN_LOOK_MS = 2_000
+const LOOK_RTOS = 4
+
+/** Runs one session: one attempt after another, over whichever route its store has, until its end or its stop. */
+export class SessionRunner {
+  readonly id: SessionId
+  readonly store: Store
+  /** Bytes handed to the socket, absolute offset: ahead of what is acknowledged. */
+  handedOver: number
+  freshTries = 0
+  readonly #context: TransferContext
+  readonly #partition: string
+  readonly #stop = new AbortController()
+  #attempt = 0
+  #current: AbortController | undefined
+  #url: string | undefined
+  #fruitless = 0
+  #maxBodyBytes: number
+
+  constructor(context: TransferContext, session: PlannedSession, store: Store) {
+    this.#context = context
+    this.id = session.session
+    this.#partition = session.partition
+    this.store = store
+    this.handedOver = session.start
+    this.#maxBodyBytes = Math.min(MAX_BODY_BYTES, store.limit.maxAppendSize ?? MAX_BODY_BYTES)
+  }
+
+  /** Ends the run for good; the session's bytes stay where they are. */
+  stop(): void {
+    this.#stop.abort()
+    this.#current?.abort()
+  }
+
+  /** Ends the attempt in flight: the next one uses a new connection, or the store's new route. */
+  reconnect(): void {
+    this.#current?.abort()
+  }
+
+  async run(): Promise<SessionEnd> {
+    let look = false
+    while (!this.#stop.signal.aborted) {
+      const session = this.#context.plan.session(this.id)
+      if (!session) return { kind: 'stopped' }
+      if (session.acked >= session.end) return { kind: 'sent' }
+      const outcome = await this.#try(session, look)
+      if (this.#stop.signal.aborted) break
+      const step = this.#judge(session, outcome)
+      if (step.kind === 'end') return step.end
+      look = step.kind === 'look' || (step.kind === 'wait' && step.next === 'look')
+      if (step.kind === 'wait') await pause(this.#context.clock, step.delayMs, this.#stop.signal)
+      if (step.kind === 'shrink')
+        this.#maxBodyBytes = step.limit.maxAppendSize ?? Math.max(1, Math.floor(this.#maxBodyBytes / 2))
+    }
+    return { kind: 'stopped' }
+  }
+
+  /** One request: the next bytes, or none when only the offset is asked for (a POST repeated without a body). */
+  async #try(session: PlannedSession, look: boolean): Promise<AttemptOutcome> {
+    const { context, signal, isLate, done } = this.#open(look)
+    try {
+      const range = {
+        start: session.acked,
+        end: look ? session.acked : Math.min(session.end, session.acked + this.#maxBodyBytes),
+      }
+      const body = look ? undefined : await context.source.body(range)
+      if (signal.aborted) return { kind: 'aborted' }
+      this.#attempt += 1
+      const outcome = await this.store.route.port.attempt({
+        partition: this.#header(session),
+        metadata: context.options.metadata,
+        url: look ? undefined : this.#url,
+        range,
+        body,
+        signal,
+        onHandedOver: (bytes) => {
+          this.handedOver = Math.max(this.handedOver, range.start + bytes)
+        },
+      })
+      return isLate() ? { kind: 'cut', cause: new Error('the server did not say what it has') } : outcome
+    } finally {
+      done()
+    }
+  }
+
+  #open(look: boolean): { context: TransferContext; signal: AbortSignal; isLate: () => boolean; done: () => void } {
+    const context = this.#context
+    const current = new AbortController()
+    this.#current = current
+    const rtoMs = context.model.store(this.store.id).rtoMs
+    let late = false
+    const expire = () => {
+      late = true
+      current.abort()
+    }
+    const cancelTimer = look ? context.clock.after(Math.max(MIN_LOOK_MS, LOOK_RTOS * rtoMs), expire) : () => {}
+    const done = () => {
+      cancelTimer()
+      this.#current = undefined
+    }
+    return { context, signal: current.signal, isLate: () => late, done }
+  }
+
+  #header(session: PlannedSession): PartitionHeader {
+    const { group, client, homeId, plan } = this.#context
+    return {
+      group,
+      partition: this.#partition,
+      session: this.id,
+      attempt: this.#attempt,
+      client,
+      start: session.start,
+      end: session.end,
+      size: plan.sizeBytes,
+      home: homeId,
+    }
+  }
+
+  #judge(session: PlannedSession, outcome: AttemptOutcome): NextStep {
+    const { plan, randomness } = this.#context
+    if (outcome.kind === 'accepted' || outcome.kind === 'mismatch') {
+      if (outcome.url !== undefined) this.#url = outcome.url
+      if (outcome.offset !== undefined) this.#context.acknowledge(this.id, outcome.offset)
+      if (outcome.kind === 'mismatch' && outcome.reachedEnd && outcome.offset !== undefined)
+        plan.lowerEnd(this.id, outcome.offset)
+    }
+    if (outcome.kind === 'accepted' && outcome.fileUrl !== undefined) this.#context.fileUrl = outcome.fileUrl
+    const progressed = (plan.session(this.id)?.acked ?? 0) > session.acked
+    if (progressed) this.#fruitless = 0
+    const step = decideNextStep(outcome, {
+      fruitless: this.#fruitless,
+      hasAlternative: this.#context.hasAlternative(this.store.id),
+      uniform: randomness.uniform(),
+    })
+    if (!progressed && outcome.kind !== 'aborted' && outcome.kind !== 'accepted') this.#fruitless += 1
+    if (outcome.kind === 'cut') this.#context.noteCut(session, outcome.cause.message, this.#attempt)
+    return step
+  }
+}

@@ -1,0 +1,294 @@
+import type { ByteRange } from 'tus-reconcile-protocol'
+import { blockFloor, coversRange, rangeLength, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import type { RiskAssessment } from 'upload-predictor'
+import type { PlannedSession, SessionId, SessionKind, StoreId } from '../partitioning/partition-plan.js'
+import type { SizeDecision } from '../partitioning/partition-sizer.js'
+import type { Claims } from './claims.js'
+import type { SessionEnd } from './failure-rules.js'
+import type { Operations } from './operations.js'
+import type { Store } from './server-directory.js'
+import { SessionRunner } from './session-runner.js'
+import type { Terminations } from './terminations.js'
+import type { TransferContext } from './transfer-context.js'
+import { nameSession } from './transfer-context.js'
+import { toError, UploadError } from './upload-error.js'
+
+interface StartOrder {
+  readonly store: StoreId
+  readonly range: ByteRange
+  readonly kind: SessionKind
+  readonly partition: string
+  readonly reason: string
+  readonly size?: SizeDecision
+  readonly of?: SessionId
+}
+
+/** A session with less than this left to send no longer keeps its store from beginning another: requests overlap. */
+const DRAIN_MS = 150
+
+/** Begins, splits, moves, copies and ends sessions: every change of the plan that is a decision goes through here. */
+export class SessionStarter {
+  readonly #context: TransferContext
+  readonly #claims: Claims
+  readonly #operations: Operations
+  readonly #terminations: Terminations
+  readonly #tookOver: ByteRange[] = []
+  readonly #running = new Set<Promise<void>>()
+
+  constructor(context: TransferContext, parts: { claims: Claims; operations: Operations; terminations: Terminations }) {
+    this.#context = context
+    this.#claims = parts.claims
+    this.#operations = parts.operations
+    this.#terminations = parts.terminations
+  }
+
+  /** Whether the store may begin a session now. */
+  canTake(store: Store): boolean {
+    return store.state === 'ready' && !this.#terminations.isPending(store.id)
+  }
+
+  /** Sessions of the store that still have more than a round trip's bytes to send. */
+  sending(store: StoreId): number {
+    const { plan, model } = this.#context
+    const { goodputBytesPerSecond = 0, requestRttMs = 0 } = model.store(store)
+    const drain = (goodputBytesPerSecond * (requestRttMs + DRAIN_MS)) / 1000
+    return plan.sessions().filter((session) => session.store === store && session.end - session.acked > drain).length
+  }
+
+  /** Sessions of the store in flight, also those that only wait for their answer. */
+  inFlight(store: StoreId): number {
+    return this.#context.plan.sessions().filter((session) => session.store === store).length
+  }
+
+  begin(order: Omit<StartOrder, 'partition' | 'kind'>): void {
+    const kind = coversRange(toRangeSet(this.#tookOver), order.range) ? 'takeOver' : 'first'
+    this.#start({ ...order, kind, partition: this.#context.plan.nextPartitionId() })
+  }
+
+  copy(original: PlannedSession, o: { store: StoreId; reason: string; assessment: RiskAssessment }): void {
+    const { plan, budget, log } = this.#context
+    const range = { start: blockFloor(original.acked), end: original.end }
+    const [rest] = subtractRanges([range], plan.verified)
+    if (!rest) return
+    budget.spend(rangeLength(rest))
+    const { risk, gapMs, because } = o.assessment
+    const copy = this.#start({
+      store: o.store,
+      range: rest,
+      kind: 'copy',
+      partition: original.partition,
+      reason: o.reason,
+      of: original.session,
+    })
+    if (!copy) return
+    const from = this.#context.directory.serverOf(original.store)
+    log.emit({
+      type: 'copy',
+      ...nameSession(this.#context, copy),
+      of: original.session,
+      from,
+      range: rest,
+      reason: o.reason,
+      risk,
+      gapMs,
+      because,
+    })
+  }
+
+  /** Lowers a session's end here and on its server, which goes on with what stays; the tail is unassigned. */
+  split(victim: PlannedSession, end: number, o: { reason: string; risk: number }): void {
+    const { plan, log } = this.#context
+    const held = plan.lowerEnd(victim.session, end)
+    if (held === undefined || held >= victim.end) return
+    log.emit({ type: 'split', ...nameSession(this.#context, victim), oldEnd: victim.end, newEnd: held, ...o })
+    void this.#plan(victim, held)
+    this.#context.wake()
+  }
+
+  /** Ends a session in doubt; its unacknowledged rest is taken over by whichever store takes it next. */
+  takeOver(victim: PlannedSession, o: { reason: string; assessment: RiskAssessment }): void {
+    const { log } = this.#context
+    const { risk, gapMs } = o.assessment
+    const range = { start: blockFloor(victim.acked), end: victim.end }
+    log.emit({ type: 'takeOver', ...nameSession(this.#context, victim), range, reason: o.reason, risk, gapMs })
+    this.#tookOver.push(range)
+    this.#close(victim.session, 'takenOver')
+    this.#context.statuses.setStatus(victim.session, 'failed')
+    this.#terminations.drop({ session: victim.session, store: victim.store, reason: 'taken over' })
+  }
+
+  /** Another copy has won: nothing of this session is needed any more. */
+  supersede(id: SessionId, o: { via: 'client' | 'server'; by: SessionId | null }): void {
+    const { plan, log, statuses } = this.#context
+    const session = plan.session(id)
+    if (!session) return
+    statuses.setStatus(id, 'superseded')
+    log.emit({ type: 'superseded', ...nameSession(this.#context, session), ...o })
+    this.#settleCopy(session, false)
+    this.#close(id, 'superseded')
+    if (o.via === 'client') this.#terminations.drop({ session: id, store: session.store, reason: 'superseded' })
+  }
+
+  /** Ends the sessions whose ranges are verified, and with each the others of its partition. */
+  completeVerified(): void {
+    const { plan, statuses, leaves } = this.#context
+    for (const session of plan.sessions()) {
+      if (!plan.isCovered(session) || !plan.session(session.session)) continue
+      const complete = session.acked >= session.end
+      if (complete) {
+        this.#complete(session)
+        statuses.markCompleted(session.session, leaves.known(session).at(-1) ?? '')
+      } else this.supersede(session.session, { via: 'client', by: null })
+    }
+  }
+
+  /** Stops every session; what their stores hold stays. Settles when all requests have ended. */
+  async stopAll(): Promise<void> {
+    for (const runner of this.#context.runners.values()) runner.stop()
+    await Promise.all(this.#running)
+  }
+
+  #complete(session: PlannedSession): void {
+    const { log } = this.#context
+    const { start, end, kind } = session
+    log.emit({ type: 'completed', ...nameSession(this.#context, session), start, end, kind })
+    this.#settleCopy(session, true)
+    this.#close(session.session, 'completed')
+  }
+
+  #settleCopy(session: PlannedSession, won: boolean): void {
+    if (session.kind === 'copy') this.#context.budget.settle({ won, unsentBytes: session.end - session.acked })
+  }
+
+  #start(order: StartOrder): PlannedSession | undefined {
+    const { plan, model, clock, log, statuses, randomness, directory, runners } = this.#context
+    const store = directory.get(order.store)
+    if (!store) return undefined
+    const session = plan.add({
+      session: randomness.id(),
+      partition: order.partition,
+      store: order.store,
+      kind: order.kind,
+      ...order.range,
+      ...(order.of === undefined ? {} : { of: order.of }),
+    })
+    statuses.addUpload(session.partition, session.session)
+    statuses.setStatus(session.session, 'inProgress')
+    model.sessionStarted({
+      nowMs: clock.now(),
+      session: session.session,
+      store: session.store,
+      rangeBytes: rangeLength(order.range),
+    })
+    this.#claims.begin(session)
+    log.emit({
+      type: 'session',
+      ...nameSession(this.#context, session),
+      ...order.range,
+      kind: order.kind,
+      reason: order.reason,
+      windowMs: order.size?.windowMs ?? 0,
+      goodputBytesPerSecond: model.store(order.store).goodputBytesPerSecond ?? null,
+    })
+    const runner = new SessionRunner(this.#context, session, store)
+    runners.set(session.session, runner)
+    this.#follow(runner)
+    return session
+  }
+
+  #follow(runner: SessionRunner): void {
+    const running = runner
+      .run()
+      .then((end) => this.#ended(runner, end))
+      .catch((error: unknown) => this.#context.fail(toError(error)))
+      .finally(() => {
+        this.#running.delete(running)
+        this.#context.wake()
+      })
+    this.#running.add(running)
+  }
+
+  #ended(runner: SessionRunner, end: SessionEnd): void {
+    const session = this.#context.plan.session(runner.id)
+    if (!session || end.kind === 'stopped') return
+    switch (end.kind) {
+      case 'sent':
+        // it stays planned until its blocks are verified, so that nobody sends them again meanwhile
+        return this.#claims.hurry(session.store)
+      case 'over':
+        if (end.state === 'superseded') return this.supersede(session.session, { via: 'server', by: null })
+        return this.#lose(session, `the server says that it is ${end.state}`)
+      case 'failed':
+        if (end.code === 'network') this.#context.directory.suspect(session.store, end.cause, this.#context.clock.now())
+        else this.#exclude(session, end)
+        return this.#lose(session, end.cause)
+    }
+  }
+
+  #exclude(session: PlannedSession, end: Extract<SessionEnd, { kind: 'failed' }>): void {
+    const { directory, homeId } = this.#context
+    const endpoint = directory.get(session.store)?.route.endpoint ?? session.store
+    const full = end.code === 'full'
+    if (session.store !== homeId) {
+      directory.exclude(
+        session.store,
+        full ? 'server-full' : 'mirror-refused',
+        `${endpoint} answered ${end.cause}: going on without it`,
+      )
+      return
+    }
+    const status = end.status === undefined ? {} : { status: end.status }
+    this.#context.fail(
+      full
+        ? new UploadError(
+            'server-full',
+            `${endpoint} has no room for this file (507): free space there and upload it again`,
+            status,
+          )
+        : new UploadError(
+            end.status === 413 ? 'too-large' : 'refused',
+            `${endpoint} refused the upload (${end.cause})`,
+            status,
+          ),
+    )
+  }
+
+  #lose(session: PlannedSession, cause: string): void {
+    const { log, statuses } = this.#context
+    log.emit({ type: 'failed', ...nameSession(this.#context, session), cause })
+    statuses.setStatus(session.session, 'failed')
+    this.#settleCopy(session, false)
+    this.#tookOver.push({ start: blockFloor(session.acked), end: session.end })
+    this.#close(session.session, 'failed')
+    this.#terminations.drop({ session: session.session, store: session.store, reason: 'failed' })
+  }
+
+  #close(id: SessionId, outcome: 'completed' | 'failed' | 'superseded' | 'takenOver'): void {
+    const { plan, model, clock, runners } = this.#context
+    const session = plan.session(id)
+    if (!session) return
+    model.sessionEnded({ nowMs: clock.now(), session: id, outcome })
+    const ended = plan.end(id)
+    if (ended) this.#claims.end(id, ended.acked === plan.sizeBytes ? ended.acked : blockFloor(ended.acked))
+    runners.get(id)?.stop()
+    runners.delete(id)
+    this.#claims.hurry(session.store)
+    this.#context.wake()
+  }
+
+  async #plan(victim: PlannedSession, end: number): Promise<void> {
+    try {
+      const answer = await this.#operations.ask(
+        victim.store,
+        { op: 'plan', changes: [{ session: victim.session, end }] },
+        this.#context.signal,
+      )
+      // the server may already hold more: it says which end held
+      const held = answer.sessions.find((session) => session.session === victim.session)?.end
+      if (held !== undefined && held !== null && held > end)
+        this.#context.log.emit({ type: 'warning', code: 'split-late', message: `a split at ${end} held at ${held}` })
+    } catch {
+      // the server goes on past the new end: those bytes arrive twice, which is waste and never wrong (DESIGN 5.2)
+    }
+  }
+}

@@ -1,0 +1,53 @@
+import { backoffMs } from './failure-rules.js'
+import type { Operations } from './operations.js'
+import { OperationError } from './ports.js'
+import { pause } from './timing.js'
+import type { TransferContext } from './transfer-context.js'
+
+/** After this many tries the session is left to the server's expiry. */
+const MAX_TRIES = 8
+
+/**
+ * Ends sessions on their servers: asked, confirmed, retried with backoff while the server is away, left to expiry at last.
+ * A store that has not confirmed gets no new session, because its unfinished block may still belong to the old one.
+ */
+export class Terminations {
+  readonly #context: TransferContext
+  readonly #operations: Operations
+  readonly #pending = new Map<string, string>()
+
+  constructor(context: TransferContext, operations: Operations) {
+    this.#context = context
+    this.#operations = operations
+  }
+
+  isPending(store: string): boolean {
+    return [...this.#pending.values()].includes(store)
+  }
+
+  get isEmpty(): boolean {
+    return this.#pending.size === 0
+  }
+
+  drop(o: { session: string; store: string; reason: string }): void {
+    if (this.#pending.has(o.session)) return
+    this.#pending.set(o.session, o.store)
+    void this.#run(o)
+  }
+
+  async #run({ session, store, reason }: { session: string; store: string; reason: string }): Promise<void> {
+    const { signal, clock, randomness } = this.#context
+    for (let tries = 0; tries < MAX_TRIES && !signal.aborted; tries++) {
+      try {
+        await this.#operations.ask(store, { op: 'plan', changes: [{ session, drop: true, reason }] }, signal)
+        break
+      } catch (error) {
+        // 404 and 410: there is nothing left to end
+        if (error instanceof OperationError && error.status < 500 && error.status !== 429) break
+        await pause(clock, backoffMs({ fruitless: tries, uniform: randomness.uniform() }), signal)
+      }
+    }
+    this.#pending.delete(session)
+    this.#context.wake()
+  }
+}

@@ -1,0 +1,49 @@
+import type { RiskModel } from 'upload-predictor'
+import type { PartitionPlan, PlannedSession, SessionId, StoreId } from '../partitioning/partition-plan.js'
+import type { HedgeBudget } from '../redundancy/hedge-budget.js'
+import type { BlockLeaves } from './block-leaves.js'
+import type { EventLog } from './event-log.js'
+import type { ResolvedOptions } from './options.js'
+import type { Clock, Randomness, Source } from './ports.js'
+import type { ServerDirectory } from './server-directory.js'
+import type { SessionRunner } from './session-runner.js'
+import type { UploadStatuses } from './upload-status.js'
+
+/** What the parts of one running transfer share. Only `Transfer` builds one. */
+export interface TransferContext {
+  readonly group: string
+  readonly client: string
+  readonly homeId: StoreId
+  readonly options: ResolvedOptions
+  readonly source: Source
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly log: EventLog
+  readonly plan: PartitionPlan
+  readonly model: RiskModel
+  readonly directory: ServerDirectory
+  readonly budget: HedgeBudget
+  readonly leaves: BlockLeaves
+  readonly statuses: UploadStatuses
+  readonly runners: Map<SessionId, SessionRunner>
+  /** Fires when the transfer pauses, fails or is done. */
+  readonly signal: AbortSignal
+  /** The file's URL at its home, as soon as an answer names it. */
+  fileUrl: string | undefined
+  /** Bytes up to `offset` (absolute) of a session are acknowledged. */
+  acknowledge(session: SessionId, offset: number): void
+  noteCut(session: PlannedSession, cause: string, attempt: number): void
+  hasAlternative(store: StoreId): boolean
+  /** Something changed that a decision may depend on: decide soon. */
+  wake(): void
+  fail(error: Error): void
+}
+
+/** The words by which every event names a session. */
+export function nameSession(
+  context: TransferContext,
+  session: Pick<PlannedSession, 'session' | 'partition' | 'store'>,
+): { session: SessionId; partition: string; store: StoreId; server: number } {
+  const { session: id, partition, store } = session
+  return { session: id, partition, store, server: context.directory.serverOf(store) }
+}

@@ -1,0 +1,375 @@
+import type { ClaimAnswer, RangeSet, ServerEvent } from 'tus-reconcile-protocol'
+import { totalBytes } from 'tus-reconcile-protocol'
+import type { RiskModel } from 'upload-predictor'
+import { PartitionPlan } from '../partitioning/partition-plan.js'
+import { HedgeBudget } from '../redundancy/hedge-budget.js'
+import { Assigner } from './assigner.js'
+import { BlockLeaves } from './block-leaves.js'
+import { Claims } from './claims.js'
+import type { CommitOutcome } from './commit.js'
+import { runCommit } from './commit.js'
+import type { EventLog } from './event-log.js'
+import { EventStreams } from './event-streams.js'
+import { Operations } from './operations.js'
+import type { ResolvedOptions } from './options.js'
+import type { Clock, Digester, Randomness, Source } from './ports.js'
+import { Probes } from './probes.js'
+import { Progress } from './progress.js'
+import { RiskWatch } from './risk-watch.js'
+import type { ServerDirectory, Store } from './server-directory.js'
+import { SessionStarter } from './session-starter.js'
+import { adoptStored } from './stored-blocks.js'
+import { Terminations } from './terminations.js'
+import type { TransferContext } from './transfer-context.js'
+import { nameSession } from './transfer-context.js'
+import { UploadError } from './upload-error.js'
+import { UploadStatuses } from './upload-status.js'
+
+/** Sessions are scored this often (METHODS, finding 3: 250–500 ms). */
+const TICK_MS = 250
+/** A tick this late means that we slept, not the servers. */
+const LOCAL_PAUSE_MS = 1_500
+/** Blocks that only an unreachable store holds are sent again after this long without anything else to do. */
+const HELD_PATIENCE_MS = 3_000
+
+export interface TransferParts {
+  readonly group: string
+  readonly client: string
+  readonly homeId: string
+  readonly options: ResolvedOptions
+  readonly source: Source
+  readonly digester: Digester
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly log: EventLog
+  readonly directory: ServerDirectory
+  readonly model: RiskModel
+  /** Continue a group that servers may know already. */
+  readonly resume: boolean
+}
+
+export type TransferResult = Extract<CommitOutcome, { kind: 'committed' }>
+
+/** One run of an upload, from whatever the servers hold to the commit: the loop that decides and acts. */
+export class Transfer {
+  readonly plan: PartitionPlan
+  readonly statuses: UploadStatuses
+  readonly #parts: TransferParts
+  readonly #context: TransferContext
+  readonly #operations: Operations
+  readonly #claims: Claims
+  readonly #terminations: Terminations
+  readonly #starter: SessionStarter
+  readonly #watch: RiskWatch
+  readonly #assigner: Assigner
+  readonly #probes: Probes
+  readonly #streams: EventStreams
+  readonly #progress: Progress
+  readonly #stop = new AbortController()
+  #failure: Error | undefined
+  #wakeUp: (() => void) | undefined
+  #awake = false
+  #lastTickMs = 0
+  #lastProgressMs = 0
+  #idleSinceMs: number | undefined
+
+  constructor(parts: TransferParts) {
+    this.#parts = parts
+    this.plan = new PartitionPlan(parts.source.sizeBytes)
+    this.statuses = new UploadStatuses((uploadID, by) => this.#starter.supersede(uploadID, { via: 'client', by }))
+    this.#context = this.#createContext()
+    this.#operations = new Operations(this.#context)
+    this.#claims = new Claims(this.#context, this.#operations, (store, answer) => this.#onClaimAnswer(store, answer))
+    this.#terminations = new Terminations(this.#context, this.#operations)
+    this.#starter = new SessionStarter(this.#context, {
+      claims: this.#claims,
+      operations: this.#operations,
+      terminations: this.#terminations,
+    })
+    this.#watch = new RiskWatch(this.#context, this.#starter)
+    this.#assigner = new Assigner(this.#context, this.#starter, this.#watch)
+    this.#probes = new Probes(this.#context)
+    this.#progress = new Progress(parts.log, parts.source.sizeBytes)
+    this.#streams = new EventStreams(this.#context, (store, event) => this.#onEvent(store, event))
+  }
+
+  /** Runs until the file is committed (the result) or the transfer is stopped (undefined). Nothing runs on afterwards. */
+  async run(): Promise<TransferResult | undefined> {
+    const { clock } = this.#parts
+    this.#lastTickMs = this.#lastProgressMs = clock.now()
+    try {
+      if (this.#parts.resume)
+        await adoptStored(this.#context, {
+          operations: this.#operations,
+          claims: this.#claims,
+          terminations: this.#terminations,
+        })
+      for (;;) {
+        await this.#upload()
+        if (this.#stop.signal.aborted) break
+        const outcome = await this.#commit()
+        if (outcome) return outcome
+      }
+    } finally {
+      this.#stop.abort()
+      await this.#starter.stopAll()
+    }
+    if (this.#failure) throw this.#failure
+    return undefined
+  }
+
+  /** Stops every request; what the servers hold stays. */
+  stop(): void {
+    this.#stop.abort()
+    this.#wakeUp?.()
+  }
+
+  /** Ends the whole group on every server. */
+  async terminate(): Promise<void> {
+    await this.#operations.ask(this.#context.homeId, { op: 'terminate' }, new AbortController().signal)
+  }
+
+  /** A server has answered its probe while the upload runs. */
+  welcome(store: Store): void {
+    this.#streams.open(store)
+    this.#context.wake()
+  }
+
+  async #upload(): Promise<void> {
+    const { clock } = this.#parts
+    for (const store of this.#parts.directory.stores()) this.#streams.open(store)
+    while (!this.#stop.signal.aborted && !this.plan.isVerified) {
+      const nowMs = clock.now()
+      this.#decide(nowMs)
+      if (this.plan.isVerified) break
+      await this.#nextPass(nowMs)
+    }
+    this.#starter.completeVerified()
+  }
+
+  #decide(nowMs: number): void {
+    const { model, log } = this.#parts
+    const isTick = nowMs - this.#lastTickMs >= TICK_MS
+    if (isTick) {
+      const gapMs = nowMs - this.#lastTickMs
+      this.#lastTickMs = nowMs
+      if (gapMs > LOCAL_PAUSE_MS) {
+        model.localPause({ nowMs, gapMs })
+        log.emit({ type: 'localPause', gapMs })
+      }
+      model.tick({ nowMs })
+      this.#probes.pass(nowMs)
+      this.#trustAnswering()
+    }
+    this.#watch.pass(nowMs)
+    this.#starter.completeVerified()
+    this.#assigner.pass()
+    this.#claims.pass(nowMs)
+    if (isTick) this.#sample()
+    this.#progress.report(totalBytes(this.plan.acknowledged()))
+    this.#giveUpOnSilence(nowMs)
+  }
+
+  /** A suspect store that was heard after it fell silent may have sessions again, once its old ones are ended there. */
+  #trustAnswering(): void {
+    const { directory, model } = this.#parts
+    for (const store of directory.stores()) {
+      const heardMs = model.store(store.id).lastHeardMs
+      const stillSilent = this.plan
+        .sessions()
+        .some((session) => session.store === store.id && (this.#watch.assessmentOf(session.session)?.phi ?? 0) >= 2)
+      if (store.state === 'suspect' && heardMs !== undefined && heardMs > store.suspectSinceMs && !stillSilent)
+        directory.trust(store.id, 'answers again')
+    }
+  }
+
+  #giveUpOnSilence(nowMs: number): void {
+    const { options, directory } = this.#parts
+    if (nowMs - this.#lastProgressMs > options.giveUpAfterMs) {
+      this.#context.fail(
+        new UploadError(
+          'gave-up',
+          `no server took a byte for ${options.giveUpAfterMs / 1000} s; start the upload again to go on where it stopped`,
+        ),
+      )
+    }
+    const waiting =
+      this.plan.unassigned().length === 0 && this.plan.sessions().every((session) => session.acked >= session.end)
+    if (!waiting) this.#idleSinceMs = undefined
+    else this.#idleSinceMs ??= nowMs
+    if (this.#idleSinceMs === undefined || nowMs - this.#idleSinceMs < HELD_PATIENCE_MS) return
+    this.#idleSinceMs = nowMs
+    void this.#ask()
+    for (const store of directory.stores()) {
+      if (store.state === 'ready' || this.plan.heldUnverified(store.id).length === 0) continue
+      const lost = this.plan.forget(store.id)
+      this.#claims.forgetStore(store.id)
+      this.#parts.log.emit({
+        type: 'resent',
+        ranges: lost,
+        reason: `only ${store.route.endpoint} holds them, and it does not answer`,
+      })
+    }
+  }
+
+  /** Everything is sent and yet not verified: an event was lost, so ask. */
+  async #ask(): Promise<void> {
+    for (const store of this.#parts.directory.stores()) {
+      try {
+        const status = await this.#operations.ask(store.id, { op: 'status' }, this.#stop.signal)
+        this.#verify(status.verified, 'status')
+        if (status.bad.length > 0) this.#discard(status.bad, store.id)
+      } catch {
+        // asked again after the same patience
+      }
+    }
+  }
+
+  async #commit(): Promise<TransferResult | undefined> {
+    const { clock, log } = this.#parts
+    const startedMs = clock.now()
+    log.emit({ type: 'committing' })
+    const outcome = await runCommit(this.#context, this.#operations, this.#parts.digester)
+    if (outcome.kind === 'committed') {
+      const { url, pulledAtCommit, pulledEarly } = outcome
+      log.emit({ type: 'committed', url, waitMs: clock.now() - startedMs, pulledAtCommit, pulledEarly })
+      return outcome
+    }
+    if (outcome.kind === 'incomplete') {
+      log.emit({ type: 'resent', ranges: [...outcome.missing, ...outcome.bad], reason: 'the server lacks them' })
+      this.plan.discard([...outcome.missing, ...outcome.bad])
+    }
+    return undefined
+  }
+
+  #onClaimAnswer(store: string, answer: ClaimAnswer): void {
+    if (answer.conflict.length > 0) {
+      const first = answer.conflict[0]?.start ?? 0
+      return this.#context.fail(
+        new UploadError('source-changed', `the file changed while it was uploaded (at byte ${first}): choose it again`),
+      )
+    }
+    this.#verify(answer.verified, 'claim')
+    if (answer.bad.length > 0) this.#discard(answer.bad, store)
+    for (const session of answer.superseded) this.#starter.supersede(session, { via: 'server', by: null })
+    this.#starter.completeVerified()
+  }
+
+  #onEvent(store: Store, event: ServerEvent): void {
+    if ('group' in event && event.group !== this.#context.group) return
+    if (event.type === 'offset') {
+      const session = this.plan.session(event.session)
+      if (session) this.#context.acknowledge(event.session, session.start + event.offset)
+    } else if (event.type === 'verified') this.#verify(event.ranges, 'event')
+    else if (event.type === 'bad') this.#discard(event.ranges, store.id)
+    else if (event.type === 'superseded') this.#starter.supersede(event.session, { via: 'server', by: null })
+  }
+
+  #verify(ranges: RangeSet, via: 'claim' | 'event' | 'status'): void {
+    const fresh = this.plan.verify(ranges)
+    if (fresh.length === 0) return
+    this.#lastProgressMs = this.#parts.clock.now()
+    this.#parts.log.emit({ type: 'verified', ranges: fresh, via })
+    this.#context.wake()
+  }
+
+  #discard(ranges: RangeSet, store: string): void {
+    this.#parts.log.emit({ type: 'bad', ranges, store })
+    this.plan.discard(ranges)
+    for (const range of ranges) this.#context.leaves.forget(range)
+    this.#context.wake()
+  }
+
+  #sample(): void {
+    const { model, log } = this.#parts
+    const sessions = this.plan.sessions().flatMap((session) => {
+      const assessment = this.#watch.assessmentOf(session.session)
+      const { start, end, acked, kind } = session
+      return assessment ? [{ ...nameSession(this.#context, session), start, end, acked, kind, assessment }] : []
+    })
+    const ackedBytes = totalBytes(this.plan.acknowledged())
+    this.#context.budget.acknowledged(ackedBytes)
+    log.emit({
+      type: 'sample',
+      ackedBytes,
+      verifiedBytes: totalBytes(this.plan.verified),
+      goodputBytesPerSecond: model.aggregateGoodput() ?? null,
+      link: model.link(),
+      sessions,
+    })
+  }
+
+  /** Waits for the next tick or for something to happen, whichever comes first. */
+  #nextPass(nowMs: number): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.resolve()
+    // even when something has happened already, other work gets its turn first
+    const delayMs = this.#awake ? 0 : Math.max(0, this.#lastTickMs + TICK_MS - nowMs)
+    return new Promise((resolve) => {
+      const finish = () => {
+        cancel()
+        this.#wakeUp = undefined
+        this.#awake = false
+        resolve()
+      }
+      const cancel = this.#parts.clock.after(delayMs, finish)
+      this.#wakeUp = finish
+    })
+  }
+
+  #createContext(): TransferContext {
+    const { group, client, homeId, options, source, digester, clock, randomness, log, directory, model } = this.#parts
+    const allowanceBytes = 2 * options.partitioning.initialSize
+    return {
+      ...{
+        group,
+        client,
+        homeId,
+        options,
+        source,
+        clock,
+        randomness,
+        log,
+        directory,
+        model,
+        plan: this.plan,
+        statuses: this.statuses,
+      },
+      budget: new HedgeBudget({ share: options.redundancy ? options.redundancy.budget : 0, allowanceBytes }),
+      leaves: new BlockLeaves(source, digester),
+      runners: new Map(),
+      signal: this.#stop.signal,
+      fileUrl: undefined,
+      acknowledge: (id, offset) => this.#acknowledge(id, offset),
+      noteCut: (session, cause, attempt) =>
+        log.emit({ type: 'cut', ...nameSession(this.#context, session), cause, attempt }),
+      hasAlternative: (store) => directory.stores().some((other) => other.id !== store && other.state === 'ready'),
+      wake: () => {
+        this.#awake = true
+        this.#wakeUp?.()
+      },
+      fail: (error) => {
+        this.#failure ??= error
+        this.stop()
+      },
+    }
+  }
+
+  #acknowledge(id: string, offset: number): void {
+    const { plan } = this
+    const session = plan.session(id)
+    const bytes = plan.acknowledge(id, Math.min(offset, session?.end ?? offset))
+    if (!session || bytes === 0) return
+    const { clock, model, log, directory } = this.#parts
+    this.#lastProgressMs = clock.now()
+    model.acknowledged({ nowMs: clock.now(), session: id, bytes })
+    const runner = this.#context.runners.get(id)
+    if (runner) runner.freshTries = 0
+    directory.trust(session.store, 'its bytes flow again')
+    log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes })
+    if (session.acked + bytes >= session.end) {
+      // the last byte is acknowledged by the event stream: the request's own answer is not needed any more
+      this.#claims.hurry(session.store)
+    }
+    this.#context.wake()
+  }
+}

@@ -1,0 +1,32 @@
+export type UploadErrorCode =
+  | 'no-endpoint'
+  | 'bad-option'
+  | 'bad-source'
+  | 'not-a-tus-server'
+  | 'unreachable'
+  | 'source-unreadable'
+  | 'source-changed'
+  | 'refused'
+  | 'too-large'
+  | 'server-full'
+  | 'gone'
+  | 'gave-up'
+  | 'aborted'
+  | 'cancelled'
+
+/** Why an upload ended without a file. The message names the thing at fault and says what to do. */
+export class UploadError extends Error {
+  readonly code: UploadErrorCode
+  /** The HTTP status that caused it, where one did. */
+  readonly status: number | undefined
+  constructor(code: UploadErrorCode, message: string, options: ErrorOptions & { status?: number } = {}) {
+    super(message, options)
+    this.name = 'UploadError'
+    this.code = code
+    this.status = options.status
+  }
+}
+
+export function toError(cause: unknown): Error {
+  return cause instanceof Error ? cause : new Error(String(cause))
+}

@@ -1,0 +1,173 @@
+import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
+import {
+  addRanges,
+  blockFloor,
+  coversRange,
+  EMPTY_RANGES,
+  intersectRanges,
+  missingRanges,
+  subtractRanges,
+  toRangeSet,
+  totalBytes,
+} from 'tus-reconcile-protocol'
+
+export type SessionId = string
+export type PartitionId = string
+export type StoreId = string
+
+/** Why a session was begun. */
+export type SessionKind = 'first' | 'takeOver' | 'copy'
+
+/** A session in flight: one upload of `[start, end)` to one store, acknowledged up to `acked` (absolute offsets, bytes). */
+export interface PlannedSession {
+  readonly session: SessionId
+  readonly partition: PartitionId
+  readonly store: StoreId
+  readonly kind: SessionKind
+  readonly start: number
+  /** Planned end: only ever lowered. */
+  readonly end: number
+  readonly acked: number
+  /** For a copy: the session whose missing bytes it sends again. */
+  readonly of?: SessionId
+  /** Acknowledged once and found bad or gone since: nobody's again. */
+  readonly lost: RangeSet
+}
+
+/**
+ * Which bytes of one file are verified, held by a store, in flight or nobody's yet.
+ * What is unassigned is derived, never stored, so no byte can fall between two states.
+ */
+export class PartitionPlan {
+  readonly sizeBytes: number
+  readonly #live = new Map<SessionId, PlannedSession>()
+  readonly #held = new Map<StoreId, RangeSet>()
+  #verified: RangeSet = EMPTY_RANGES
+  #partitions = 0
+
+  constructor(sizeBytes: number) {
+    this.sizeBytes = sizeBytes
+  }
+
+  get verified(): RangeSet {
+    return this.#verified
+  }
+
+  get isVerified(): boolean {
+    return missingRanges(this.#verified, this.sizeBytes).length === 0
+  }
+
+  /** Sessions in flight, oldest first. */
+  sessions(): PlannedSession[] {
+    return [...this.#live.values()]
+  }
+
+  session(id: SessionId): PlannedSession | undefined {
+    return this.#live.get(id)
+  }
+
+  copiesOf(id: SessionId): PlannedSession[] {
+    return this.sessions().filter((other) => other.of === id)
+  }
+
+  nextPartitionId(): PartitionId {
+    this.#partitions += 1
+    return `p${this.#partitions}`
+  }
+
+  /** Bytes that are neither verified, nor held, nor planned by a session in flight. */
+  unassigned(): RangeSet {
+    const planned = this.sessions().flatMap(({ start, end, lost }) => subtractRanges([{ start, end }], lost))
+    return subtractRanges(
+      missingRanges(this.#verified, this.sizeBytes),
+      toRangeSet([...planned, ...this.#heldRanges()]),
+    )
+  }
+
+  /** Bytes that some store acknowledged or that are verified: each counts once, whatever copies there are. */
+  acknowledged(): RangeSet {
+    const acked = this.sessions().flatMap(({ start, acked: end, lost }) => subtractRanges([{ start, end }], lost))
+    return toRangeSet([...this.#verified, ...this.#heldRanges(), ...acked])
+  }
+
+  /** Whole blocks that ended sessions left on `store` and that nobody has verified yet. */
+  heldUnverified(store: StoreId): RangeSet {
+    return subtractRanges(this.#held.get(store) ?? EMPTY_RANGES, this.#verified)
+  }
+
+  add(session: Omit<PlannedSession, 'acked' | 'lost'>): PlannedSession {
+    const planned = { ...session, acked: session.start, lost: EMPTY_RANGES }
+    this.#live.set(session.session, planned)
+    return planned
+  }
+
+  /** The store holds the session's bytes up to `offset` (absolute). Never goes back; returns the newly acknowledged bytes. */
+  acknowledge(id: SessionId, offset: number): number {
+    const session = this.#live.get(id)
+    if (!session || offset <= session.acked) return 0
+    this.#live.set(id, { ...session, acked: offset })
+    return offset - session.acked
+  }
+
+  /** Lowers a planned end; never below what is acknowledged and never raises it. Returns the end that holds. */
+  lowerEnd(id: SessionId, end: number): number | undefined {
+    const session = this.#live.get(id)
+    if (!session) return undefined
+    const held = Math.min(session.end, Math.max(end, session.acked))
+    this.#live.set(id, { ...session, end: held })
+    return held
+  }
+
+  /** The session is over; the whole blocks that its store acknowledged stay there, the rest is unassigned again. */
+  end(id: SessionId): PlannedSession | undefined {
+    const session = this.#live.get(id)
+    if (!session) return undefined
+    this.#live.delete(id)
+    const keptEnd = session.acked === this.sizeBytes ? session.acked : blockFloor(session.acked)
+    this.hold(session.store, ...subtractRanges([{ start: session.start, end: keptEnd }], session.lost))
+    return session
+  }
+
+  /** `store` says that it has these whole blocks. */
+  hold(store: StoreId, ...ranges: ByteRange[]): void {
+    this.#held.set(store, addRanges(this.#held.get(store) ?? EMPTY_RANGES, ...ranges))
+  }
+
+  verify(ranges: RangeSet): RangeSet {
+    const fresh = subtractRanges(ranges, this.#verified)
+    if (fresh.length > 0) this.#verified = addRanges(this.#verified, ...fresh)
+    return fresh
+  }
+
+  /** These blocks are not what the source has, or are gone: nobody's again. */
+  discard(ranges: RangeSet): void {
+    this.#verified = subtractRanges(this.#verified, ranges)
+    for (const [store, held] of this.#held) this.#held.set(store, subtractRanges(held, ranges))
+    for (const session of this.#live.values()) {
+      const lost = intersectRanges(ranges, toRangeSet([{ start: session.start, end: session.acked }]))
+      if (lost.length > 0) this.#live.set(session.session, { ...session, lost: addRanges(session.lost, ...lost) })
+    }
+  }
+
+  /** The store is given up: what only it holds, unverified, is nobody's again. Returns those bytes' ranges. */
+  forget(store: StoreId): RangeSet {
+    const lost = this.heldUnverified(store)
+    this.#held.delete(store)
+    return lost
+  }
+
+  /** Whether every byte of the session's range is verified, by whomever. */
+  isCovered(session: Pick<PlannedSession, 'start' | 'end'>): boolean {
+    return coversRange(this.#verified, session)
+  }
+
+  /** Bytes of the session's range that are neither verified nor acknowledged to it. */
+  missingOf(session: PlannedSession): number {
+    const rest = [{ start: session.acked, end: session.end }]
+    return totalBytes(rest) - totalBytes(intersectRanges(rest, this.#verified))
+  }
+
+  #heldRanges(): ByteRange[] {
+    return [...this.#held.values()].flat()
+  }
+}

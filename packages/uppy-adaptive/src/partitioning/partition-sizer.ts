@@ -1,0 +1,75 @@
+import type { Priority } from './priority.js'
+import { windowFactor } from './priority.js'
+import type { SizeLimits } from './size-limits.js'
+import { clampSize } from './size-limits.js'
+
+export interface SizerInput {
+  /** Forecast goodput of one session to this store; undefined while nothing is known. */
+  readonly goodputBytesPerSecond: number | undefined
+  readonly requestRttMs: number
+  /** Mean time between failures that lose work, on this store and its path. */
+  readonly meanTimeBetweenFailuresMs: number
+  /** Share of a partition's work that a failure loses: 0 none, 1 all of it. */
+  readonly lostShare: number
+  /** Size of the last partition on this store; undefined for the first. */
+  readonly previousBytes: number | undefined
+  /** Bytes nobody has been given yet, and how many sessions share them. */
+  readonly unassignedBytes: number
+  readonly concurrency: number
+  readonly priority: Priority
+  readonly initialBytes: number
+  /** When given, replaces the computed window. */
+  readonly targetSeconds?: number | undefined
+  readonly limits: SizeLimits
+}
+
+export interface SizeDecision {
+  readonly sizeBytes: number
+  /** How long the partition should take, milliseconds. */
+  readonly windowMs: number
+  readonly reason: 'initial' | 'window' | 'growth' | 'shrink' | 'endgame'
+}
+
+/** METHODS, Sizing: 2–8 s; the lower bound is 1 s here so that a file of twenty seconds still has room to react. */
+const MIN_WINDOW_MS = 1_000
+const MAX_WINDOW_MS = 8_000
+/** At most doubled or halved from one partition to the next (METHODS, Sizing). */
+const MAX_STEP = 2
+/** Near the end a partition still takes at least this long, so that requests do not outnumber bytes (guess). */
+const MIN_END_WINDOW_MS = 300
+
+/**
+ * Size of the next partition by Young and Daly: the window that balances a fixed cost d per partition against the work
+ * lost on a failure is W* = sqrt(2 d M / r), where M is the mean time between failures and r the share of work lost
+ * (Young 1974, Daly 2006). size = W* × goodput, within the step, the limits, and half of a fair share of the rest (guided
+ * self-scheduling, Polychronopoulos 1987).
+ */
+export function decidePartitionSize(input: SizerInput): SizeDecision {
+  const windowMs = estimateWindowMs(input)
+  const { goodputBytesPerSecond: goodput, previousBytes: previous } = input
+  const wanted = goodput === undefined ? (previous ?? input.initialBytes) : (goodput * windowMs) / 1000
+  const bounded = previous === undefined ? Math.min(wanted, input.initialBytes) : Math.min(wanted, previous * MAX_STEP)
+  const stepped = previous === undefined ? bounded : Math.max(bounded, previous / MAX_STEP)
+  const endShare = Math.max(
+    input.unassignedBytes / (2 * input.concurrency),
+    ((goodput ?? 0) * MIN_END_WINDOW_MS) / 1000,
+  )
+  const sizeBytes = clampSize(Math.min(stepped, endShare), input.limits)
+  return { sizeBytes, windowMs, reason: nameReason({ wanted, stepped, endShare, known: goodput !== undefined }) }
+}
+
+function estimateWindowMs(input: SizerInput): number {
+  const factor = windowFactor(input.priority)
+  if (input.targetSeconds !== undefined) return input.targetSeconds * 1000 * factor
+  // d: a request and its answer, and the server's finish, which the other half round trip stands for
+  const fixedCostMs = 1.5 * input.requestRttMs
+  const window = Math.sqrt((2 * fixedCostMs * input.meanTimeBetweenFailuresMs) / Math.max(input.lostShare, 0.01))
+  return Math.min(Math.max(window, MIN_WINDOW_MS), MAX_WINDOW_MS) * factor
+}
+
+function nameReason(o: { wanted: number; stepped: number; endShare: number; known: boolean }): SizeDecision['reason'] {
+  if (o.endShare < o.stepped) return 'endgame'
+  if (!o.known) return 'initial'
+  if (o.stepped < o.wanted) return 'growth'
+  return o.stepped > o.wanted ? 'shrink' : 'window'
+}

@@ -1,0 +1,113 @@
+/** What the policy knows of one session in flight. Times in milliseconds, rates in bytes per second. */
+export interface SessionRisk {
+  readonly remainingBytes: number
+  /** P(fails or straggles), and its parts: this server or path | link good; alive but slow. */
+  readonly risk: number
+  readonly server: number
+  readonly straggle: number
+  /** Stall suspicion, −log10 P(a gap this long). */
+  readonly phi: number
+  readonly gapMs: number
+  readonly expectedRemainingMs: number
+  readonly isCopy: boolean
+  readonly hasCopy: boolean
+  /** Another usable address reaches the same bytes. */
+  readonly hasOtherRoute: boolean
+  /** The same store answered on a new connection well after this silence began. */
+  readonly answersElsewhere: boolean
+  /** Fresh connections already tried in this silence. */
+  readonly freshTries: number
+}
+
+export interface HedgeSurroundings {
+  readonly unassignedBytes: number
+  readonly linkIsGood: boolean
+  /** Expected completion of the session's rest on the best other store that could take it now; undefined if there is none. */
+  readonly bestAlternativeMs: number | undefined
+  readonly copiesInFlight: number
+  readonly budgetBytes: number
+  /** `redundancy: false` turns copies off and keeps the rest. */
+  readonly copies: { readonly threshold: number; readonly maxConcurrent: number } | false
+}
+
+export type Remedy =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'freshConnection'; readonly reason: string }
+  | { readonly kind: 'otherRoute'; readonly reason: string }
+  | { readonly kind: 'split'; readonly reason: string }
+  | { readonly kind: 'takeOver'; readonly reason: string }
+  | { readonly kind: 'copy'; readonly reason: string }
+
+const NONE: Remedy = { kind: 'none' }
+/** phi 2 makes a candidate, 3.5 abandons (METHODS, Stall suspicion: measured on 22 traces). */
+const CANDIDATE_PHI = 2
+const ABANDON_PHI = 3.5
+/** Suspicion is about the server when it is more likely than not (cost-optimal between equals). */
+const SERVER_CAUSED = 0.5
+const STRAGGLING = 0.5
+/** A copy must be expected to save at least this much (guess: ten times a usual event interval). */
+const MIN_GAIN_MS = 500
+
+/**
+ * The least drastic remedy that is likely to help (DESIGN 5.10): fresh connection, other route, take over the unsent rest,
+ * copy. Taking over needs suspicion only; a copy sends bytes twice, so it also needs a good link, budget, nothing unsent,
+ * and time to gain.
+ */
+export function decideRemedy(session: SessionRisk, around: HedgeSurroundings): Remedy {
+  if (session.remainingBytes <= 0) return NONE
+  if (isSilent(session)) return decideForSilent(session, around)
+  if (session.straggle >= STRAGGLING && !session.isCopy) return decideForSlow(session, around)
+  return NONE
+}
+
+function isSilent(session: SessionRisk): boolean {
+  return session.phi >= CANDIDATE_PHI && session.server >= SERVER_CAUSED
+}
+
+function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remedy {
+  const silence = `silent ${seconds(session.gapMs)} while others move`
+  if (session.hasOtherRoute) return { kind: 'otherRoute', reason: `${silence}; another route reaches the same store` }
+  if (session.answersElsewhere && session.freshTries === 0) {
+    return {
+      kind: 'freshConnection',
+      reason: `silent ${seconds(session.gapMs)}, but the server answers on a new connection`,
+    }
+  }
+  if (around.bestAlternativeMs === undefined) return NONE
+  if (session.hasCopy) return NONE
+  if (around.unassignedBytes > 0) return { kind: 'takeOver', reason: silence }
+  const refusal = refuseCopy(session, around, session.server)
+  if (refusal === undefined) return { kind: 'copy', reason: `${silence}, and nothing is unsent` }
+  return session.phi >= ABANDON_PHI ? { kind: 'takeOver', reason: `${silence}; no copy: ${refusal}` } : NONE
+}
+
+function decideForSlow(session: SessionRisk, around: HedgeSurroundings): Remedy {
+  const { bestAlternativeMs: alternative } = around
+  if (alternative === undefined || session.hasCopy) return NONE
+  if (session.expectedRemainingMs < 2 * alternative) return NONE
+  const slowness = `slow: ${seconds(session.expectedRemainingMs)} to go here, ${seconds(alternative)} elsewhere`
+  if (around.unassignedBytes > 0 || session.remainingBytes > SPLITTABLE_BYTES)
+    return { kind: 'split', reason: slowness }
+  return refuseCopy(session, around, session.risk) === undefined
+    ? { kind: 'copy', reason: `${slowness}, and nothing is unsent` }
+    : NONE
+}
+
+/** Under two blocks there is no tail worth moving: only a copy helps. */
+const SPLITTABLE_BYTES = 2 * 262_144
+
+/** Why no copy may start now; undefined if one may. */
+function refuseCopy(session: SessionRisk, around: HedgeSurroundings, risk: number): string | undefined {
+  if (!around.copies) return 'redundancy is off'
+  if (session.isCopy) return 'it is a copy itself'
+  if (!around.linkIsGood) return 'the link itself is in doubt'
+  if (risk < around.copies.threshold) return `risk ${risk.toFixed(2)} is below ${around.copies.threshold}`
+  if (around.copiesInFlight >= around.copies.maxConcurrent) return `${around.copiesInFlight} copies are in flight`
+  if (session.remainingBytes > around.budgetBytes) return 'the byte budget is spent'
+  const gainMs = session.expectedRemainingMs - (around.bestAlternativeMs ?? Number.POSITIVE_INFINITY)
+  return gainMs < MIN_GAIN_MS ? 'it would not pay' : undefined
+}
+
+function seconds(ms: number): string {
+  return `${(Math.min(ms, 3_600_000) / 1000).toFixed(1)} s`
+}

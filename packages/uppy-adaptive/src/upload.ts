@@ -1,0 +1,98 @@
+import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
+import { DefaultHttpStack } from 'tus-js-client'
+import { platform } from '#platform'
+import { createDigester } from './io/block-digester.js'
+import { systemClock, systemRandomness } from './io/host.js'
+import type { HttpOptions } from './io/http.js'
+import { PlainUpload } from './io/plain-tus.js'
+import { ReconcileClient } from './io/reconcile-client.js'
+import type { SourceInput } from './io/source.js'
+import { openSource } from './io/source.js'
+import type { HeaderSource, ResolvedOptions, UploadOptions } from './orchestration/options.js'
+import { resolveOptions } from './orchestration/options.js'
+import type { JournalStorage } from './orchestration/ports.js'
+import type { UploadHost } from './orchestration/upload-engine.js'
+import { UploadEngine } from './orchestration/upload-engine.js'
+
+export type { SourceInput } from './io/source.js'
+export type { LoggedEvent, SessionSample, UploadEvent } from './orchestration/event-log.js'
+export type {
+  HeaderSource,
+  MirrorOptions,
+  PartitioningOptions,
+  RedundancyOptions,
+  UploadOptions,
+} from './orchestration/options.js'
+export type { JournalStorage } from './orchestration/ports.js'
+export type { UploadResult } from './orchestration/upload-engine.js'
+export type { UploadErrorCode } from './orchestration/upload-error.js'
+export { UploadError } from './orchestration/upload-error.js'
+export type { UploadStats } from './orchestration/upload-stats.js'
+export type { UploadStatus } from './orchestration/upload-status.js'
+
+/** UploadOptions, and how requests are made. */
+export interface AdaptiveUploadOptions extends UploadOptions {
+  /** tus-js-client's way of making requests (default: XMLHttpRequest in browsers, node:http in Node). */
+  readonly httpStack?: HttpStack
+  /** Send cookies across origins (default false). */
+  readonly withCredentials?: boolean
+  /** Send an `X-Request-ID` with every request (default false). */
+  readonly addRequestId?: boolean
+  readonly onBeforeRequest?: (request: HttpRequest) => void | Promise<void>
+  readonly onAfterResponse?: (request: HttpRequest, response: HttpResponse) => void | Promise<void>
+  /**
+   * Where to remember unfinished uploads, so that the same file goes on after a reload: localStorage in browsers by
+   * default, nothing in Node unless a file's path is given; false remembers nothing.
+   */
+  readonly journal?: JournalStorage | string | false
+}
+
+/**
+ * Uploads one file, without Uppy: `new AdaptiveUpload(source, { endpoint, mirrors }).start()`. In browsers and in Node.
+ * @throws UploadError `no-endpoint`, `bad-option` from the constructor
+ */
+export class AdaptiveUpload extends UploadEngine {
+  constructor(source: SourceInput, options: AdaptiveUploadOptions) {
+    const resolved = resolveOptions(options)
+    super(createHost(source, options, resolved), resolved)
+  }
+}
+
+function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved: ResolvedOptions): UploadHost {
+  const http = createHttpOptions(options)
+  const plain = new PlainUpload({ ...http, headers: resolved.headers }, resolved)
+  return {
+    clock: systemClock,
+    randomness: systemRandomness,
+    digester: createDigester(),
+    journal: chooseJournal(options.journal),
+    openSource: () => openSource(input),
+    createPort: (endpoint, server) =>
+      new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, endpoint, server) }),
+    uploadPlain: (o) => plain.run(o),
+  }
+}
+
+function createHttpOptions(options: AdaptiveUploadOptions): Omit<HttpOptions, 'headers'> {
+  return {
+    stack: options.httpStack ?? new DefaultHttpStack({}),
+    withCredentials: options.withCredentials ?? false,
+    addRequestId: options.addRequestId ?? false,
+    onBeforeRequest: options.onBeforeRequest,
+    onAfterResponse: options.onAfterResponse,
+  }
+}
+
+/** A mirror gets its own headers; the primary's only where it has the primary's origin (DESIGN 4). */
+function headersFor(options: ResolvedOptions, endpoint: string, server: number): HeaderSource {
+  if (server === 0) return options.headers
+  const own = options.mirrors[server - 1]?.headers
+  if (own) return own
+  return new URL(endpoint).origin === new URL(options.endpoint).origin ? options.headers : {}
+}
+
+function chooseJournal(journal: AdaptiveUploadOptions['journal']): JournalStorage | undefined {
+  if (journal === false) return undefined
+  if (typeof journal === 'string') return platform.openJournalFile(journal)
+  return journal ?? platform.defaultJournal()
+}
