@@ -1,1 +1,3 @@
-export {}
+export * from './upload.js'
+export type { AdaptiveTusOptions } from './uppy/adaptive-tus.js'
+export { default } from './uppy/adaptive-tus.js'

@@ -10,7 +10,7 @@ import type { SourceInput } from './io/source.js'
 import { openSource } from './io/source.js'
 import type { HeaderSource, ResolvedOptions, UploadOptions } from './orchestration/options.js'
 import { resolveOptions } from './orchestration/options.js'
-import type { JournalStorage } from './orchestration/ports.js'
+import type { JournalStorage, Source } from './orchestration/ports.js'
 import type { UploadHost } from './orchestration/upload-engine.js'
 import { UploadEngine } from './orchestration/upload-engine.js'
 
@@ -45,6 +45,8 @@ export interface AdaptiveUploadOptions extends UploadOptions {
    * default, nothing in Node unless a file's path is given; false remembers nothing.
    */
   readonly journal?: JournalStorage | string | false
+  /** What this file is remembered by; by default a File's name, size, type and time, or a path's, size and time. */
+  readonly fingerprint?: string
 }
 
 /**
@@ -66,11 +68,15 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     randomness: systemRandomness,
     digester: createDigester(),
     journal: chooseJournal(options.journal),
-    openSource: () => openSource(input),
+    openSource: async () => withFingerprint(await openSource(input), options.fingerprint),
     createPort: (endpoint, server) =>
       new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, endpoint, server) }),
     uploadPlain: (o) => plain.run(o),
   }
+}
+
+function withFingerprint(source: Source, fingerprint: string | undefined): Source {
+  return fingerprint === undefined ? source : { ...source, fingerprint }
 }
 
 function createHttpOptions(options: AdaptiveUploadOptions): Omit<HttpOptions, 'headers'> {

@@ -86,7 +86,7 @@ export class UploadEngine {
 
   /** Stops every request; resolves when nothing runs. What the servers acknowledged is kept. */
   async pause(): Promise<void> {
-    if (this.#state !== 'running') return
+    if (this.#state !== 'running' && this.#state !== 'idle') return
     this.#state = 'paused'
     this.#log.emit({ type: 'paused' })
     this.#transfer?.stop()

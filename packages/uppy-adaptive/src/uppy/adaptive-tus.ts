@@ -1,0 +1,106 @@
+import type { Body, DefinePluginOpts, Meta, PluginOpts, Uppy, UppyFile } from '@uppy/core'
+import { BasePlugin } from '@uppy/core'
+import type { RequestClient } from '@uppy/core/companion-client'
+import type { LocalUppyFile, RemoteUppyFile } from '@uppy/core/utils'
+import { filterFilesToEmitUploadStarted, filterFilesToUpload, RateLimitedQueue } from '@uppy/core/utils'
+import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
+import type { LoggedEvent } from '../orchestration/event-log.js'
+import type { MirrorOptions, PartitioningOptions, RedundancyOptions } from '../orchestration/options.js'
+import type { Priority } from '../partitioning/priority.js'
+import { FileBinding } from './file-binding.js'
+
+/** Options of the plugin: those of @uppy/tus that the engine knows, with the same meaning, and the engine's own. */
+export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends PluginOpts {
+  /** The primary's tus endpoint. */
+  endpoint: string
+  /** Other servers with storage of their own; a string gets no headers of the primary's unless it has the same origin. */
+  mirrors?: readonly (string | MirrorOptions)[]
+  headers?: Record<string, string> | ((file: UppyFile<M, B>) => Record<string, string>)
+  partitioning?: PartitioningOptions & { priority?: (file: UppyFile<M, B>) => Priority }
+  redundancy?: RedundancyOptions | false
+  /** Files uploaded at once (default 3; every file may use several connections). */
+  limit?: number
+  /** Largest partition, bytes: where a proxy or host limits bodies (default: none). */
+  chunkSize?: number
+  withCredentials?: boolean
+  addRequestId?: boolean
+  /** Which metadata is sent: all (true, the default), none (false), or these fields. */
+  allowedMetaFields?: boolean | string[]
+  rateLimitedQueue?: RateLimitedQueue
+  httpStack?: HttpStack
+  /** For how long to wait for servers that do not answer, seconds (default 600). */
+  giveUpAfter?: number
+  onBeforeRequest?: (request: HttpRequest, file: UppyFile<M, B>) => void | Promise<void>
+  onAfterResponse?: (request: HttpRequest, response: HttpResponse) => void | Promise<void>
+  /** Called for every decision and outcome of every file. */
+  onEvent?: (fileId: string, event: LoggedEvent) => void
+}
+
+const DEFAULTS = { limit: 3, allowedMetaFields: true, withCredentials: false }
+
+type ResolvedPluginOptions<M extends Meta, B extends Body> = DefinePluginOpts<
+  AdaptiveTusOptions<M, B>,
+  keyof typeof DEFAULTS
+>
+
+/** Uppy's uploader over the engine: `uppy.use(AdaptiveTus, { endpoint, mirrors })` in place of @uppy/tus. */
+export default class AdaptiveTus<M extends Meta, B extends Body> extends BasePlugin<ResolvedPluginOptions<M, B>, M, B> {
+  static VERSION = '0.1.0'
+  readonly #queue: RateLimitedQueue
+
+  constructor(uppy: Uppy<M, B>, options: AdaptiveTusOptions<M, B>) {
+    super(uppy, { ...DEFAULTS, ...options })
+    this.type = 'uploader'
+    this.id = this.opts.id ?? 'AdaptiveTus'
+    this.#queue = this.opts.rateLimitedQueue ?? new RateLimitedQueue(this.opts.limit)
+  }
+
+  override install(): void {
+    this.#announceResumable(true)
+    this.uppy.addUploader(this.#upload)
+  }
+
+  override uninstall(): void {
+    this.#announceResumable(false)
+    this.uppy.removeUploader(this.#upload)
+  }
+
+  #announceResumable(resumableUploads: boolean): void {
+    this.uppy.setState({ capabilities: { ...this.uppy.getState().capabilities, resumableUploads } })
+  }
+
+  #upload = async (fileIds: string[]): Promise<void> => {
+    const files = filterFilesToUpload(this.uppy.getFilesByIds(fileIds))
+    this.uppy.emit('upload-start', filterFilesToEmitUploadStarted(files))
+    await Promise.allSettled(files.map((file) => (file.isRemote ? this.#uploadRemote(file) : this.#uploadLocal(file))))
+  }
+
+  #uploadLocal(file: LocalUppyFile<M, B>): Promise<void> {
+    const binding = new FileBinding<M, B>({ uppy: this.uppy, queue: this.#queue, options: this.opts, file })
+    return binding.run()
+  }
+
+  /** Companion moves the bytes of a remote file from its source to the primary by plain tus, as with @uppy/tus. */
+  async #uploadRemote(file: RemoteUppyFile<M, B>): Promise<void> {
+    const controller = new AbortController()
+    const onRemoved = (removed: UppyFile<M, B>) => {
+      if (removed.id === file.id) controller.abort()
+    }
+    this.uppy.on('file-removed', onRemoved)
+    const { headers, endpoint } = this.opts
+    const request = {
+      ...file.remote.body,
+      endpoint,
+      protocol: 'tus',
+      size: file.data.size,
+      headers: typeof headers === 'function' ? headers(file) : headers,
+      metadata: file.meta,
+    }
+    try {
+      const client = this.uppy.getRequestClientForFile<RequestClient<M, B>>(file)
+      await client.uploadRemoteFile(file, request, { signal: controller.signal, getQueue: () => this.#queue })
+    } finally {
+      this.uppy.off('file-removed', onRemoved)
+    }
+  }
+}
