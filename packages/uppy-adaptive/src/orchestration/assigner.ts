@@ -72,10 +72,18 @@ export class Assigner {
   }
 
   #assign(store: RankedStore, gap: ByteRange): void {
-    const size = this.#size(store)
+    const size = this.#restrain(store.store, this.#size(store))
     const end = Math.min(gap.end, gap.start + size.sizeBytes)
     if (size.reason !== 'endgame') this.#previousBytes.set(store.store, size.sizeBytes)
     this.#starter.begin({ store: store.store, range: { start: gap.start, end }, reason: size.reason, size })
+  }
+
+  #restrain(id: StoreId, size: SizeDecision): SizeDecision {
+    const store = this.#context.directory.get(id)
+    const { initialSize } = this.#context.options.partitioning
+    if (!store?.onProbation) return size
+    store.onProbation = false
+    return size.sizeBytes <= initialSize ? size : { ...size, sizeBytes: initialSize, reason: 'initial' }
   }
 
   #size(store: RankedStore): SizeDecision {

@@ -2,6 +2,7 @@ import type { ByteRange, ClaimAnswer } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE, blockFloor, MAX_ENTRIES } from 'tus-reconcile-protocol'
 import type { SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { Operations } from './operations.js'
+import { OperationError } from './ports.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
 
@@ -99,7 +100,11 @@ export class Claims {
       this.#context.wake()
     } catch (error) {
       if (isSourceFault(error)) this.#context.fail(error)
-      else await pause(this.#context.clock, CLAIM_INTERVAL_MS, this.#context.signal)
+      else {
+        const { clock, directory, signal } = this.#context
+        if (!(error instanceof OperationError)) directory.suspect(store, 'takes no claims', clock.now())
+        await pause(clock, CLAIM_INTERVAL_MS, signal)
+      }
     } finally {
       this.#busy.delete(store)
     }

@@ -32,12 +32,11 @@ export class Probes {
   async #probe(store: Store): Promise<void> {
     const { clock, model, randomness, signal } = this.#context
     this.#inFlight.add(store.id)
-    const startedMs = clock.now()
     const deadline = withDeadline(clock, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * model.store(store.id).rtoMs), signal)
     try {
       await store.route.port.probe(deadline.signal)
       const nowMs = clock.now()
-      model.requestRtt({ nowMs, store: store.id, roundTripMs: nowMs - startedMs })
+      // no round-trip sample: a probe's time holds a handshake, and in a browser a preflight
       model.heard({ nowMs, store: store.id })
       this.#lost.delete(store.id)
       this.#nextAtMs.set(store.id, nowMs + MIN_DEADLINE_MS)

@@ -21,6 +21,8 @@ export interface Store {
   /** `suspect` gets no new session until it has answered; `unusable` none at all. */
   state: 'ready' | 'suspect' | 'unusable'
   suspectSinceMs: number
+  /** It was suspect: its next partition is a small one, whatever it carried before. */
+  onProbation: boolean
 }
 
 /** Which stores there are, by which routes they are reached, and how they are. */
@@ -57,6 +59,7 @@ export class ServerDirectory {
       limit: capabilities.limit,
       state: 'ready',
       suspectSinceMs: 0,
+      onProbation: false,
     }
     this.#stores.set(id, store)
     if (server === 0) this.#homeId = id
@@ -97,6 +100,7 @@ export class ServerDirectory {
     if (store?.state !== 'ready') return
     store.state = 'suspect'
     store.suspectSinceMs = nowMs
+    store.onProbation = true
     this.#log.emit({
       type: 'server',
       endpoint: store.route.endpoint,

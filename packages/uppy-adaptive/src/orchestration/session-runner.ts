@@ -27,6 +27,7 @@ export class SessionRunner {
   #current: AbortController | undefined
   #url: string | undefined
   #fruitless = 0
+  #bodyEnd = 0
   #maxBodyBytes: number
 
   constructor(context: TransferContext, session: PlannedSession, store: Store) {
@@ -42,6 +43,16 @@ export class SessionRunner {
   stop(): void {
     this.#stop.abort()
     this.#current?.abort()
+  }
+
+  /** Ends the attempt in flight if its body goes on past `end`, which was lowered meanwhile. */
+  stopBodyAt(end: number): void {
+    if (this.#bodyEnd > end) this.#current?.abort()
+  }
+
+  /** Whether the request in flight carries nothing but the session's bytes, and will end by itself. */
+  endsBy(end: number): boolean {
+    return this.#bodyEnd <= end
   }
 
   /** Ends the attempt in flight: the next one uses a new connection, or the store's new route. */
@@ -78,6 +89,7 @@ export class SessionRunner {
       const body = look ? undefined : await context.source.body(range)
       if (signal.aborted) return { kind: 'aborted' }
       this.#attempt += 1
+      this.#bodyEnd = range.end
       const outcome = await this.store.route.port.attempt({
         partition: this.#header(session),
         metadata: context.options.metadata,

@@ -25,6 +25,8 @@ interface StartOrder {
 
 /** A session with less than this left to send no longer keeps its store from beginning another: requests overlap. */
 const DRAIN_MS = 150
+/** An answer that is later than this after the bytes were verified is not waited for. */
+const ANSWER_PATIENCE_MS = 2_000
 
 /** Begins, splits, moves, copies and ends sessions: every change of the plan that is a decision goes through here. */
 export class SessionStarter {
@@ -33,7 +35,7 @@ export class SessionStarter {
   readonly #operations: Operations
   readonly #terminations: Terminations
   readonly #tookOver: ByteRange[] = []
-  readonly #running = new Set<Promise<void>>()
+  readonly #running = new Map<SessionRunner, Promise<void>>()
 
   constructor(context: TransferContext, parts: { claims: Claims; operations: Operations; terminations: Terminations }) {
     this.#context = context
@@ -133,19 +135,28 @@ export class SessionStarter {
   completeVerified(): void {
     const { plan, statuses, leaves } = this.#context
     for (const session of plan.sessions()) {
-      if (!plan.isCovered(session) || !plan.session(session.session)) continue
-      const complete = session.acked >= session.end
-      if (complete) {
+      if (!plan.session(session.session)) continue
+      if (session.acked < session.end) {
+        // what it has not sent yet is verified elsewhere; what it has sent stays on its store
+        if (plan.missingOf(session) === 0) this.supersede(session.session, { via: 'client', by: null })
+      } else if (plan.isCovered(session)) {
         this.#complete(session)
         statuses.markCompleted(session.session, leaves.known(session).at(-1) ?? '')
-      } else this.supersede(session.session, { via: 'client', by: null })
+      }
+    }
+  }
+
+  /** Bytes that were sent to a store that does not answer any more: nobody's again. */
+  giveUpSent(store: StoreId): void {
+    for (const session of this.#context.plan.sessions()) {
+      if (session.store === store && session.acked >= session.end) this.#lose(session, 'its server does not answer')
     }
   }
 
   /** Stops every session; what their stores hold stays. Settles when all requests have ended. */
   async stopAll(): Promise<void> {
-    for (const runner of this.#context.runners.values()) runner.stop()
-    await Promise.all(this.#running)
+    for (const runner of this.#running.keys()) runner.stop()
+    await Promise.all(this.#running.values())
   }
 
   #complete(session: PlannedSession): void {
@@ -202,10 +213,10 @@ export class SessionStarter {
       .then((end) => this.#ended(runner, end))
       .catch((error: unknown) => this.#context.fail(toError(error)))
       .finally(() => {
-        this.#running.delete(running)
+        this.#running.delete(runner)
         this.#context.wake()
       })
-    this.#running.add(running)
+    this.#running.set(runner, running)
   }
 
   #ended(runner: SessionRunner, end: SessionEnd): void {
@@ -270,10 +281,18 @@ export class SessionStarter {
     model.sessionEnded({ nowMs: clock.now(), session: id, outcome })
     const ended = plan.end(id)
     if (ended) this.#claims.end(id, ended.acked === plan.sizeBytes ? ended.acked : blockFloor(ended.acked))
-    runners.get(id)?.stop()
+    const runner = runners.get(id)
     runners.delete(id)
+    if (runner) this.#release(runner, session.end, outcome)
     this.#claims.hurry(session.store)
     this.#context.wake()
+  }
+
+  /** A completed session's answer is on its way: waiting for it keeps the connection for the next one. */
+  #release(runner: SessionRunner, end: number, outcome: string): void {
+    if (outcome !== 'completed' || !runner.endsBy(end)) return runner.stop()
+    const cancel = this.#context.clock.after(ANSWER_PATIENCE_MS, () => runner.stop())
+    void this.#running.get(runner)?.finally(cancel)
   }
 
   async #plan(victim: PlannedSession, end: number): Promise<void> {

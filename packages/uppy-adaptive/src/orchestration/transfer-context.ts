@@ -34,6 +34,8 @@ export interface TransferContext {
   acknowledge(session: SessionId, offset: number): void
   noteCut(session: PlannedSession, cause: string, attempt: number): void
   hasAlternative(store: StoreId): boolean
+  /** Bytes were acknowledged or verified: patience starts anew. */
+  noteProgress(): void
   /** Something changed that a decision may depend on: decide soon. */
   wake(): void
   fail(error: Error): void

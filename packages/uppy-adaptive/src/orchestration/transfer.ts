@@ -1,4 +1,3 @@
-import type { ClaimAnswer, RangeSet, ServerEvent } from 'tus-reconcile-protocol'
 import { totalBytes } from 'tus-reconcile-protocol'
 import type { RiskModel } from 'upload-predictor'
 import { PartitionPlan } from '../partitioning/partition-plan.js'
@@ -12,9 +11,11 @@ import type { EventLog } from './event-log.js'
 import { EventStreams } from './event-streams.js'
 import { Operations } from './operations.js'
 import type { ResolvedOptions } from './options.js'
+import { Patience } from './patience.js'
 import type { Clock, Digester, Randomness, Source } from './ports.js'
 import { Probes } from './probes.js'
 import { Progress } from './progress.js'
+import { Reconciliation } from './reconciliation.js'
 import { RiskWatch } from './risk-watch.js'
 import type { ServerDirectory, Store } from './server-directory.js'
 import { SessionStarter } from './session-starter.js'
@@ -29,8 +30,6 @@ import { UploadStatuses } from './upload-status.js'
 const TICK_MS = 250
 /** A tick this late means that we slept, not the servers. */
 const LOCAL_PAUSE_MS = 1_500
-/** Blocks that only an unreachable store holds are sent again after this long without anything else to do. */
-const HELD_PATIENCE_MS = 3_000
 
 export interface TransferParts {
   readonly group: string
@@ -64,14 +63,14 @@ export class Transfer {
   readonly #assigner: Assigner
   readonly #probes: Probes
   readonly #streams: EventStreams
+  readonly #reconciliation: Reconciliation
+  readonly #patience: Patience
   readonly #progress: Progress
   readonly #stop = new AbortController()
   #failure: Error | undefined
   #wakeUp: (() => void) | undefined
   #awake = false
   #lastTickMs = 0
-  #lastProgressMs = 0
-  #idleSinceMs: number | undefined
 
   constructor(parts: TransferParts) {
     this.#parts = parts
@@ -79,7 +78,9 @@ export class Transfer {
     this.statuses = new UploadStatuses((uploadID, by) => this.#starter.supersede(uploadID, { via: 'client', by }))
     this.#context = this.#createContext()
     this.#operations = new Operations(this.#context)
-    this.#claims = new Claims(this.#context, this.#operations, (store, answer) => this.#onClaimAnswer(store, answer))
+    this.#claims = new Claims(this.#context, this.#operations, (store, answer) =>
+      this.#reconciliation.onClaimAnswer(store, answer),
+    )
     this.#terminations = new Terminations(this.#context, this.#operations)
     this.#starter = new SessionStarter(this.#context, {
       claims: this.#claims,
@@ -90,14 +91,22 @@ export class Transfer {
     this.#assigner = new Assigner(this.#context, this.#starter, this.#watch)
     this.#probes = new Probes(this.#context)
     this.#progress = new Progress(parts.log, parts.source.sizeBytes)
-    this.#streams = new EventStreams(this.#context, (store, event) => this.#onEvent(store, event))
+    this.#streams = new EventStreams(this.#context, (store, event) => this.#reconciliation.onEvent(store.id, event))
+    this.#reconciliation = new Reconciliation(this.#context, this.#starter)
+    this.#patience = new Patience(this.#context, {
+      claims: this.#claims,
+      operations: this.#operations,
+      reconciliation: this.#reconciliation,
+      starter: this.#starter,
+    })
   }
 
   /** Runs until the file is committed (the result) or the transfer is stopped (undefined). Nothing runs on afterwards. */
   async run(): Promise<TransferResult | undefined> {
     const { clock } = this.#parts
-    this.#lastTickMs = this.#lastProgressMs = clock.now()
+    this.#lastTickMs = clock.now()
     try {
+      if (this.plan.sizeBytes === 0) await this.#openEmpty()
       if (this.#parts.resume)
         await adoptStored(this.#context, {
           operations: this.#operations,
@@ -135,6 +144,40 @@ export class Transfer {
     this.#context.wake()
   }
 
+  /** A file without bytes has no block to open its group with: one creation without a body does. */
+  async #openEmpty(): Promise<void> {
+    const { directory, homeId, options, randomness, group, client } = this.#parts
+    const home = directory.get(homeId)
+    if (!home) return
+    const partition = {
+      group,
+      partition: 'p0',
+      session: randomness.id(),
+      attempt: 1,
+      client,
+      start: 0,
+      end: 0,
+      size: 0,
+      home: homeId,
+    }
+    const range = { start: 0, end: 0 }
+    const outcome = await home.route.port.attempt({
+      partition,
+      metadata: options.metadata,
+      url: undefined,
+      range,
+      body: undefined,
+      signal: this.#stop.signal,
+      onHandedOver: () => {},
+    })
+    if (outcome.kind === 'refused')
+      throw new UploadError(
+        'refused',
+        `${home.route.endpoint} refused the upload (${outcome.status}: ${outcome.message})`,
+        { status: outcome.status },
+      )
+  }
+
   async #upload(): Promise<void> {
     const { clock } = this.#parts
     for (const store of this.#parts.directory.stores()) this.#streams.open(store)
@@ -167,7 +210,7 @@ export class Transfer {
     this.#claims.pass(nowMs)
     if (isTick) this.#sample()
     this.#progress.report(totalBytes(this.plan.acknowledged()))
-    this.#giveUpOnSilence(nowMs)
+    this.#patience.pass(nowMs)
   }
 
   /** A suspect store that was heard after it fell silent may have sessions again, once its old ones are ended there. */
@@ -183,48 +226,6 @@ export class Transfer {
     }
   }
 
-  #giveUpOnSilence(nowMs: number): void {
-    const { options, directory } = this.#parts
-    if (nowMs - this.#lastProgressMs > options.giveUpAfterMs) {
-      this.#context.fail(
-        new UploadError(
-          'gave-up',
-          `no server took a byte for ${options.giveUpAfterMs / 1000} s; start the upload again to go on where it stopped`,
-        ),
-      )
-    }
-    const waiting =
-      this.plan.unassigned().length === 0 && this.plan.sessions().every((session) => session.acked >= session.end)
-    if (!waiting) this.#idleSinceMs = undefined
-    else this.#idleSinceMs ??= nowMs
-    if (this.#idleSinceMs === undefined || nowMs - this.#idleSinceMs < HELD_PATIENCE_MS) return
-    this.#idleSinceMs = nowMs
-    void this.#ask()
-    for (const store of directory.stores()) {
-      if (store.state === 'ready' || this.plan.heldUnverified(store.id).length === 0) continue
-      const lost = this.plan.forget(store.id)
-      this.#claims.forgetStore(store.id)
-      this.#parts.log.emit({
-        type: 'resent',
-        ranges: lost,
-        reason: `only ${store.route.endpoint} holds them, and it does not answer`,
-      })
-    }
-  }
-
-  /** Everything is sent and yet not verified: an event was lost, so ask. */
-  async #ask(): Promise<void> {
-    for (const store of this.#parts.directory.stores()) {
-      try {
-        const status = await this.#operations.ask(store.id, { op: 'status' }, this.#stop.signal)
-        this.#verify(status.verified, 'status')
-        if (status.bad.length > 0) this.#discard(status.bad, store.id)
-      } catch {
-        // asked again after the same patience
-      }
-    }
-  }
-
   async #commit(): Promise<TransferResult | undefined> {
     const { clock, log } = this.#parts
     const startedMs = clock.now()
@@ -235,49 +236,9 @@ export class Transfer {
       log.emit({ type: 'committed', url, waitMs: clock.now() - startedMs, pulledAtCommit, pulledEarly })
       return outcome
     }
-    if (outcome.kind === 'incomplete') {
-      log.emit({ type: 'resent', ranges: [...outcome.missing, ...outcome.bad], reason: 'the server lacks them' })
-      this.plan.discard([...outcome.missing, ...outcome.bad])
-    }
+    if (outcome.kind === 'incomplete')
+      this.#reconciliation.resend([...outcome.missing, ...outcome.bad], 'the home lacks them')
     return undefined
-  }
-
-  #onClaimAnswer(store: string, answer: ClaimAnswer): void {
-    if (answer.conflict.length > 0) {
-      const first = answer.conflict[0]?.start ?? 0
-      return this.#context.fail(
-        new UploadError('source-changed', `the file changed while it was uploaded (at byte ${first}): choose it again`),
-      )
-    }
-    this.#verify(answer.verified, 'claim')
-    if (answer.bad.length > 0) this.#discard(answer.bad, store)
-    for (const session of answer.superseded) this.#starter.supersede(session, { via: 'server', by: null })
-    this.#starter.completeVerified()
-  }
-
-  #onEvent(store: Store, event: ServerEvent): void {
-    if ('group' in event && event.group !== this.#context.group) return
-    if (event.type === 'offset') {
-      const session = this.plan.session(event.session)
-      if (session) this.#context.acknowledge(event.session, session.start + event.offset)
-    } else if (event.type === 'verified') this.#verify(event.ranges, 'event')
-    else if (event.type === 'bad') this.#discard(event.ranges, store.id)
-    else if (event.type === 'superseded') this.#starter.supersede(event.session, { via: 'server', by: null })
-  }
-
-  #verify(ranges: RangeSet, via: 'claim' | 'event' | 'status'): void {
-    const fresh = this.plan.verify(ranges)
-    if (fresh.length === 0) return
-    this.#lastProgressMs = this.#parts.clock.now()
-    this.#parts.log.emit({ type: 'verified', ranges: fresh, via })
-    this.#context.wake()
-  }
-
-  #discard(ranges: RangeSet, store: string): void {
-    this.#parts.log.emit({ type: 'bad', ranges, store })
-    this.plan.discard(ranges)
-    for (const range of ranges) this.#context.leaves.forget(range)
-    this.#context.wake()
   }
 
   #sample(): void {
@@ -347,6 +308,7 @@ export class Transfer {
         this.#awake = true
         this.#wakeUp?.()
       },
+      noteProgress: () => this.#patience.noteProgress(),
       fail: (error) => {
         this.#failure ??= error
         this.stop()
@@ -360,14 +322,14 @@ export class Transfer {
     const bytes = plan.acknowledge(id, Math.min(offset, session?.end ?? offset))
     if (!session || bytes === 0) return
     const { clock, model, log, directory } = this.#parts
-    this.#lastProgressMs = clock.now()
+    this.#context.noteProgress()
     model.acknowledged({ nowMs: clock.now(), session: id, bytes })
     const runner = this.#context.runners.get(id)
     if (runner) runner.freshTries = 0
     directory.trust(session.store, 'its bytes flow again')
     log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes })
     if (session.acked + bytes >= session.end) {
-      // the last byte is acknowledged by the event stream: the request's own answer is not needed any more
+      runner?.stopBodyAt(session.end)
       this.#claims.hurry(session.store)
     }
     this.#context.wake()

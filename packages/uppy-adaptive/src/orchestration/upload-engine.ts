@@ -5,6 +5,7 @@ import { EventLog } from './event-log.js'
 import { Journal } from './journal.js'
 import type { ResolvedOptions } from './options.js'
 import type { Clock, Digester, JournalStorage, Randomness, ServerPort, Source } from './ports.js'
+import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
 import { Transfer } from './transfer.js'
 import { toError, UploadError } from './upload-error.js'
@@ -162,7 +163,7 @@ export class UploadEngine {
         const port = this.#host.createPort(mirror.endpoint, i + 1)
         void connector.connectMirror(port, i + 1, {
           signal: this.#stop.signal,
-          onReady: (store) => this.#transfer?.welcome(store),
+          onReady: (store) => this.#welcome(store),
         })
       }
       const capabilities = await connector.connectPrimary(primary, this.#stop.signal)
@@ -172,6 +173,11 @@ export class UploadEngine {
     } finally {
       await source.close()
     }
+  }
+
+  #welcome(store: Store): void {
+    this.#model.heard({ nowMs: this.#host.clock.now(), store: store.id })
+    this.#transfer?.welcome(store)
   }
 
   async #uploadPlain(source: Source): Promise<UploadResult> {
