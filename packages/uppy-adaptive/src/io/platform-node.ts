@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs'
-import { open, readFile, rename, stat, writeFile } from 'node:fs/promises'
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { ByteRange } from 'tus-reconcile-protocol'
 import { rangeLength } from 'tus-reconcile-protocol'
@@ -104,6 +104,7 @@ class FileJournal implements JournalStorage {
   }
 
   async #write(entries: Record<string, string>): Promise<void> {
+    if (Object.keys(entries).length === 0) return rm(this.#path, { force: true })
     const temporary = `${this.#path}.${process.pid}.tmp`
     await writeFile(temporary, JSON.stringify(entries))
     await rename(temporary, this.#path)

@@ -1,5 +1,5 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
-import { totalBytes } from 'tus-reconcile-protocol'
+import { subtractRanges, totalBytes } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
 import { decidePartitionSize } from '../partitioning/partition-sizer.js'
@@ -35,15 +35,21 @@ export class Assigner {
   }
 
   pass(): void {
-    const { plan } = this.#context
-    for (;;) {
-      const [next] = plan.unassigned()
-      if (!next) break
-      const store = this.#freeStores(next.end - next.start)[0]
-      if (!store) return
-      this.#assign(store, next)
+    while (this.#assignNext());
+    if (this.#context.plan.unassigned().length === 0) this.#stealForIdle()
+  }
+
+  /** Begins one session; false when no free store may take any of the unassigned bytes. */
+  #assignNext(): boolean {
+    const { plan, homeId, onlyHome } = this.#context
+    const unassigned = plan.unassigned()
+    for (const store of this.#freeStores(totalBytes(unassigned))) {
+      const [gap] = store.store === homeId ? unassigned : subtractRanges(unassigned, onlyHome)
+      if (!gap) continue
+      this.#assign(store, gap)
+      return true
     }
-    this.#stealForIdle()
+    return false
   }
 
   #freeStores(bytes: number): RankedStore[] {

@@ -1,4 +1,5 @@
 import type { ClaimAnswer, RangeSet, ServerEvent } from 'tus-reconcile-protocol'
+import { addRanges } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import type { Operations } from './operations.js'
 import type { SessionStarter } from './session-starter.js'
@@ -59,6 +60,7 @@ export class Reconciliation {
   resend(ranges: RangeSet, reason: string): void {
     this.#context.log.emit({ type: 'resent', ranges, reason })
     this.#context.plan.discard(ranges)
+    this.#context.onlyHome = addRanges(this.#context.onlyHome, ...ranges)
     this.#context.wake()
   }
 

@@ -1,3 +1,4 @@
+import type { RangeSet } from 'tus-reconcile-protocol'
 import type { RiskModel } from 'upload-predictor'
 import type { PartitionPlan, PlannedSession, SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { HedgeBudget } from '../redundancy/hedge-budget.js'
@@ -28,6 +29,8 @@ export interface TransferContext {
   readonly runners: Map<SessionId, SessionRunner>
   /** Fires when the transfer pauses, fails or is done. */
   readonly signal: AbortSignal
+  /** Bytes that the home was found to lack, though a peer was thought to have them: sent to the home itself. */
+  onlyHome: RangeSet
   /** The file's URL at its home, as soon as an answer names it. */
   fileUrl: string | undefined
   /** Bytes up to `offset` (absolute) of a session are acknowledged. */

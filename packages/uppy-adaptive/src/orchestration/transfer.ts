@@ -1,4 +1,4 @@
-import { totalBytes } from 'tus-reconcile-protocol'
+import { EMPTY_RANGES, totalBytes } from 'tus-reconcile-protocol'
 import type { RiskModel } from 'upload-predictor'
 import { PartitionPlan } from '../partitioning/partition-plan.js'
 import { HedgeBudget } from '../redundancy/hedge-budget.js'
@@ -300,6 +300,7 @@ export class Transfer {
       runners: new Map(),
       signal: this.#stop.signal,
       fileUrl: undefined,
+      onlyHome: EMPTY_RANGES,
       acknowledge: (id, offset) => this.#acknowledge(id, offset),
       noteCut: (session, cause, attempt) =>
         log.emit({ type: 'cut', ...nameSession(this.#context, session), cause, attempt }),
