@@ -1,5 +1,5 @@
 import type { CommitAnswer, RangeSet } from 'tus-reconcile-protocol'
-import { encodeDigest, merkleRoot, subtractRanges } from 'tus-reconcile-protocol'
+import { addRanges, encodeDigest, merkleRoot, missingRanges, subtractRanges } from 'tus-reconcile-protocol'
 import { backoffMs } from './failure-rules.js'
 import type { Operations } from './operations.js'
 import type { Digester } from './ports.js'
@@ -13,6 +13,7 @@ export type CommitOutcome =
       readonly kind: 'committed'
       readonly url: string
       readonly root: string
+      readonly pullWaitMs: number
       readonly pulledAtCommit: number
       readonly pulledEarly: number
     }
@@ -21,8 +22,32 @@ export type CommitOutcome =
 
 /** A home that is told of its peers' blocks a moment later is asked again this soon. */
 const POLL_MS = 150
+/** Pulls usually end within a round trip or two of the last block; after this long the commit itself waits for them. */
+const PULL_PATIENCE_MS = 3_000
+const PULL_POLL_MS = 25
 /** For how long blocks that we saw verified may be missing at the home before they are sent again. */
 const NEWS_PATIENCE_MS = 10_000
+
+/**
+ * Waits until the home holds every block itself, so that the commit moves none: it says so in events, and is asked when
+ * they do not come. Returns the wait; the commit is asked for in any case when patience ends.
+ */
+async function awaitPulls(context: TransferContext, operations: Operations): Promise<number> {
+  const { clock, signal, plan, homeId } = context
+  const startedMs = clock.now()
+  while (!signal.aborted && clock.now() - startedMs < PULL_PATIENCE_MS) {
+    if (missingRanges(context.atHome, plan.sizeBytes).length === 0) break
+    await pause(clock, PULL_POLL_MS, signal)
+    try {
+      const { stored } = await operations.ask(homeId, { op: 'status' }, signal)
+      context.atHome = addRanges(context.atHome, ...stored)
+    } catch {
+      // the commit itself has more patience
+      break
+    }
+  }
+  return clock.now() - startedMs
+}
 
 /** Asks the home to make the file, through whichever server leads there, until it has or says what it lacks. */
 export async function runCommit(
@@ -34,13 +59,14 @@ export async function runCommit(
   const digests = await leaves.all(signal)
   if (signal.aborted) return { kind: 'stopped' }
   const root = encodeDigest(await merkleRoot(digests, plan.sizeBytes, (bytes) => digester.digest(bytes)))
+  const pullWaitMs = await awaitPulls(context, operations)
   const startedMs = clock.now()
   let fruitless = 0
   while (!signal.aborted) {
     try {
       const answer = await operations.ask(homeId, { op: 'commit', size: plan.sizeBytes, root }, signal)
       fruitless = 0
-      const outcome = judge(answer, { root, verified: plan.verified, waitedMs: clock.now() - startedMs })
+      const outcome = judge(answer, { root, pullWaitMs, verified: plan.verified, waitedMs: clock.now() - startedMs })
       if (outcome) return outcome
       await pause(clock, POLL_MS, signal)
     } catch (error) {
@@ -61,13 +87,14 @@ export async function runCommit(
 
 function judge(
   answer: CommitAnswer,
-  o: { root: string; verified: RangeSet; waitedMs: number },
+  o: { root: string; pullWaitMs: number; verified: RangeSet; waitedMs: number },
 ): CommitOutcome | undefined {
   switch (answer.state) {
     case 'committed':
       return {
         kind: 'committed',
         root: o.root,
+        pullWaitMs: o.pullWaitMs,
         url: answer.url,
         pulledAtCommit: answer.pulledAtCommit,
         pulledEarly: answer.pulledEarly,

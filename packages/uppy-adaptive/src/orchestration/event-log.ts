@@ -98,6 +98,8 @@ export type UploadEvent =
       readonly type: 'committed'
       readonly url: string
       readonly waitMs: number
+      /** Part of waitMs: until the home had pulled its peers' last blocks. */
+      readonly pullWaitMs: number
       readonly pulledAtCommit: number
       readonly pulledEarly: number
     }

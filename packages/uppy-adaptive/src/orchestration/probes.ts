@@ -5,6 +5,8 @@ import type { TransferContext } from './transfer-context.js'
 
 const MIN_DEADLINE_MS = 1_500
 const DEADLINE_RTOS = 4
+/** While in doubt an answering store testifies this often: each answer dates the silence of the others (guess). */
+const ANSWERED_PAUSE_MS = 300
 
 /** Small requests on connections of their own that tell a dead link from a dead server (METHODS, finding 1). */
 export class Probes {
@@ -39,7 +41,7 @@ export class Probes {
       // no round-trip sample: a probe's time holds a handshake, and in a browser a preflight
       model.heard({ nowMs, store: store.id })
       this.#lost.delete(store.id)
-      this.#nextAtMs.set(store.id, nowMs + MIN_DEADLINE_MS)
+      this.#nextAtMs.set(store.id, nowMs + ANSWERED_PAUSE_MS)
     } catch {
       if (signal.aborted) return
       const lost = (this.#lost.get(store.id) ?? 0) + 1

@@ -39,6 +39,7 @@ export class Reconciliation {
       const session = plan.session(event.session)
       if (session) this.#context.acknowledge(event.session, session.start + event.offset)
     } else if (event.type === 'verified') this.verify(event.ranges, 'event')
+    else if (event.type === 'pulled' && store === this.#context.homeId) this.#noteAtHome(event.ranges)
     else if (event.type === 'bad') this.#discard(event.ranges, store)
     else if (event.type === 'superseded') this.#starter.supersede(event.session, { via: 'server', by: null })
   }
@@ -69,6 +70,11 @@ export class Reconciliation {
     if (fresh.length === 0) return
     this.#context.noteProgress()
     this.#context.log.emit({ type: 'verified', ranges: fresh, via })
+    this.#context.wake()
+  }
+
+  #noteAtHome(ranges: RangeSet): void {
+    this.#context.atHome = addRanges(this.#context.atHome, ...ranges)
     this.#context.wake()
   }
 

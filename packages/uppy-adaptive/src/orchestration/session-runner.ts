@@ -20,6 +20,8 @@ export class SessionRunner {
   /** Bytes handed to the socket, absolute offset: ahead of what is acknowledged. */
   handedOver: number
   freshTries = 0
+  /** When it was begun or last acknowledged. */
+  aliveAtMs: number
   readonly #context: TransferContext
   readonly #partition: string
   readonly #stop = new AbortController()
@@ -36,6 +38,7 @@ export class SessionRunner {
     this.#partition = session.partition
     this.store = store
     this.handedOver = session.start
+    this.aliveAtMs = context.clock.now()
     this.#maxBodyBytes = Math.min(MAX_BODY_BYTES, store.limit.maxAppendSize ?? MAX_BODY_BYTES)
   }
 

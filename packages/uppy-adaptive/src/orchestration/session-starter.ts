@@ -1,5 +1,5 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
-import { blockFloor, coversRange, rangeLength, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import { addRanges, blockFloor, coversRange, rangeLength, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
 import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, SessionId, SessionKind, StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
@@ -134,16 +134,34 @@ export class SessionStarter {
   /** Ends the sessions whose ranges are verified, and with each the others of its partition. */
   completeVerified(): void {
     const { plan, statuses, leaves } = this.#context
-    for (const session of plan.sessions()) {
-      if (!plan.session(session.session)) continue
-      if (session.acked < session.end) {
-        // what it has not sent yet is verified elsewhere; what it has sent stays on its store
-        if (plan.missingOf(session) === 0) this.supersede(session.session, { via: 'client', by: null })
-      } else if (plan.isCovered(session)) {
-        this.#complete(session)
-        statuses.markCompleted(session.session, leaves.known(session).at(-1) ?? '')
+    for (const { session: id } of plan.sessions()) {
+      const session = plan.session(id)
+      if (!session || plan.missingOf(session) > 0) continue
+      this.#creditWinner(session)
+      const credited = plan.session(id)
+      if (!credited) continue
+      // what it has not sent yet is verified elsewhere; what it has sent stays on its store
+      if (credited.acked < credited.end) this.supersede(id, { via: 'client', by: null })
+      else if (plan.isCovered(credited)) {
+        this.#complete(credited)
+        statuses.markCompleted(id, leaves.known(credited).at(-1) ?? '')
       }
     }
+  }
+
+  /**
+   * The blocks are verified, and no session of the partition is known to have sent them all: the news of an offset is
+   * still on its way. It is the offset of the session that was alive last.
+   */
+  #creditWinner(session: PlannedSession): void {
+    const { plan, runners } = this.#context
+    const rivals = plan.sessions().filter((other) => other.partition === session.partition)
+    if (rivals.some((rival) => rival.acked >= rival.end)) return
+    const alive = rivals.filter((rival) => plan.isCovered(rival))
+    const winner = alive.sort(
+      (a, b) => (runners.get(b.session)?.aliveAtMs ?? 0) - (runners.get(a.session)?.aliveAtMs ?? 0),
+    )[0]
+    if (winner) this.#context.acknowledge(winner.session, winner.end)
   }
 
   /** Bytes that were sent to a store that does not answer any more: nobody's again. */
@@ -163,6 +181,7 @@ export class SessionStarter {
     const { log } = this.#context
     const { start, end, kind } = session
     log.emit({ type: 'completed', ...nameSession(this.#context, session), start, end, kind })
+    if (session.store === this.#context.homeId) this.#context.atHome = addRanges(this.#context.atHome, { start, end })
     this.#settleCopy(session, true)
     this.#close(session.session, 'completed')
   }

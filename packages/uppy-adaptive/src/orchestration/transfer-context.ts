@@ -31,6 +31,8 @@ export interface TransferContext {
   readonly signal: AbortSignal
   /** Bytes that the home was found to lack, though a peer was thought to have them: sent to the home itself. */
   onlyHome: RangeSet
+  /** What the home is known to hold itself: sent there and verified, or pulled. */
+  atHome: RangeSet
   /** The file's URL at its home, as soon as an answer names it. */
   fileUrl: string | undefined
   /** Bytes up to `offset` (absolute) of a session are acknowledged. */

@@ -233,7 +233,14 @@ export class Transfer {
     const outcome = await runCommit(this.#context, this.#operations, this.#parts.digester)
     if (outcome.kind === 'committed') {
       const { url, pulledAtCommit, pulledEarly } = outcome
-      log.emit({ type: 'committed', url, waitMs: clock.now() - startedMs, pulledAtCommit, pulledEarly })
+      log.emit({
+        type: 'committed',
+        url,
+        waitMs: clock.now() - startedMs,
+        pullWaitMs: outcome.pullWaitMs,
+        pulledAtCommit,
+        pulledEarly,
+      })
       return outcome
     }
     if (outcome.kind === 'incomplete')
@@ -301,6 +308,7 @@ export class Transfer {
       signal: this.#stop.signal,
       fileUrl: undefined,
       onlyHome: EMPTY_RANGES,
+      atHome: EMPTY_RANGES,
       acknowledge: (id, offset) => this.#acknowledge(id, offset),
       noteCut: (session, cause, attempt) =>
         log.emit({ type: 'cut', ...nameSession(this.#context, session), cause, attempt }),
@@ -326,7 +334,10 @@ export class Transfer {
     this.#context.noteProgress()
     model.acknowledged({ nowMs: clock.now(), session: id, bytes })
     const runner = this.#context.runners.get(id)
-    if (runner) runner.freshTries = 0
+    if (runner) {
+      runner.freshTries = 0
+      runner.aliveAtMs = clock.now()
+    }
     directory.trust(session.store, 'its bytes flow again')
     log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes })
     if (session.acked + bytes >= session.end) {

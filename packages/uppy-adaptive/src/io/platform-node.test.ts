@@ -1,0 +1,88 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import fc from 'fast-check'
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { platform } from './platform-node.js'
+
+let directory = ''
+let path = ''
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'uppy-adaptive-journal-'))
+  path = join(directory, 'journal.json')
+})
+beforeEach(async () => {
+  await rm(path, { force: true, recursive: true })
+})
+afterAll(async () => {
+  await rm(directory, { recursive: true })
+})
+
+test('what one journal writes, the next one of the same file reads', async () => {
+  await platform.openJournalFile(path).set('https://a|path:x', 'one')
+  const next = platform.openJournalFile(path)
+  expect(await next.get('https://a|path:x')).toBe('one')
+  expect(await next.get('https://a|path:y')).toBeUndefined()
+})
+
+test('changes that are asked for at once are made one after another, none lost', async () => {
+  const journal = platform.openJournalFile(path)
+  const keys = Array.from({ length: 20 }, (_, i) => `k${i}`)
+  await Promise.all(keys.map((key) => journal.set(key, `v${key}`)))
+  await Promise.all([journal.delete('k3'), journal.set('k4', 'new'), journal.delete('absent')])
+  const wanted = Object.fromEntries(keys.filter((key) => key !== 'k3').map((key) => [key, `v${key}`]))
+  expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ ...wanted, k4: 'new' })
+})
+
+test('the file is replaced whole, and no temporary file stays', async () => {
+  const journal = platform.openJournalFile(path)
+  await journal.set('a', '1')
+  await journal.set('b', '2')
+  expect(await readdir(directory)).toEqual(['journal.json'])
+})
+
+test.each(['', '{', '{"a":"1"', 'null', '"text"', '[1, 2]', '{"a": 5, "b": {"c": "d"}}', '\u0000\u0000\u0000'])(
+  'a journal damaged to %j remembers nothing, and is written anew',
+  async (content) => {
+    await writeFile(path, content)
+    const journal = platform.openJournalFile(path)
+    expect(await journal.get('a')).toBeUndefined()
+    await journal.set('a', 'fresh')
+    expect(await platform.openJournalFile(path).get('a')).toBe('fresh')
+    expect(JSON.parse(await readFile(path, 'utf8'))).toMatchObject({ a: 'fresh' })
+  },
+)
+
+test('whatever is in the file, reading gives a text or nothing', async () => {
+  const content = fc.oneof(
+    fc.string(),
+    fc.json(),
+    fc.dictionary(fc.string(), fc.string()).map((o) => JSON.stringify(o)),
+  )
+  await fc.assert(
+    fc.asyncProperty(content, async (text) => {
+      await writeFile(path, text)
+      const value = await platform.openJournalFile(path).get('a')
+      expect(value === undefined || typeof value === 'string').toBe(true)
+    }),
+    { numRuns: 50 },
+  )
+})
+
+test('entries that are sound stay when others in the file are not', async () => {
+  await writeFile(path, '{"sound":"1","broken":5}')
+  const journal = platform.openJournalFile(path)
+  await journal.set('more', '2')
+  expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ sound: '1', more: '2' })
+})
+
+test('a place that cannot be written fails the one who asked, and the next request still runs', async () => {
+  const journal = platform.openJournalFile(join(directory, 'no', 'such', 'folder.json'))
+  await expect(journal.set('a', '1')).rejects.toMatchObject({ code: 'ENOENT' })
+  expect(await journal.get('a')).toBeUndefined()
+})
+
+test('in Node nothing is remembered unless a place is named', () => {
+  expect(platform.defaultJournal()).toBeUndefined()
+})

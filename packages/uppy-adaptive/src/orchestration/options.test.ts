@@ -1,0 +1,180 @@
+import { expect, test } from 'vitest'
+import { resolveOptions, type UploadOptions } from './options.js'
+import { UploadError } from './upload-error.js'
+
+const ENDPOINT = 'https://up.example.com/files'
+
+/** What a JavaScript application may hand in. */
+function resolveAny(options: Record<string, unknown>) {
+  return resolveOptions({ endpoint: ENDPOINT, ...options } as UploadOptions)
+}
+
+function refusal(options: Record<string, unknown>): UploadError {
+  try {
+    resolveAny(options)
+  } catch (error) {
+    if (error instanceof UploadError) return error
+    throw error
+  }
+  throw new Error(`not refused: ${JSON.stringify(options)}`)
+}
+
+test('an endpoint is all that is needed; everything else has a default', () => {
+  expect(resolveOptions({ endpoint: ENDPOINT })).toEqual({
+    endpoint: ENDPOINT,
+    mirrors: [],
+    metadata: {},
+    headers: {},
+    partitioning: { minSize: 262_144, maxSize: 67_108_864, initialSize: 1_048_576, targetSeconds: undefined },
+    priority: undefined,
+    redundancy: { threshold: 0.5, budget: 0.05, maxConcurrent: 2 },
+    giveUpAfterMs: 600_000,
+  })
+})
+
+test('what is given is taken, and only what is missing is filled in', () => {
+  const headers = () => ({ Authorization: 'Bearer x' })
+  const resolved = resolveOptions({
+    endpoint: ENDPOINT,
+    headers,
+    metadata: { filename: 'a.txt' },
+    priority: 'bulk',
+    partitioning: { minSize: 524_288, targetSeconds: 0.5 },
+    redundancy: { threshold: 0, maxConcurrent: 0 },
+    giveUpAfter: 0,
+  })
+  expect(resolved).toMatchObject({
+    headers,
+    metadata: { filename: 'a.txt' },
+    priority: 'bulk',
+    partitioning: { minSize: 524_288, maxSize: 67_108_864, initialSize: 1_048_576, targetSeconds: 0.5 },
+    redundancy: { threshold: 0, budget: 0.05, maxConcurrent: 0 },
+    giveUpAfterMs: 0,
+  })
+})
+
+test('redundancy can be switched off', () => {
+  expect(resolveOptions({ endpoint: ENDPOINT, redundancy: false }).redundancy).toBe(false)
+})
+
+test('a smallest size above the usual largest raises that', () => {
+  expect(resolveAny({ partitioning: { minSize: 2 ** 27 } }).partitioning.maxSize).toBe(2 ** 27)
+})
+
+test('the options of the caller stay as they are', () => {
+  const given = { endpoint: `${ENDPOINT}/`, mirrors: [{ endpoint: 'https://eu.example.com/files/' }] }
+  const before = structuredClone(given)
+  resolveOptions(given)
+  expect(given).toEqual(before)
+})
+
+test('addresses are normalized: no slash at the end, no default port, a host in lower case', () => {
+  const { endpoint, mirrors } = resolveAny({
+    endpoint: 'HTTPS://UP.example.com:443/files//',
+    mirrors: ['http://127.0.0.1:1080/files/', { endpoint: 'https://us.example.com/files/', headers: { a: 'b' } }],
+  })
+  expect(endpoint).toBe('https://up.example.com/files')
+  expect(mirrors).toEqual([
+    { endpoint: 'http://127.0.0.1:1080/files' },
+    { endpoint: 'https://us.example.com/files', headers: { a: 'b' } },
+  ])
+})
+
+test.each([[undefined], [null], ['']])(
+  'without an endpoint (%o) the error says which option to set, and to what',
+  (endpoint) => {
+    const error = refusal({ endpoint })
+    expect(error.code).toBe('no-endpoint')
+    expect(error.message).toContain('set the option endpoint to the URL of your tus server')
+  },
+)
+
+test.each([
+  ['files', '"files"'],
+  ['/files', '"/files"'],
+  ['ftp://up.example.com/files', '"ftp://up.example.com/files"'],
+  ['javascript:alert(1)', '"javascript:alert(1)"'],
+  [17, '17'],
+  [{}, '{}'],
+  [false, 'false'],
+])('the endpoint %j is refused and quoted', (endpoint, quoted) => {
+  const error = refusal({ endpoint })
+  expect(error.code).toBe('bad-option')
+  expect(error.message).toBe(`endpoint: ${quoted} is no http or https URL; give the endpoint of a tus server`)
+})
+
+test.each([
+  [['eu.example.com'], '"eu.example.com"'],
+  [[''], '""'],
+  [[{}], 'undefined'],
+  [[{ endpoint: 5 }], '5'],
+  [['https://eu.example.com/files', { endpoint: 'ws://eu.example.com' }], '"ws://eu.example.com"'],
+])('the mirrors %j are refused, the bad one quoted', (mirrors, quoted) => {
+  const error = refusal({ mirrors })
+  expect(error.code).toBe('bad-option')
+  expect(error.message).toContain(`mirrors: ${quoted} is no http or https URL`)
+})
+
+test.each([
+  ['partitioning.minSize', { partitioning: { minSize: 0 } }, 'a number from 1, not 0'],
+  ['partitioning.minSize', { partitioning: { minSize: '1 MB' } }, 'a number from 1, not "1 MB"'],
+  ['partitioning.maxSize', { partitioning: { maxSize: -1 } }, 'a number from 262144, not -1'],
+  ['partitioning.maxSize', { partitioning: { minSize: 10, maxSize: 9 } }, 'a number from 10, not 9'],
+  ['partitioning.initialSize', { partitioning: { initialSize: 0 } }, 'a number from 1, not 0'],
+  ['partitioning.initialSize', { partitioning: { initialSize: [] } }, 'a number from 1, not []'],
+  ['partitioning.targetSeconds', { partitioning: { targetSeconds: 0 } }, 'a number from 0.1, not 0'],
+  ['partitioning.targetSeconds', { partitioning: { targetSeconds: null } }, 'a number from 0.1, not null'],
+  ['redundancy.threshold', { redundancy: { threshold: 1.5 } }, 'a number from 0 to 1, not 1.5'],
+  ['redundancy.threshold', { redundancy: { threshold: -0.1 } }, 'a number from 0 to 1, not -0.1'],
+  ['redundancy.budget', { redundancy: { budget: -1 } }, 'a number from 0, not -1'],
+  ['redundancy.maxConcurrent', { redundancy: { maxConcurrent: 'two' } }, 'a number from 0, not "two"'],
+  ['giveUpAfter', { giveUpAfter: -5 }, 'a number from 0, not -5'],
+  ['giveUpAfter', { giveUpAfter: '600' }, 'a number from 0, not "600"'],
+  ['giveUpAfter', { giveUpAfter: () => 5 }, 'a number from 0, not () => 5'],
+])('a bad %s is refused and quoted: %o', (name, options, wanted) => {
+  const error = refusal(options)
+  expect(error.code).toBe('bad-option')
+  expect(error.message).toBe(`${name} must be ${wanted}`)
+})
+
+test('not a number is no number', () => {
+  for (const options of [{ giveUpAfter: Number.NaN }, { partitioning: { minSize: Number.NaN } }])
+    expect(refusal(options).code).toBe('bad-option')
+})
+
+test('the primary among the mirrors is refused, however it is written', () => {
+  for (const again of [ENDPOINT, `${ENDPOINT}/`, 'https://UP.EXAMPLE.com:443/files']) {
+    const error = refusal({ mirrors: ['https://eu.example.com/files', again] })
+    expect(error.code).toBe('bad-option')
+    expect(error.message).toContain(`mirrors lists the primary ${ENDPOINT} again`)
+  }
+})
+
+test('a mirror that is listed twice is refused by name', () => {
+  const error = refusal({ mirrors: ['https://eu.example.com/files', { endpoint: 'https://eu.example.com/files/' }] })
+  expect(error.code).toBe('bad-option')
+  expect(error.message).toBe('mirrors lists https://eu.example.com/files twice; remove one')
+})
+
+test('two paths, ports or schemes of one host are two servers', () => {
+  const mirrors = ['https://up.example.com/other', 'https://up.example.com:8443/files', 'http://up.example.com/files']
+  expect(resolveAny({ mirrors }).mirrors.map(({ endpoint }) => endpoint)).toEqual(mirrors)
+})
+
+// known faults: each becomes a `test` with its repair
+
+test.fails('NaN is quoted as NaN', () => {
+  expect(refusal({ giveUpAfter: Number.NaN }).message).toContain('not NaN')
+})
+
+test.fails.each([
+  ['a priority that is none', { priority: 'urgent' }, '"urgent"'],
+  ['one mirror that is no list', { mirrors: 'https://eu.example.com/files' }, 'https://eu.example.com/files'],
+  ['a mirror that is null', { mirrors: [null] }, 'null'],
+  ['a bigint', { giveUpAfter: 10n }, '10'],
+  ['an endless smallest size', { partitioning: { minSize: Number.POSITIVE_INFINITY } }, 'Infinity'],
+])('%s is refused with a code, and quoted', (_what, options, quoted) => {
+  const error = refusal(options)
+  expect(error.code).toBe('bad-option')
+  expect(error.message).toContain(quoted)
+})

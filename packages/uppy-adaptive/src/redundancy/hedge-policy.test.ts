@@ -1,0 +1,188 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { decideRemedy, type HedgeSurroundings, type Remedy, type SessionRisk } from './hedge-policy.js'
+
+const BLOCK = 262_144
+const MIB = 1024 * 1024
+
+const HEALTHY: SessionRisk = {
+  remainingBytes: 4 * MIB,
+  risk: 0.05,
+  server: 0.02,
+  straggle: 0.03,
+  phi: 0.1,
+  gapMs: 100,
+  expectedRemainingMs: 2_000,
+  isCopy: false,
+  hasCopy: false,
+  hasOtherRoute: false,
+  answersElsewhere: false,
+  freshTries: 0,
+}
+/** Suspected to be dead, for a reason that is the server's. */
+const SILENT: SessionRisk = {
+  ...HEALTHY,
+  risk: 0.9,
+  server: 0.9,
+  phi: 2.5,
+  gapMs: 1_800,
+  expectedRemainingMs: 60_000,
+}
+const SLOW: SessionRisk = { ...HEALTHY, risk: 0.8, straggle: 0.8, expectedRemainingMs: 20_000 }
+
+/** Nothing is unsent, another store is free, and a copy may be had. */
+const ENDGAME: HedgeSurroundings = {
+  unassignedBytes: 0,
+  linkIsGood: true,
+  bestAlternativeMs: 3_000,
+  copiesInFlight: 0,
+  budgetBytes: 100 * MIB,
+  copies: { threshold: 0.5, maxConcurrent: 2 },
+}
+const MIDST: HedgeSurroundings = { ...ENDGAME, unassignedBytes: 500 * MIB }
+
+type Row = [situation: string, SessionRisk, HedgeSurroundings, Remedy['kind']]
+
+test.each<Row>([
+  ['a healthy session', HEALTHY, ENDGAME, 'none'],
+  ['a healthy session with work to give', HEALTHY, MIDST, 'none'],
+  ['a silent session that has nothing left to send', { ...SILENT, remainingBytes: 0 }, ENDGAME, 'none'],
+  ['a slow session that has nothing left to send', { ...SLOW, remainingBytes: 0 }, ENDGAME, 'none'],
+  ['a silence just under suspicion', { ...SILENT, phi: 1.99 }, ENDGAME, 'none'],
+  ['a silence that is more likely the link', { ...SILENT, server: 0.49 }, ENDGAME, 'none'],
+  ['a silence at the very thresholds', { ...SILENT, phi: 2, server: 0.5 }, MIDST, 'takeOver'],
+  ['silent, and another route reaches the store', { ...SILENT, hasOtherRoute: true }, MIDST, 'otherRoute'],
+  ['silent, while its store answers elsewhere', { ...SILENT, answersElsewhere: true }, MIDST, 'freshConnection'],
+  ['silent still, after a fresh connection', { ...SILENT, answersElsewhere: true, freshTries: 1 }, MIDST, 'takeOver'],
+  ['silent, with unsent bytes and another store', SILENT, MIDST, 'takeOver'],
+  ['silent, and no other store is free', SILENT, { ...MIDST, bestAlternativeMs: undefined }, 'none'],
+  ['silent, and no other store is free at the end', SILENT, { ...ENDGAME, bestAlternativeMs: undefined }, 'none'],
+  ['silent with nothing unsent', SILENT, ENDGAME, 'copy'],
+  ['silent, and copied already', { ...SILENT, hasCopy: true }, ENDGAME, 'none'],
+  ['silent and copied, with unsent bytes', { ...SILENT, hasCopy: true }, MIDST, 'none'],
+  ['a silent copy with nothing unsent', { ...SILENT, isCopy: true }, ENDGAME, 'none'],
+  ['a copy that is silent for long', { ...SILENT, isCopy: true, phi: 3.5 }, ENDGAME, 'takeOver'],
+  ['slow, with unsent bytes', SLOW, MIDST, 'split'],
+  ['slow, with a tail worth moving', SLOW, ENDGAME, 'split'],
+  ['slow in its last two blocks', { ...SLOW, remainingBytes: 2 * BLOCK }, ENDGAME, 'copy'],
+  ['slow, but not yet a straggler', { ...SLOW, straggle: 0.49 }, MIDST, 'none'],
+  ['a slow copy', { ...SLOW, isCopy: true }, MIDST, 'none'],
+  ['slow, and copied already', { ...SLOW, hasCopy: true }, MIDST, 'none'],
+  ['slow, and no other store is free', SLOW, { ...MIDST, bestAlternativeMs: undefined }, 'none'],
+  ['slow, but not twice as slow as elsewhere', { ...SLOW, expectedRemainingMs: 5_999 }, MIDST, 'none'],
+  ['slow, exactly twice as slow as elsewhere', { ...SLOW, expectedRemainingMs: 6_000 }, MIDST, 'split'],
+])('%s', (_situation, session, around, kind) => {
+  expect(decideRemedy(session, around).kind).toBe(kind)
+})
+
+const REFUSALS: [why: string, Partial<SessionRisk>, Partial<HedgeSurroundings>][] = [
+  ['redundancy is off', {}, { copies: false }],
+  ['the link itself is in doubt', {}, { linkIsGood: false }],
+  ['risk 0.60 is below 0.7', { server: 0.6, risk: 0.6 }, { copies: { threshold: 0.7, maxConcurrent: 2 } }],
+  ['2 copies are in flight', {}, { copiesInFlight: 2 }],
+  ['the byte budget is spent', {}, { budgetBytes: 4 * MIB - 1 }],
+  ['it would not pay', { expectedRemainingMs: 3_499 }, {}],
+]
+
+test.each(REFUSALS)('no copy while %s: the session is left until it is given up', (why, session, around) => {
+  const surroundings = { ...ENDGAME, ...around }
+  expect(decideRemedy({ ...SILENT, ...session }, surroundings)).toEqual({ kind: 'none' })
+  const givenUp = decideRemedy({ ...SILENT, ...session, phi: 3.5 }, surroundings)
+  expect(givenUp.kind).toBe('takeOver')
+  expect(givenUp).toMatchObject({ reason: expect.stringContaining(`no copy: ${why}`) })
+})
+
+test.each(REFUSALS.filter(([why]) => why !== 'it would not pay'))(
+  'no copy of a slow session while %s',
+  (_why, session, around) => {
+    const slow = { ...SLOW, remainingBytes: BLOCK, ...session }
+    const surroundings = { ...ENDGAME, ...around, ...('budgetBytes' in around ? { budgetBytes: BLOCK - 1 } : {}) }
+    expect(decideRemedy(slow, ENDGAME).kind).toBe('copy')
+    expect(decideRemedy(slow, surroundings).kind).toBe('none')
+  },
+)
+
+test('the least drastic remedy comes first: other route, fresh connection, take-over, copy', () => {
+  const all = { ...SILENT, hasOtherRoute: true, answersElsewhere: true }
+  const order = [
+    decideRemedy(all, MIDST),
+    decideRemedy({ ...all, hasOtherRoute: false }, MIDST),
+    decideRemedy({ ...all, hasOtherRoute: false, freshTries: 1 }, MIDST),
+    decideRemedy({ ...all, hasOtherRoute: false, freshTries: 1 }, ENDGAME),
+  ]
+  expect(order.map(({ kind }) => kind)).toEqual(['otherRoute', 'freshConnection', 'takeOver', 'copy'])
+})
+
+const p = fc.double({ min: 0, max: 1, noNaN: true })
+const anySession: fc.Arbitrary<SessionRisk> = fc.record({
+  remainingBytes: fc.nat({ max: 100 * MIB }),
+  risk: p,
+  server: p,
+  straggle: p,
+  phi: fc.double({ min: 0, max: 50, noNaN: true }),
+  gapMs: fc.nat(),
+  expectedRemainingMs: fc.oneof(fc.nat(), fc.constant(Number.POSITIVE_INFINITY)),
+  isCopy: fc.boolean(),
+  hasCopy: fc.boolean(),
+  hasOtherRoute: fc.boolean(),
+  answersElsewhere: fc.boolean(),
+  freshTries: fc.nat({ max: 2 }),
+})
+const anySurroundings: fc.Arbitrary<HedgeSurroundings> = fc.record({
+  unassignedBytes: fc.oneof(fc.constant(0), fc.nat()),
+  linkIsGood: fc.boolean(),
+  bestAlternativeMs: fc.option(fc.nat({ max: 60_000 }), { nil: undefined }),
+  copiesInFlight: fc.nat({ max: 4 }),
+  budgetBytes: fc.nat({ max: 200 * MIB }),
+  copies: fc.oneof(fc.constant(false as const), fc.record({ threshold: p, maxConcurrent: fc.nat({ max: 4 }) })),
+})
+
+test('no copy starts in link-wide trouble, with redundancy off, of a copy, twice, or over the budget or limit', () => {
+  fc.assert(
+    fc.property(anySession, anySurroundings, (session, around) => {
+      if (decideRemedy(session, around).kind !== 'copy') return
+      expect(around.linkIsGood && !session.isCopy && !session.hasCopy).toBe(true)
+      expect(around.unassignedBytes).toBe(0)
+      expect(around.copies).not.toBe(false)
+      if (!around.copies) return
+      expect(around.copiesInFlight).toBeLessThan(around.copies.maxConcurrent)
+      expect(session.remainingBytes).toBeLessThanOrEqual(around.budgetBytes)
+      expect(session.expectedRemainingMs).toBeGreaterThanOrEqual((around.bestAlternativeMs ?? Number.NaN) + 500)
+    }),
+    { numRuns: 5_000 },
+  )
+})
+
+test('with redundancy off, every remedy but the copy stays', () => {
+  fc.assert(
+    fc.property(anySession, anySurroundings, (session, around) => {
+      const on = decideRemedy(session, around)
+      const off = decideRemedy(session, { ...around, copies: false })
+      expect(off.kind).not.toBe('copy')
+      if (on.kind !== 'copy' && on.kind !== 'takeOver') expect(off).toEqual(on)
+    }),
+    { numRuns: 2_000 },
+  )
+})
+
+test('nothing moves to another store while there is none', () => {
+  fc.assert(
+    fc.property(anySession, anySurroundings, (session, around) => {
+      const remedy = decideRemedy(session, { ...around, bestAlternativeMs: undefined })
+      expect(['none', 'otherRoute', 'freshConnection']).toContain(remedy.kind)
+    }),
+  )
+})
+
+test('every remedy says why, with a time that is never absurd', () => {
+  const forever = { ...SILENT, gapMs: Number.POSITIVE_INFINITY, expectedRemainingMs: Number.POSITIVE_INFINITY }
+  expect(decideRemedy(SILENT, MIDST)).toEqual({ kind: 'takeOver', reason: 'silent 1.8 s while others move' })
+  expect(decideRemedy(forever, MIDST)).toEqual({ kind: 'takeOver', reason: 'silent 3600.0 s while others move' })
+  expect(decideRemedy(SLOW, MIDST)).toEqual({ kind: 'split', reason: 'slow: 20.0 s to go here, 3.0 s elsewhere' })
+  fc.assert(
+    fc.property(anySession, anySurroundings, (session, around) => {
+      const remedy = decideRemedy(session, around)
+      if (remedy.kind !== 'none') expect(remedy.reason).toMatch(/\d+\.\d s/)
+    }),
+  )
+})
