@@ -66,10 +66,16 @@ function asFileSource(source: Source): tus.FileSource {
     size: source.sizeBytes,
     slice: async (start, end) => {
       const stop = Math.min(end, source.sizeBytes)
-      return { value: stop > start ? await source.body({ start, end: stop }) : null, done: stop >= source.sizeBytes }
+      const done = stop >= source.sizeBytes
+      return stop > start ? { value: withSize(await source.body({ start, end: stop })), done } : { value: null, done }
     },
     close: () => {},
   }
+}
+
+/** tus-js-client reads a body's length from `size`, which bytes do not have. */
+function withSize(body: unknown): unknown {
+  return body instanceof Uint8Array ? Object.assign(body, { size: body.length }) : body
 }
 
 function explain(error: Error | tus.DetailedError, endpoint: string): UploadError {

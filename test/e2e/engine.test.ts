@@ -1,0 +1,365 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { FileStore } from '@tus/file-store'
+import { Server } from '@tus/server'
+import { AdaptiveUpload, type LoggedEvent, UploadError } from 'uppy-adaptive/upload'
+import { afterEach, describe, expect, it } from 'vitest'
+import {
+  startReconcileServers,
+  type TestServer,
+  type TestServers,
+  type TestServersOptions,
+} from '../support/reconcile-servers.js'
+
+const MB = 1_000_000
+const cleanups: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+async function servers(options: TestServersOptions): Promise<readonly TestServer[]> {
+  const started: TestServers = await startReconcileServers(options)
+  cleanups.push(() => started.close())
+  return started.servers
+}
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), 'engine-test-'))
+  cleanups.push(() => rm(path, { recursive: true, force: true }))
+  return path
+}
+
+function endpointsOf(all: readonly TestServer[]): { endpoint: string; mirrors: string[] } {
+  const [primary, ...mirrors] = all.map((server) => server.endpoint)
+  if (primary === undefined) throw new Error('no server')
+  return { endpoint: primary, mirrors }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+/** What the primary serves for an upload's URL, past its link. */
+async function storedSha256(primary: TestServer | undefined, url: string): Promise<string> {
+  const response = await fetch(`${primary?.direct}/${url.slice(url.lastIndexOf('/') + 1)}`)
+  expect(response.status).toBe(200)
+  return sha256(new Uint8Array(await response.arrayBuffer()))
+}
+
+function bodyBytes(all: readonly TestServer[]): number {
+  return all.reduce((sum, server) => sum + server.link.counters.bodyBytesUp, 0)
+}
+
+function recorded(upload: AdaptiveUpload): LoggedEvent[] {
+  const events: LoggedEvent[] = []
+  upload.on('event', (event) => events.push(event))
+  return events
+}
+
+/** Resolves with the first event that fits. */
+function eventThat(upload: AdaptiveUpload, fits: (event: LoggedEvent) => boolean): Promise<LoggedEvent> {
+  return new Promise((resolve) => {
+    const off = upload.on('event', (event) => {
+      if (!fits(event)) return
+      off()
+      resolve(event)
+    })
+  })
+}
+
+function ackedBytes(upload: AdaptiveUpload, atLeast: number): Promise<LoggedEvent> {
+  return eventThat(upload, (event) => event.type === 'progress' && event.ackedBytes >= atLeast)
+}
+
+describe('the engine without Uppy', () => {
+  for (const size of [0, 1, 262_144, 262_145, 3 * MB + 7]) {
+    it(`uploads a Buffer of ${size} bytes to one server`, async () => {
+      const all = await servers({ count: 1 })
+      const data = randomBytes(size)
+      const result = await new AdaptiveUpload(data, {
+        endpoint: endpointsOf(all).endpoint,
+        metadata: { filename: 'a file' },
+      }).start()
+      expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+      expect(bodyBytes(all)).toBe(size)
+    })
+  }
+
+  it('uploads a path to three servers, byte-identical, and sends no byte twice', async () => {
+    const all = await servers({ count: 3, upBytesPerSecond: 5 * MB })
+    const data = randomBytes(12 * MB)
+    const path = join(await folder(), 'source.bin')
+    await writeFile(path, data)
+    const upload = new AdaptiveUpload({ path }, endpointsOf(all))
+    const events = recorded(upload)
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(bodyBytes(all)).toBe(data.length)
+    expect(new Set(events.flatMap((event) => (event.type === 'session' ? [event.server] : [])))).toEqual(
+      new Set([0, 1, 2]),
+    )
+    expect(upload.uploads.every((status) => status.status === 'completed')).toBe(true)
+  })
+
+  it('reports progress that is monotone and ends at the size', async () => {
+    const all = await servers({ count: 2, upBytesPerSecond: 5 * MB })
+    const upload = new AdaptiveUpload(randomBytes(6 * MB), endpointsOf(all))
+    const events = recorded(upload)
+    await upload.start()
+    const progress = events.flatMap((event) => (event.type === 'progress' ? [event.ackedBytes] : []))
+    expect(progress).toEqual([...progress].sort((a, b) => a - b))
+    expect(progress.at(-1)).toBe(6 * MB)
+  })
+
+  it('leaves nothing on the mirrors once the file is committed', async () => {
+    const all = await servers({ count: 3, upBytesPerSecond: 5 * MB })
+    await new AdaptiveUpload(randomBytes(9 * MB), endpointsOf(all)).start()
+    for (const mirror of all.slice(1)) {
+      await expect
+        .poll(async () => (await readdir(mirror.directory)).filter((name) => !name.startsWith('.')))
+        .toEqual([])
+    }
+  })
+
+  it('uploads to a plain tus server', async () => {
+    const directory = await folder()
+    const tus = new Server({ path: '/files', datastore: new FileStore({ directory }) })
+    const http = createServer((request, response) => void tus.handle(request, response))
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()))
+    cleanups.push(async () => {
+      http.closeAllConnections()
+      await new Promise((resolve) => http.close(resolve))
+    })
+    const data = randomBytes(2 * MB)
+    const port = (http.address() as AddressInfo).port
+    const result = await new AdaptiveUpload(data, { endpoint: `http://127.0.0.1:${port}/files` }).start()
+    expect(result.digest).toBeNull()
+    expect(sha256(new Uint8Array(await (await fetch(result.url)).arrayBuffer()))).toBe(sha256(data))
+  })
+})
+
+describe('links that fail', () => {
+  it('takes over the rest of a session whose server falls silent', async () => {
+    const all = await servers({ count: 3, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(20 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const events = recorded(upload)
+    void ackedBytes(upload, 5 * MB).then(() => all[1]?.link.stall())
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(events.some((event) => event.type === 'takeOver' && event.server === 1)).toBe(true)
+  })
+
+  it('splits a session that becomes slow, in flight', async () => {
+    const all = await servers({ count: 3, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(20 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const events = recorded(upload)
+    void ackedBytes(upload, 5 * MB).then(() => all[0]?.link.set({ upBytesPerSecond: MB / 10 }))
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(events.some((event) => event.type === 'split' && event.server === 0)).toBe(true)
+  })
+
+  it('starts a copy when the end hangs on a silent server, and stops the loser there', async () => {
+    const all = await servers({ count: 3, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(12 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const events = recorded(upload)
+    let stalled = -1
+    upload.on('event', (event) => {
+      if (event.type !== 'session' || event.end !== data.length || stalled >= 0) return
+      stalled = event.server === 1 ? 2 : 1
+      all[stalled]?.link.stall()
+    })
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    const copies = events.flatMap((event) => (event.type === 'copy' ? [event] : []))
+    expect(copies.map((copy) => copy.from)).toContain(stalled)
+    for (const copy of copies)
+      expect(upload.uploads.find((status) => status.uploadID === copy.of)?.status).toBe('superseded')
+    expect(events.some((event) => event.type === 'failed')).toBe(false)
+  })
+
+  it('commits through a mirror when its own path to the primary is dead', async () => {
+    const all = await servers({ count: 3, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(12 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const events = recorded(upload)
+    void ackedBytes(upload, 3 * MB).then(() => all[0]?.link.blackHole())
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(result.url.startsWith(all[0]?.endpoint ?? '?')).toBe(true)
+    expect(events.some((event) => event.type === 'relayed' && event.operation === 'commit')).toBe(true)
+  })
+
+  it('starts no copy and sends nothing twice when all servers fall silent together', async () => {
+    const all = await servers({ count: 3, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(15 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const events = recorded(upload)
+    void ackedBytes(upload, 5 * MB)
+      .then(() => all.map((server) => server.link.stall()))
+      .then(() => eventThat(upload, (event) => event.type === 'sample' && event.link.pGood < 0.2))
+      .then(() => all.map((server) => server.link.resume()))
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(events.filter((event) => event.type === 'copy')).toEqual([])
+    expect(bodyBytes(all)).toBe(data.length)
+  })
+
+  it('goes on with the same session after its connection was reset', async () => {
+    const all = await servers({ count: 1, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(6 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const events = recorded(upload)
+    void ackedBytes(upload, 2 * MB).then(() => all[0]?.link.reset())
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(events.some((event) => event.type === 'cut')).toBe(true)
+    expect(upload.uploads.every((status) => status.status === 'completed')).toBe(true)
+  })
+})
+
+describe('pause, resume, cancel, and a second try', () => {
+  it('pauses with nothing running and goes on without sending acknowledged blocks again', async () => {
+    const all = await servers({ count: 2, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(10 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const done = upload.start()
+    await ackedBytes(upload, 3 * MB)
+    await upload.pause()
+    expect(upload.state).toBe('paused')
+    await upload.resume()
+    const result = await done
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    // at most what each of the two sessions in flight had sent of a block, and what was on its way
+    expect(bodyBytes(all)).toBeLessThan(data.length + 2 * 2 * 262_144 + MB)
+  })
+
+  it('cancels everywhere', async () => {
+    const all = await servers({ count: 2, upBytesPerSecond: 2 * MB })
+    const upload = new AdaptiveUpload(randomBytes(10 * MB), endpointsOf(all))
+    const done = upload.start()
+    await ackedBytes(upload, 3 * MB)
+    await upload.cancel()
+    await expect(done).rejects.toMatchObject({ code: 'cancelled' })
+    for (const server of all) {
+      await expect
+        .poll(async () => (await readdir(server.directory)).filter((name) => !name.startsWith('.')))
+        .toEqual([])
+    }
+  })
+
+  it('finishes in a second process what a journal remembers, without sending acknowledged blocks again', async () => {
+    const all = await servers({ count: 2, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(10 * MB)
+    const directory = await folder()
+    const path = join(directory, 'source.bin')
+    await writeFile(path, data)
+    const options = { ...endpointsOf(all), journal: join(directory, 'journal.json') }
+    const first = new AdaptiveUpload({ path }, options)
+    const stop = new AbortController()
+    const stopped = first.start({ signal: stop.signal })
+    await ackedBytes(first, 5 * MB)
+    stop.abort()
+    await expect(stopped).rejects.toMatchObject({ code: 'aborted' })
+    const second = new AdaptiveUpload({ path }, options)
+    const events = recorded(second)
+    const result = await second.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(events.find((event) => event.type === 'started')).toMatchObject({ resumed: true })
+    expect(bodyBytes(all)).toBeLessThan(data.length + 2 * 2 * 262_144 + MB)
+    expect(await readdir(directory)).toEqual(['source.bin'])
+  })
+})
+
+describe('bad input', () => {
+  it('refuses to be made without an endpoint', () => {
+    expect(() => new AdaptiveUpload(Buffer.from('x'), { endpoint: '' })).toThrow(
+      expect.objectContaining({ code: 'no-endpoint' }),
+    )
+  })
+
+  it('refuses mirrors that list the primary by its URL', () => {
+    const options = { endpoint: 'http://127.0.0.1:1/files', mirrors: ['http://127.0.0.1:1/files/'] }
+    expect(() => new AdaptiveUpload(Buffer.from('x'), options)).toThrow(/lists the primary .* again/)
+  })
+
+  it('says that an endpoint is no tus server', async () => {
+    const http = createServer((_request, response) => response.end('hello'))
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()))
+    cleanups.push(async () => {
+      http.closeAllConnections()
+      await new Promise((resolve) => http.close(resolve))
+    })
+    const endpoint = `http://127.0.0.1:${(http.address() as AddressInfo).port}/files`
+    const failure = await new AdaptiveUpload(Buffer.from('x'), { endpoint }).start().catch((error: unknown) => error)
+    expect(failure).toBeInstanceOf(UploadError)
+    expect(failure).toMatchObject({ code: 'not-a-tus-server', message: expect.stringContaining(endpoint) })
+  })
+
+  it('names a server that does not answer, and stops when told for how long to wait', async () => {
+    const failure = await new AdaptiveUpload(Buffer.from('x'), {
+      endpoint: 'http://127.0.0.1:1/files',
+      giveUpAfter: 0.2,
+    })
+      .start()
+      .catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'unreachable', message: expect.stringContaining('http://127.0.0.1:1/files') })
+  })
+
+  it('warns of a mirror without the extension and goes on without it', async () => {
+    const all = await servers({ count: 1 })
+    const tus = new Server({ path: '/files', datastore: new FileStore({ directory: await folder() }) })
+    const http = createServer((request, response) => void tus.handle(request, response))
+    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()))
+    cleanups.push(async () => {
+      http.closeAllConnections()
+      await new Promise((resolve) => http.close(resolve))
+    })
+    const plain = `http://127.0.0.1:${(http.address() as AddressInfo).port}/files`
+    const data = randomBytes(4 * MB)
+    const upload = new AdaptiveUpload(data, { endpoint: endpointsOf(all).endpoint, mirrors: [plain] })
+    const events = recorded(upload)
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: 'warning', code: 'mirror-without-extension', endpoint: plain }),
+    )
+  })
+
+  it('uses a second address of the primary as a route to it and says so', async () => {
+    const all = await servers({ count: 1, upBytesPerSecond: 5 * MB })
+    const data = randomBytes(4 * MB)
+    const upload = new AdaptiveUpload(data, { endpoint: all[0]?.endpoint ?? '', mirrors: [all[0]?.direct ?? ''] })
+    const events = recorded(upload)
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(events).toContainEqual(expect.objectContaining({ type: 'warning', code: 'same-store' }))
+  })
+
+  it('names a file that cannot be read', async () => {
+    const path = join(await folder(), 'missing.bin')
+    const failure = await new AdaptiveUpload({ path }, { endpoint: 'http://127.0.0.1:1/files' })
+      .start()
+      .catch((error: unknown) => error)
+    expect(failure).toMatchObject({ code: 'source-unreadable', message: expect.stringContaining(path) })
+  })
+
+  it('fails clearly, and commits nothing, when the file changes while it is uploaded', async () => {
+    const all = await servers({ count: 1, upBytesPerSecond: 2 * MB })
+    const path = join(await folder(), 'source.bin')
+    await writeFile(path, randomBytes(6 * MB))
+    const upload = new AdaptiveUpload({ path }, endpointsOf(all))
+    const done = upload.start().catch((error: unknown) => error)
+    await ackedBytes(upload, 2 * MB)
+    await writeFile(path, randomBytes(6 * MB))
+    expect(await done).toMatchObject({ code: 'source-changed', message: expect.stringContaining(path) })
+  })
+})

@@ -1,0 +1,97 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Server as HttpServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Server } from '@tus/server'
+import { RangeStore, reconcile } from 'tus-reconcile-server'
+import type { Link } from './links/index.js'
+import { openLink } from './links/index.js'
+
+/** A reconcile server in this process, behind a link of its own. */
+export interface TestServer {
+  /** Where clients reach it: through the link. */
+  readonly endpoint: string
+  /** Where peers reach it: directly. */
+  readonly direct: string
+  readonly directory: string
+  readonly link: Link
+}
+
+export interface TestServers {
+  readonly servers: readonly TestServer[]
+  close(): Promise<void>
+}
+
+export interface TestServersOptions {
+  readonly count: number
+  /** Of each server's link (default 25 MB/s). */
+  readonly upBytesPerSecond?: number
+  /** One way (default 2). */
+  readonly delayMs?: number
+}
+
+const SECRET = 'only-for-tests-0123456789'
+
+/** Starts servers that know each other as peers; close() leaves no socket, timer or file. */
+export async function startReconcileServers(options: TestServersOptions): Promise<TestServers> {
+  const root = await mkdtemp(join(tmpdir(), 'reconcile-test-'))
+  const listeners = await Promise.all(Array.from({ length: options.count }, () => listen()))
+  const links = await Promise.all(listeners.map((http, i) => linkTo(http, i, options)))
+  const servers = listeners.map((http, i): TestServer => {
+    const link = links[i]
+    if (!link) throw new Error('every server has a link')
+    return {
+      endpoint: `${link.origin}/files`,
+      direct: `${originOf(http)}/files`,
+      directory: join(root, `server-${i}`),
+      link,
+    }
+  })
+  const extensions = servers.map((own, i) => {
+    const tus = new Server({ path: '/files', datastore: new RangeStore({ directory: own.directory }) })
+    const peers = servers
+      .filter((other) => other !== own)
+      .map((other) => ({ endpoint: other.endpoint, internalEndpoint: other.direct }))
+    const extension = reconcile(tus, { peers, secrets: [SECRET] })
+    listeners[i]?.on('request', (request, response) => void tus.handle(request, response))
+    return extension
+  })
+  const close = async () => {
+    await Promise.all(links.map((link) => link.close()))
+    await Promise.all(extensions.map((extension) => extension.close()))
+    await Promise.all(listeners.map((http) => closeServer(http)))
+    await rm(root, { recursive: true, force: true })
+  }
+  return { servers, close }
+}
+
+function listen(): Promise<HttpServer> {
+  const http = createServer({ requestTimeout: 0 })
+  return new Promise((resolve) => http.listen(0, '127.0.0.1', () => resolve(http)))
+}
+
+function portOf(http: HttpServer): number {
+  // a server that listens on a port has an AddressInfo; a string would be a pipe's
+  return (http.address() as AddressInfo).port
+}
+
+function originOf(http: HttpServer): string {
+  return `http://127.0.0.1:${portOf(http)}`
+}
+
+function linkTo(http: HttpServer, index: number, options: TestServersOptions): Promise<Link> {
+  const rate = options.upBytesPerSecond ?? 25_000_000
+  return openLink({
+    name: `server ${index}`,
+    target: { host: '127.0.0.1', port: portOf(http) },
+    upBytesPerSecond: rate,
+    downBytesPerSecond: rate,
+    delayMs: options.delayMs ?? 2,
+  })
+}
+
+function closeServer(http: HttpServer): Promise<void> {
+  http.closeAllConnections()
+  return new Promise((resolve) => http.close(() => resolve()))
+}
