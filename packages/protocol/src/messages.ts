@@ -1,10 +1,14 @@
 import * as v from 'valibot'
 import type { RangeSet } from './byte-range.js'
 import { toRangeSet } from './byte-range.js'
+import { DIGEST_TEXT } from './digest.js'
 import { ProtocolError } from './protocol-error.js'
 
 /** Most entries of one list in one operation: a stranger's message stays small (PROTOCOL 8d). */
 export const MAX_ENTRIES = 4096
+
+/** An issue quotes what was received, which a stranger may have made long. */
+const MAX_MESSAGE = 300
 
 export type UploadState = 'pending' | 'inProgress' | 'completed' | 'failed' | 'superseded'
 export type GroupState = 'open' | 'committing' | 'committed' | 'terminated' | 'expired'
@@ -135,8 +139,9 @@ export interface ErrorAnswer {
   readonly error: { readonly code: string; readonly message: string }
 }
 
-const Id = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{22}$/, 'an id is 22 characters of base64url'))
-const Leaf = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/, 'a digest is 43 characters of base64url'))
+const not = (expected: string) => (issue: v.BaseIssue<unknown>) => `${expected}, not ${issue.received}`
+const Id = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{22}$/, not('an id is 22 characters of base64url')))
+const Leaf = v.pipe(v.string(), v.regex(DIGEST_TEXT, not('a digest is 43 characters of base64url')))
 const Offset = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const list = <T extends v.GenericSchema>(item: T) => v.pipe(v.array(item), v.maxLength(MAX_ENTRIES))
 const Ranges = v.pipe(
@@ -150,10 +155,13 @@ const Operation = v.variant('op', [
     op: v.literal('plan'),
     ...common,
     changes: list(
-      v.union([
-        v.object({ session: Id, drop: v.literal(true), reason: v.optional(v.pipe(v.string(), v.maxLength(200))) }),
-        v.object({ session: Id, end: Offset }),
-      ]),
+      v.union(
+        [
+          v.object({ session: Id, drop: v.literal(true), reason: v.optional(v.pipe(v.string(), v.maxLength(200))) }),
+          v.object({ session: Id, end: Offset }),
+        ],
+        'a change is { session, end } or { session, drop: true }',
+      ),
     ),
   }),
   v.object({
@@ -256,5 +264,5 @@ function parseWith<T>(schema: v.GenericSchema<unknown, T>, json: unknown): T {
   if (result.success) return result.output
   const issue = result.issues[0]
   const path = v.getDotPath(issue)
-  throw new ProtocolError('bad-message', `${path ? `${path}: ` : ''}${issue.message}`)
+  throw new ProtocolError('bad-message', `${path ? `${path}: ` : ''}${issue.message.slice(0, MAX_MESSAGE)}`)
 }
