@@ -155,8 +155,7 @@ test.each([[null], [undefined], ['a text'], [17], [{}], [{ path: 5 }], [new Arra
   },
 )
 
-// known fault: `body` does not name what `read` names; becomes a `test` with its repair
-test.fails('a Blob whose file changed cannot be sent any more, and the error has the same code', async () => {
+test('a Blob whose file changed cannot be sent any more, and the error has the same code', async () => {
   const path = await tempFile()
   const source = await openSource(await openAsBlob(path))
   await writeFile(path, new Uint8Array(5))

@@ -1,3 +1,4 @@
+import type { ByteRange } from 'tus-reconcile-protocol'
 import { platform } from '#platform'
 import type { Source } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
@@ -16,30 +17,23 @@ export async function openSource(input: SourceInput): Promise<Source> {
 
 function openBlob(blob: Blob): Source {
   const file = typeof File !== 'undefined' && blob instanceof File ? blob : undefined
+  const read = async (range: ByteRange) => {
+    try {
+      return new Uint8Array(await blob.slice(range.start, range.end).arrayBuffer())
+    } catch (cause) {
+      const message = `${file?.name ?? 'the blob'} can no longer be read (${toError(cause).message}): it was changed, moved or removed; choose it again`
+      throw new UploadError('source-changed', message, { cause })
+    }
+  }
   return {
     sizeBytes: blob.size,
     contentType: blob.type || undefined,
     fingerprint: file && `file:${file.name}:${file.size}:${file.type}:${file.lastModified}`,
-    body: (range) => bodyOf(blob.slice(range.start, range.end)),
-    read: async (range) => {
-      try {
-        return new Uint8Array(await blob.slice(range.start, range.end).arrayBuffer())
-      } catch (cause) {
-        const name = file?.name ?? 'the blob'
-        throw new UploadError(
-          'source-changed',
-          `${name} can no longer be read (${toError(cause).message}): it was changed, moved or removed; choose it again`,
-          { cause },
-        )
-      }
-    },
+    // XMLHttpRequest takes a Blob as it is; Node's stack takes bytes
+    body: (range) => (typeof XMLHttpRequest === 'undefined' ? read(range) : blob.slice(range.start, range.end)),
+    read,
     close: async () => {},
   }
-}
-
-/** XMLHttpRequest takes a Blob as it is; Node's stack takes bytes. */
-function bodyOf(slice: Blob): Blob | Promise<Uint8Array> {
-  return typeof XMLHttpRequest === 'undefined' ? slice.arrayBuffer().then((bytes) => new Uint8Array(bytes)) : slice
 }
 
 function openBytes(bytes: Uint8Array): Source {

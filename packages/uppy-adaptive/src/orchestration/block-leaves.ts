@@ -11,6 +11,7 @@ export class BlockLeaves {
   readonly #digester: Digester
   readonly #leaves = new Map<number, Uint8Array>()
   #reading: Promise<void> = Promise.resolve()
+  #forgotten = 0
 
   constructor(source: Source, digester: Digester) {
     this.#source = source
@@ -40,6 +41,7 @@ export class BlockLeaves {
   forget(range: ByteRange): void {
     const { first, last } = wholeBlocks(range, this.#source.sizeBytes)
     for (let index = first; index < last; index++) this.#leaves.delete(index)
+    this.#forgotten += 1
   }
 
   /** Every block's digest, in order, reading what is missing. */
@@ -67,10 +69,14 @@ export class BlockLeaves {
   async #hash(first: number, last: number): Promise<void> {
     const { sizeBytes } = this.#source
     const start = blockRange(first, sizeBytes).start
+    const forgotten = this.#forgotten
     const bytes = await this.#source.read({ start, end: blockRange(last - 1, sizeBytes).end })
     const digests = Array.from({ length: last - first }, (_, i) =>
       this.#digester.digest(bytes.subarray(i * BLOCK_SIZE, Math.min((i + 1) * BLOCK_SIZE, bytes.length))),
     )
-    for (const [i, leaf] of (await Promise.all(digests)).entries()) this.#leaves.set(first + i, leaf)
+    const hashed = await Promise.all(digests)
+    // something was forgotten while this was being read: it may be among these, so they are read again
+    if (this.#forgotten !== forgotten) return this.#hash(first, last)
+    for (const [i, leaf] of hashed.entries()) this.#leaves.set(first + i, leaf)
   }
 }

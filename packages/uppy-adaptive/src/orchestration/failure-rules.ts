@@ -32,6 +32,8 @@ export interface RuleContext {
 
 /** Failures in a row after which the rest moves to another store, where there is one. */
 const PATIENCE_WITH_ALTERNATIVE = 2
+/** An offset that is wrong twice running is not corrected by trying at once. */
+const MAX_MISMATCHES = 2
 const FIRST_BACKOFF_MS = 250
 const LONGEST_BACKOFF_MS = 10_000
 
@@ -44,11 +46,13 @@ export function decideNextStep(outcome: AttemptOutcome, context: RuleContext): N
       return { kind: 'look' }
     case 'mismatch':
       // 409: the offset is not what we thought, nothing changed; without an offset in the answer, ask
-      if (outcome.reachedEnd || outcome.offset !== undefined) return { kind: 'goOn' }
-      return retry('409 without an offset', context)
+      if (outcome.reachedEnd || (outcome.offset !== undefined && context.fruitless < MAX_MISMATCHES))
+        return { kind: 'goOn' }
+      return retry(outcome.offset === undefined ? '409 without an offset' : '409 again and again', context)
     case 'over':
       return { kind: 'end', end: { kind: 'over', state: outcome.state } }
     case 'tooLarge':
+      if (outcome.limit.maxSize !== undefined) return refuseSize(outcome.limit.maxSize)
       return { kind: 'shrink', limit: outcome.limit }
     case 'full':
       return { kind: 'end', end: { kind: 'failed', cause: '507: the server has no room', code: 'full', status: 507 } }
@@ -71,6 +75,11 @@ export function decideNextStep(outcome: AttemptOutcome, context: RuleContext): N
     case 'cut':
       return retry(outcome.cause.message, context)
   }
+}
+
+function refuseSize(maxBytes: number): NextStep {
+  const cause = `413: a file has at most ${maxBytes} bytes there`
+  return { kind: 'end', end: { kind: 'failed', cause, code: 'refused', status: 413 } }
 }
 
 function retry(cause: string, context: RuleContext): NextStep {

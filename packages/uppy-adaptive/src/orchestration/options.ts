@@ -69,10 +69,7 @@ export interface ResolvedOptions {
 /** @throws UploadError `no-endpoint` or `bad-option` that quotes the value and says what it should be. */
 export function resolveOptions(options: UploadOptions): ResolvedOptions {
   const endpoint = parseEndpoint(options.endpoint, 'endpoint')
-  const mirrors = (options.mirrors ?? []).map((mirror) => {
-    const given = typeof mirror === 'string' ? { endpoint: mirror } : mirror
-    return { ...given, endpoint: parseEndpoint(given.endpoint, 'mirrors') }
-  })
+  const mirrors = parseMirrors(options.mirrors ?? [])
   refuseDuplicates(endpoint, mirrors)
   return {
     endpoint,
@@ -80,10 +77,28 @@ export function resolveOptions(options: UploadOptions): ResolvedOptions {
     metadata: options.metadata ?? {},
     headers: options.headers ?? {},
     partitioning: resolvePartitioning(options.partitioning ?? {}),
-    priority: options.priority,
+    priority: parsePriority(options.priority),
     redundancy: options.redundancy === false ? false : resolveRedundancy(options.redundancy ?? {}),
     giveUpAfterMs: 1000 * numberIn('giveUpAfter', options.giveUpAfter ?? 600, { min: 0 }),
   }
+}
+
+function parseMirrors(mirrors: unknown): MirrorOptions[] {
+  if (!Array.isArray(mirrors)) {
+    throw new UploadError(
+      'bad-option',
+      `mirrors must be a list of URLs or { endpoint, headers }, not ${quote(mirrors)}`,
+    )
+  }
+  return mirrors.map((mirror: string | MirrorOptions | null) => {
+    const given = typeof mirror === 'object' && mirror !== null ? mirror : { endpoint: mirror }
+    return { ...given, endpoint: parseEndpoint(given.endpoint, 'mirrors') }
+  })
+}
+
+function parsePriority(priority: unknown): Priority | undefined {
+  if (priority === undefined || priority === 'high' || priority === 'normal' || priority === 'bulk') return priority
+  throw new UploadError('bad-option', `priority must be 'high', 'normal' or 'bulk', not ${quote(priority)}`)
 }
 
 function resolvePartitioning(given: PartitioningOptions): ResolvedOptions['partitioning'] {
@@ -107,9 +122,10 @@ function resolveRedundancy(given: RedundancyOptions): Exclude<ResolvedOptions['r
 
 function numberIn(name: string, value: unknown, bounds: { min: number; max?: number }): number {
   const max = bounds.max ?? Number.POSITIVE_INFINITY
-  if (typeof value === 'number' && value >= bounds.min && value <= max) return value
+  const isBounded = name === 'giveUpAfter' || name === 'partitioning.maxSize' || Number.isFinite(value)
+  if (typeof value === 'number' && value >= bounds.min && value <= max && isBounded) return value
   const wanted = bounds.max === undefined ? `a number from ${bounds.min}` : `a number from ${bounds.min} to ${max}`
-  throw new UploadError('bad-option', `${name} must be ${wanted}, not ${JSON.stringify(value) ?? String(value)}`)
+  throw new UploadError('bad-option', `${name} must be ${wanted}, not ${quote(value)}`)
 }
 
 function parseEndpoint(value: unknown, name: string): string {
@@ -124,7 +140,7 @@ function parseEndpoint(value: unknown, name: string): string {
   if (url && /^https?:$/.test(url.protocol)) return url.href.replace(/\/+$/, '')
   throw new UploadError(
     'bad-option',
-    `${name}: ${JSON.stringify(value) ?? String(value)} is no http or https URL; give the endpoint of a tus server`,
+    `${name}: ${quote(value)} is no http or https URL; give the endpoint of a tus server`,
   )
 }
 
@@ -149,4 +165,11 @@ function refuseDuplicates(endpoint: string, mirrors: readonly MirrorOptions[]): 
       throw new UploadError('bad-option', `mirrors lists ${mirror.endpoint} twice; remove one`)
     seen.add(mirror.endpoint)
   }
+}
+
+/** JSON where it has a word for the value; it has none for NaN, Infinity, a bigint or undefined. */
+function quote(value: unknown): string {
+  return typeof value === 'string' || (typeof value === 'object' && value !== null)
+    ? JSON.stringify(value)
+    : String(value)
 }

@@ -328,7 +328,7 @@ export class Transfer {
   #acknowledge(id: string, offset: number): void {
     const { plan } = this
     const session = plan.session(id)
-    const bytes = plan.acknowledge(id, Math.min(offset, session?.end ?? offset))
+    const bytes = plan.acknowledge(id, offset)
     if (!session || bytes === 0) return
     const { clock, model, log, directory } = this.#parts
     this.#context.noteProgress()

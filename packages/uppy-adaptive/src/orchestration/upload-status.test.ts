@@ -119,8 +119,7 @@ test('whatever happens, a partition has one winner at most, and each loser is en
   )
 })
 
-// known fault: becomes a `test` with its repair
-test.fails('an upload that is added again keeps its terminal status', () => {
+test('an upload that is added again keeps its terminal status', () => {
   const { statuses } = create()
   statuses.addUpload('p1', 'a')
   statuses.markCompleted('a', 'leaf')

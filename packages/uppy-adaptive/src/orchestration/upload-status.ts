@@ -26,7 +26,9 @@ export class UploadStatuses {
     return this.#uploads.get(uploadID)
   }
 
+  /** An upload that is known already stays as it is. */
   addUpload(partitionID: string, uploadID: string): void {
+    if (this.#uploads.has(uploadID)) return
     this.#uploads.set(uploadID, { partitionID, uploadID, status: 'pending', checksum: undefined })
   }
 

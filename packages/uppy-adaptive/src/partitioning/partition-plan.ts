@@ -25,7 +25,7 @@ export interface PlannedSession {
   readonly store: StoreId
   readonly kind: SessionKind
   readonly start: number
-  /** Planned end: only ever lowered. */
+  /** Planned end: only ever lowered, unless the store turns out to hold more. */
   readonly end: number
   readonly acked: number
   /** For a copy: the session whose missing bytes it sends again. */
@@ -104,9 +104,11 @@ export class PartitionPlan {
   /** The store holds the session's bytes up to `offset` (absolute). Never goes back; returns the newly acknowledged bytes. */
   acknowledge(id: SessionId, offset: number): number {
     const session = this.#live.get(id)
-    if (!session || offset <= session.acked) return 0
-    this.#live.set(id, { ...session, acked: offset })
-    return offset - session.acked
+    const acked = Math.min(offset, this.sizeBytes)
+    if (!session || acked <= session.acked) return 0
+    // the store may have taken more before it heard of a lowered end: what it holds, nobody else needs to send
+    this.#live.set(id, { ...session, acked, end: Math.max(session.end, acked) })
+    return acked - session.acked
   }
 
   /** Lowers a planned end; never below what is acknowledged and never raises it. Returns the end that holds. */
@@ -153,7 +155,7 @@ export class PartitionPlan {
   forget(store: StoreId): RangeSet {
     const lost = this.heldUnverified(store)
     this.#held.delete(store)
-    return lost
+    return subtractRanges(lost, toRangeSet(this.#heldRanges()))
   }
 
   /** Whether every byte of the session's range is verified, by whomever. */

@@ -9,8 +9,10 @@ export interface SizeLimits {
 /** One block, and 64 MiB (METHODS, Sizing: the bounds of the published rules). */
 export const DEFAULT_LIMITS: SizeLimits = { minSizeBytes: BLOCK_SIZE, maxSizeBytes: 64 * 1024 * 1024 }
 
-/** The nearest whole number of blocks within the limits, at least one block. */
+/** The nearest whole number of blocks within the limits; where no whole number is, the largest below them, at least one. */
 export function clampSize(sizeBytes: number, limits: SizeLimits): number {
   const bounded = Math.min(Math.max(sizeBytes, limits.minSizeBytes), limits.maxSizeBytes)
-  return Math.max(1, Math.round(bounded / BLOCK_SIZE)) * BLOCK_SIZE
+  const least = Math.ceil(limits.minSizeBytes / BLOCK_SIZE)
+  const most = Math.max(1, Math.floor(limits.maxSizeBytes / BLOCK_SIZE))
+  return Math.min(Math.max(Math.round(bounded / BLOCK_SIZE), least), most) * BLOCK_SIZE
 }

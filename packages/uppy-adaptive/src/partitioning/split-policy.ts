@@ -36,5 +36,5 @@ export function decideSteal(
 
 function boundary(victim: SplitCandidate, at: number, sizeBytes: number): number | undefined {
   const end = blockCeil(at, sizeBytes)
-  return end < victim.end && end > victim.acked ? end : undefined
+  return victim.end - end >= BLOCK_SIZE && end > victim.acked ? end : undefined
 }

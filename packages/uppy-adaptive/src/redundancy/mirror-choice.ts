@@ -16,6 +16,8 @@ export interface RankedStore extends StoreOption {
 
 /** Assumed before anything was measured: 1 Mbit/s, so that a known server wins over an unknown one (guess). */
 const UNKNOWN_RATE = 125_000
+/** Keeps a store that moves nothing comparable: last, and not a division by zero. */
+const LEAST_RATE = 1
 
 /** Stores by expected completion of `bytes`: setup + bytes / (rate / (in flight + 1)), over 1 − P(failure) (METHODS). Best first. */
 export function rankStores(options: readonly StoreOption[], bytes: number): RankedStore[] {
@@ -23,7 +25,7 @@ export function rankStores(options: readonly StoreOption[], bytes: number): Rank
 }
 
 function rank(option: StoreOption, bytes: number): RankedStore {
-  const rateBytesPerSecond = (option.goodputBytesPerSecond ?? UNKNOWN_RATE) / (option.inFlight + 1)
+  const rateBytesPerSecond = Math.max(option.goodputBytesPerSecond ?? UNKNOWN_RATE, LEAST_RATE) / (option.inFlight + 1)
   const setupMs = 2 * option.requestRttMs
   const plainMs = setupMs + (bytes / rateBytesPerSecond) * 1000
   const survival = Math.exp(-option.failuresPerSecond * (plainMs / 1000))
