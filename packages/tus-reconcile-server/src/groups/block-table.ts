@@ -1,0 +1,198 @@
+import type { RangeSet } from 'tus-reconcile-protocol'
+import { addRanges, blockCount, rangesOfBlocks } from 'tus-reconcile-protocol'
+import type { BlockRecord } from '../records/partition-index.js'
+
+export type BlockState =
+  | { readonly kind: 'partial'; readonly owner: string }
+  | { readonly kind: 'held'; readonly leaf: string }
+  | { readonly kind: 'verified'; readonly leaf: string }
+
+export type ClaimOutcome = 'verified' | 'already' | 'bad' | 'conflict' | 'waiting'
+
+/** The owner of a block that is being fetched from a peer. */
+export const PULL = 'pull'
+
+/** Different leaves remembered for one block: a corrupt copy's claim must not push out the right one. */
+const MAX_CLAIMS = 4
+
+/** What this store holds of each block, what was claimed of it, and what is verified elsewhere. Leaves are base64url. */
+export class BlockTable {
+  readonly #blocks = new Map<number, BlockState>()
+  readonly #claims = new Map<number, readonly string[]>()
+  readonly #bad = new Set<number>()
+  readonly #reports = new Map<string, Map<number, string>>()
+  elsewhere: RangeSet = []
+
+  get(index: number): BlockState | undefined {
+    return this.#blocks.get(index)
+  }
+
+  /** The first whose bytes reach a free block owns it. Returns whether the bytes of `owner` are to be written. */
+  acquire(index: number, owner: string, atBlockStart: boolean): boolean {
+    const block = this.#blocks.get(index)
+    if (block) return block.kind === 'partial' && block.owner === owner
+    if (!atBlockStart) return false
+    this.#blocks.set(index, { kind: 'partial', owner })
+    return true
+  }
+
+  /** Every byte of the block is on disk and hashes to `leaf`. */
+  complete(index: number, leaf: string): 'verified' | 'bad' | 'held' {
+    const claims = this.#claims.get(index)
+    if (claims && !claims.includes(leaf)) {
+      this.#free(index)
+      return 'bad'
+    }
+    this.#bad.delete(index)
+    if (!claims) {
+      this.#blocks.set(index, { kind: 'held', leaf })
+      return 'held'
+    }
+    this.#verify(index, leaf)
+    return 'verified'
+  }
+
+  claim(index: number, leaf: string): ClaimOutcome {
+    const block = this.#blocks.get(index)
+    if (block?.kind === 'verified') return block.leaf === leaf ? 'already' : 'conflict'
+    const claims = this.#claims.get(index) ?? []
+    if (!claims.includes(leaf)) this.#claims.set(index, [...claims, leaf].slice(-MAX_CLAIMS))
+    if (block?.kind !== 'held') return 'waiting'
+    if (block.leaf !== leaf) {
+      this.#free(index)
+      return 'bad'
+    }
+    this.#verify(index, leaf)
+    return 'verified'
+  }
+
+  /** Bytes with the leaf that a peer verified were written here. */
+  pulled(index: number, leaf: string): void {
+    this.#bad.delete(index)
+    this.#verify(index, leaf)
+  }
+
+  /** Takes an unverified block from whoever writes it. Returns that session, whose last write must be awaited. */
+  takeOver(index: number, owner: string): string | undefined {
+    const block = this.#blocks.get(index)
+    this.#blocks.set(index, { kind: 'partial', owner })
+    return block?.kind === 'partial' ? block.owner : undefined
+  }
+
+  /** Frees the blocks that `owner` began and did not finish. */
+  release(owner: string): void {
+    for (const [index, block] of this.#blocks) {
+      if (block.kind === 'partial' && block.owner === owner) this.#blocks.delete(index)
+    }
+  }
+
+  report(store: string, index: number, leaf: string): void {
+    const reports = this.#reports.get(store) ?? new Map<number, string>()
+    this.#reports.set(store, reports.set(index, leaf))
+  }
+
+  /** A peer's bytes were not what it said, or it has lost them. */
+  withdraw(store: string, index: number): void {
+    this.#reports.get(store)?.delete(index)
+  }
+
+  reportedBy(store: string): ReadonlyMap<number, string> {
+    return this.#reports.get(store) ?? new Map()
+  }
+
+  reporters(): readonly string[] {
+    return [...this.#reports.keys()]
+  }
+
+  reportedLeaf(index: number): string | undefined {
+    for (const reports of this.#reports.values()) {
+      const leaf = reports.get(index)
+      if (leaf !== undefined) return leaf
+    }
+    return undefined
+  }
+
+  isVerified(index: number): boolean {
+    return this.#blocks.get(index)?.kind === 'verified'
+  }
+
+  verifiedLeaves(): Map<number, string> {
+    const leaves = new Map<number, string>()
+    for (const [index, block] of this.#blocks) if (block.kind === 'verified') leaves.set(index, block.leaf)
+    return leaves
+  }
+
+  /** Verified in this store. */
+  verifiedHere(sizeBytes: number): RangeSet {
+    return rangesOfBlocks(this.verifiedLeaves().keys(), sizeBytes)
+  }
+
+  /** Verified in any store, as far as is known here. */
+  verifiedAnywhere(sizeBytes: number): RangeSet {
+    const indices = [...this.verifiedLeaves().keys()]
+    for (const reports of this.#reports.values()) indices.push(...reports.keys())
+    return addRanges(this.elsewhere, ...rangesOfBlocks(indices, sizeBytes))
+  }
+
+  stored(sizeBytes: number): RangeSet {
+    const whole = [...this.#blocks].filter(([, block]) => block.kind !== 'partial')
+    return rangesOfBlocks(
+      whole.map(([index]) => index),
+      sizeBytes,
+    )
+  }
+
+  bad(sizeBytes: number): RangeSet {
+    const count = blockCount(sizeBytes)
+    return rangesOfBlocks(
+      [...this.#bad].filter((index) => index < count && this.reportedLeaf(index) === undefined),
+      sizeBytes,
+    )
+  }
+
+  record(): {
+    blocks: BlockRecord[]
+    claims: [number, readonly string[]][]
+    bad: number[]
+    reports: { store: string; blocks: [number, string][] }[]
+  } {
+    return {
+      blocks: Array.from(this.#blocks, ([index, block]) => toRecord(index, block)),
+      claims: [...this.#claims],
+      bad: [...this.#bad],
+      reports: Array.from(this.#reports, ([store, blocks]) => ({ store, blocks: [...blocks] })),
+    }
+  }
+
+  restore(record: {
+    readonly blocks: readonly BlockRecord[]
+    readonly claims: readonly (readonly [number, readonly string[]])[]
+    readonly bad: readonly number[]
+    readonly reports: readonly { readonly store: string; readonly blocks: readonly (readonly [number, string])[] }[]
+  }): void {
+    for (const [index, state, text] of record.blocks) {
+      if (state === 'h') this.#blocks.set(index, { kind: 'held', leaf: text })
+      else if (state === 'v') this.#blocks.set(index, { kind: 'verified', leaf: text })
+      // a pull ends with its process; a session goes on
+      else if (text !== PULL) this.#blocks.set(index, { kind: 'partial', owner: text })
+    }
+    for (const [index, leaves] of record.claims) this.#claims.set(index, leaves)
+    for (const index of record.bad) this.#bad.add(index)
+    for (const { store, blocks } of record.reports) this.#reports.set(store, new Map(blocks))
+  }
+
+  #verify(index: number, leaf: string): void {
+    this.#blocks.set(index, { kind: 'verified', leaf })
+    this.#claims.delete(index)
+  }
+
+  #free(index: number): void {
+    this.#blocks.delete(index)
+    this.#bad.add(index)
+  }
+}
+
+function toRecord(index: number, block: BlockState): BlockRecord {
+  if (block.kind === 'partial') return [index, 'p', block.owner]
+  return [index, block.kind === 'held' ? 'h' : 'v', block.leaf]
+}

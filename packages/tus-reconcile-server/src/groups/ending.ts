@@ -1,0 +1,124 @@
+import { createHash } from 'node:crypto'
+import type { RangeSet } from 'tus-reconcile-protocol'
+import {
+  BLOCK_SIZE,
+  blockCount,
+  decodeDigest,
+  encodeDigest,
+  merkleRoot,
+  missingRanges,
+  subtractRanges,
+} from 'tus-reconcile-protocol'
+import type { CommitRecord } from '../records/partition-index.js'
+import type { Group } from './group.js'
+import { Refusal } from './refusal.js'
+import { agreeOnSize } from './sessions.js'
+import { endSession } from './verification.js'
+
+/** How far a commit is from being possible. */
+export type Readiness =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'pulling'; readonly missingBytes: number }
+  | { readonly kind: 'incomplete'; readonly missing: RangeSet; readonly bad: RangeSet }
+
+/** In the queue: the commit is recorded as asked for, so that a restart goes on with it. */
+export async function askCommit(group: Group, size: number, root: string): Promise<void> {
+  await agreeOnSize(group, size)
+  group.commit ??= { size, root, hook: 'pending', refusal: null }
+  if (group.state === 'open') group.commit = { ...group.commit, size, root }
+}
+
+/** What is missing here, and whether the stores that have it can be reached. */
+export function readiness(group: Group, isReachable: (store: string) => boolean): Readiness {
+  const size = group.knownSize
+  const here = group.blocks.verifiedHere(size)
+  const missing = missingRanges(here, size)
+  if (missing.length === 0) return { kind: 'ready' }
+  const elsewhere: number[] = []
+  for (const store of group.blocks.reporters()) {
+    if (isReachable(store)) elsewhere.push(...group.blocks.reportedBy(store).keys())
+  }
+  const pullable = elsewhere.map((index) => ({ start: index * BLOCK_SIZE, end: (index + 1) * BLOCK_SIZE }))
+  const nowhere = subtractRanges(missing, normal(pullable))
+  if (nowhere.length > 0) return { kind: 'incomplete', missing: nowhere, bad: group.blocks.bad(size) }
+  return { kind: 'pulling', missingBytes: missing.reduce((sum, range) => sum + range.end - range.start, 0) }
+}
+
+function normal(ranges: { start: number; end: number }[]): RangeSet {
+  return ranges
+    .sort((a, b) => a.start - b.start)
+    .reduce<{ start: number; end: number }[]>((set, range) => {
+      const last = set.at(-1)
+      if (last && last.end >= range.start) last.end = Math.max(last.end, range.end)
+      else set.push({ ...range })
+      return set
+    }, [])
+}
+
+/** @throws Refusal `root-mismatch` when the verified blocks are not the file that the client means. */
+export async function checkRoot(group: Group, root: string): Promise<void> {
+  const leaves = group.blocks.verifiedLeaves()
+  const ordered = Array.from({ length: blockCount(group.knownSize) }, (_, index) =>
+    decodeDigest(leaves.get(index) ?? ''),
+  )
+  const found = encodeDigest(
+    await merkleRoot(ordered, group.knownSize, (bytes) => createHash('sha256').update(bytes).digest()),
+  )
+  if (found === root) return
+  throw new Refusal('root-mismatch', 'the verified blocks have another root: the source has changed')
+}
+
+/**
+ * In the queue: no new bytes from now on, and every write in flight has returned. `finalise` makes the ordinary file;
+ * if it fails the group is open again.
+ */
+export async function commitGroup(group: Group, finalise: () => Promise<void>): Promise<void> {
+  group.state = 'committing'
+  for (const session of group.sessions.values()) session.running?.stop('committing')
+  await Promise.all(Array.from(group.sessions.values(), (session) => session.pending))
+  try {
+    await group.save()
+    await finalise()
+  } catch (error) {
+    group.state = 'open'
+    void group.save().catch(() => {})
+    throw error
+  }
+  group.state = 'committed'
+  for (const session of group.sessions.values()) session.running?.stop('committed')
+  for (const store of group.participants) group.toTell.add(store)
+  await group.save()
+}
+
+export async function recordHook(
+  group: Group,
+  hook: CommitRecord['hook'],
+  refusal: CommitRecord['refusal'],
+): Promise<void> {
+  if (group.commit) group.commit = { ...group.commit, hook, refusal }
+  await group.save()
+}
+
+/** Ends the group for good: its sessions are stopped, its bytes deleted, a tombstone stays. */
+export async function endGroup(
+  group: Group,
+  state: 'terminated' | 'expired' | 'committed',
+  url: string | null = null,
+): Promise<boolean> {
+  const ended = await group.queue.run(async () => {
+    if (group.hasEnded) return false
+    group.state = state
+    if (url) group.url = url
+    for (const session of group.sessions.values()) {
+      if (state === 'committed') session.running?.stop('committed')
+      else await endSession(group, session, state)
+      await session.pending
+    }
+    for (const store of group.participants) group.toTell.add(store)
+    await group.save()
+    await group.file.remove()
+    return true
+  })
+  if (ended) group.notify({ kind: 'groupEnded', group, state })
+  return ended
+}

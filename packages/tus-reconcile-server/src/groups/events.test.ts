@@ -1,0 +1,31 @@
+import { expect, test } from 'vitest'
+import { EventHub } from './events.js'
+
+const event = (offset: number) => ({ type: 'offset', group: 'g', session: 's', offset }) as const
+
+test('a client is told what came after its last id, then what comes', () => {
+  const hub = new EventHub('epoch')
+  for (let n = 1; n <= 3; n++) hub.publish(['c'], event(n))
+  const told: string[] = []
+  const stop = hub.subscribe('c', 'epoch-1', (text) => told.push(text))
+  hub.publish(['c', 'other'], event(4))
+  stop()
+  hub.publish(['c'], event(5))
+  expect(told.join('').match(/^id: .*$/gm)).toEqual(['id: epoch-2', 'id: epoch-3', 'id: epoch-4'])
+})
+
+test('another epoch, or an id that is kept no more, is a reset with the id to go on from', () => {
+  const hub = new EventHub('epoch')
+  for (let n = 1; n <= 1500; n++) hub.publish(['c'], event(n))
+  const told = (id: string) => {
+    const texts: string[] = []
+    hub.subscribe('c', id, (text) => texts.push(text))()
+    return texts.join('')
+  }
+  expect(told('epoch-499')).toBe('id: epoch-1500\ndata: {"type":"reset"}\n\n')
+  expect(told('epoch-500').match(/^id/gm)?.length).toBe(1000)
+  expect(told('epoch-1500')).toBe('')
+  expect(told('epoch-1501')).toContain('reset')
+  expect(told('other-1500')).toContain('reset')
+  expect(told('nonsense')).toContain('reset')
+})

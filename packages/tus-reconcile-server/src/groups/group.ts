@@ -1,0 +1,159 @@
+import type { GroupState } from 'tus-reconcile-protocol'
+import { coversRange } from 'tus-reconcile-protocol'
+import type { CommitRecord, GroupRecord, PartitionIndex } from '../records/partition-index.js'
+import type { BlockFile } from './block-file.js'
+import { BlockTable } from './block-table.js'
+import { GroupQueue } from './group-queue.js'
+import type { Notice } from './notice.js'
+import { Session } from './session.js'
+import { UploadStatuses } from './upload-status.js'
+
+/** What a group needs of the world. */
+export interface GroupPorts {
+  readonly index: PartitionIndex
+  readonly openFile: (groupId: string) => BlockFile
+  readonly now: () => number
+  readonly notify: (notice: Notice) => void
+}
+
+export type Metadata = Readonly<Record<string, string | null>>
+
+export interface GroupFacts {
+  readonly id: string
+  readonly home: string
+  readonly fileId: string
+  readonly url: string | null
+  readonly size: number | null
+  readonly maxSize: number | null
+  readonly metadata: Metadata | null
+  /** The home has agreed. */
+  readonly opened: boolean
+}
+
+/** All that is known of one file's upload in this store. Its state changes only in its own queue. */
+export class Group {
+  readonly id: string
+  readonly home: string
+  readonly ports: GroupPorts
+  readonly file: BlockFile
+  readonly queue: GroupQueue = new GroupQueue()
+  readonly blocks: BlockTable = new BlockTable()
+  readonly sessions: Map<string, Session> = new Map()
+  readonly statuses: UploadStatuses
+  readonly participants: Set<string> = new Set()
+  readonly toTell: Set<string> = new Set()
+  fileId: string
+  url: string | null
+  size: number | null
+  maxSize: number | null
+  metadata: Metadata | null
+  opened: boolean
+  state: GroupState = 'open'
+  createdAt: number
+  touchedAt: number
+  pulledEarly = 0
+  pulledAtCommit = 0
+  commit: CommitRecord | null = null
+
+  constructor(facts: GroupFacts, ports: GroupPorts) {
+    this.id = facts.id
+    this.home = facts.home
+    this.fileId = facts.fileId
+    this.url = facts.url
+    this.size = facts.size
+    this.maxSize = facts.maxSize
+    this.metadata = facts.metadata
+    this.opened = facts.opened
+    this.ports = ports
+    this.file = ports.openFile(facts.id)
+    this.createdAt = this.touchedAt = ports.now()
+    this.statuses = new UploadStatuses((uploadID) => this.#isRedundant(uploadID))
+  }
+
+  static restore(record: GroupRecord, ports: GroupPorts): Group {
+    const group = new Group(record, ports)
+    group.state = record.state
+    group.createdAt = record.createdAt
+    group.touchedAt = record.touchedAt
+    group.pulledEarly = record.pulledEarly
+    group.pulledAtCommit = record.pulledAtCommit
+    group.commit = record.commit
+    group.blocks.restore(record)
+    group.blocks.elsewhere = record.elsewhere
+    for (const store of record.participants) group.participants.add(store)
+    for (const store of record.toTell) group.toTell.add(store)
+    for (const held of record.sessions) {
+      const session = Session.restore(held)
+      group.sessions.set(held.id, session)
+      const failed = session.ended === 'superseded' ? 'superseded' : 'failed'
+      group.statuses.restore({
+        partitionID: held.partition,
+        uploadID: held.id,
+        status: session.ended ? failed : held.state === 'completed' ? 'completed' : 'inProgress',
+        checksum: held.checksum,
+      })
+    }
+    return group
+  }
+
+  /** `Infinity` while the size is unknown: ranges of whole blocks are right all the same. */
+  get knownSize(): number {
+    return this.size ?? Number.POSITIVE_INFINITY
+  }
+
+  get hasEnded(): boolean {
+    return this.state !== 'open' && this.state !== 'committing'
+  }
+
+  get clients(): ReadonlySet<string> {
+    return new Set(Array.from(this.sessions.values(), (session) => session.client))
+  }
+
+  isLive(session: Session): boolean {
+    return this.statuses.get(session.id)?.status === 'inProgress'
+  }
+
+  /** Where the session takes no more bytes: its planned end, or the file's, or the largest file's. */
+  limitOf(session: Session): number {
+    return session.end ?? this.size ?? this.maxSize ?? Number.MAX_SAFE_INTEGER
+  }
+
+  isFull(session: Session): boolean {
+    const end = session.end ?? this.size
+    return end !== null && session.start + session.offset >= end
+  }
+
+  /** Settles once the state as it is now is recorded. */
+  save(): Promise<void> {
+    return this.ports.index.save(this.id, () => this.record())
+  }
+
+  notify(notice: Notice): void {
+    this.ports.notify(notice)
+  }
+
+  record(): GroupRecord {
+    const { id, home, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt } = this
+    const kept = this.hasEnded ? { blocks: [], claims: [], bad: [], reports: [] } : this.blocks.record()
+    return {
+      ...{ id, home, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt },
+      ...kept,
+      sessions: Array.from(this.sessions.values(), (session) =>
+        session.record(this.statuses.get(session.id)?.checksum ?? null),
+      ),
+      elsewhere: this.hasEnded ? [] : this.blocks.elsewhere,
+      participants: [...this.participants],
+      toTell: [...this.toTell],
+      pulledEarly: this.pulledEarly,
+      pulledAtCommit: this.pulledAtCommit,
+      commit: this.commit,
+    }
+  }
+
+  #isRedundant(uploadID: string): boolean {
+    const session = this.sessions.get(uploadID)
+    const end = session?.end ?? this.size
+    if (!session || end === null || this.isFull(session)) return false
+    return coversRange(this.blocks.verifiedAnywhere(this.knownSize), { start: session.start, end })
+  }
+}

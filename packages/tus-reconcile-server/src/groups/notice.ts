@@ -1,0 +1,19 @@
+import type { Group } from './group.js'
+import type { Session } from './session.js'
+
+/** What happened in a group, after it was recorded: for events, peers and the log. */
+export type Notice =
+  | { readonly kind: 'groupOpened'; readonly group: Group }
+  | { readonly kind: 'sessionOpened'; readonly group: Group; readonly session: Session }
+  | { readonly kind: 'sessionCompleted'; readonly group: Group; readonly session: Session }
+  | { readonly kind: 'sessionEnded'; readonly group: Group; readonly session: Session }
+  | { readonly kind: 'bytes'; readonly group: Group; readonly session: Session }
+  | { readonly kind: 'offset'; readonly group: Group; readonly session: Session; readonly offset: number }
+  | {
+      readonly kind: 'verified'
+      readonly group: Group
+      readonly blocks: readonly number[]
+      readonly where: 'here' | 'pulled' | 'elsewhere'
+    }
+  | { readonly kind: 'bad'; readonly group: Group; readonly blocks: readonly number[] }
+  | { readonly kind: 'groupEnded'; readonly group: Group; readonly state: 'committed' | 'terminated' | 'expired' }

@@ -1,0 +1,45 @@
+export type RefusalCode =
+  | 'bad-request'
+  | 'contradiction'
+  | 'bad-offset'
+  | 'lower-attempt'
+  | 'replaced'
+  | 'session-exists'
+  | 'session-full'
+  | 'session-ended'
+  | 'group-ended'
+  | 'still-writing'
+  | 'committing'
+  | 'too-large'
+  | 'no-progress'
+  | 'no-space'
+  | 'unknown-group'
+  | 'unknown-session'
+  | 'unknown-store'
+  | 'unreachable-store'
+  | 'root-mismatch'
+  | 'too-many'
+  | 'message-too-large'
+  | 'not-signed'
+  | 'closing'
+  | 'refused-by-hook'
+  | 'internal'
+
+/** An expected "no": a stable code, a sentence for people, and the headers that go with it. No path, no stack. */
+export class Refusal extends Error {
+  readonly code: RefusalCode
+  readonly headers: Readonly<Record<string, string>>
+  /** Only where somebody else chose the status: a user's hook, or the store that a request was relayed to. */
+  readonly status: number | undefined
+  constructor(
+    code: RefusalCode,
+    message: string,
+    options: ErrorOptions & { headers?: Record<string, string>; status?: number } = {},
+  ) {
+    super(message, options)
+    this.name = 'Refusal'
+    this.code = code
+    this.headers = options.headers ?? {}
+    this.status = options.status
+  }
+}

@@ -1,0 +1,94 @@
+import type { Hash } from 'node:crypto'
+import type { RecordedSessionState, SessionRecord } from '../records/partition-index.js'
+
+/** How a session ended for good without completing. */
+export type SessionEnd = 'superseded' | 'terminated' | 'expired'
+/** Why a running write was ended by somebody else. */
+export type StopCause = SessionEnd | 'replaced' | 'committing' | 'committed' | 'closing'
+
+/** One request body on its way into a session. At most one per session. */
+export class RunningWrite {
+  readonly finished: Promise<void>
+  #finish: () => void = () => {}
+  #stopped: StopCause | undefined
+  /** Set by whoever reads the body: look again whether to go on. */
+  onChange: () => void = () => {}
+
+  constructor() {
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve
+    })
+  }
+
+  get stopped(): StopCause | undefined {
+    return this.#stopped
+  }
+
+  stop(cause: StopCause): void {
+    this.#stopped ??= cause
+    this.onChange()
+  }
+
+  /** Its last byte was written and counted. */
+  finish(): void {
+    this.#finish()
+  }
+}
+
+/** SHA-256 of block `index` as far as absolute offset `at`. */
+export interface BlockHash {
+  readonly index: number
+  readonly sha: Hash
+  at: number
+}
+
+/** One upload of one partition to this store. Offsets are relative to `start`; changed only in its group's queue. */
+export class Session {
+  readonly id: string
+  readonly partition: string
+  readonly client: string
+  readonly start: number
+  /** Planned end, absolute; null while it is open. */
+  end: number | null
+  /** Written. */
+  offset = 0
+  /** Written or being written. */
+  admitted = 0
+  /** Recorded: what may be acknowledged. */
+  acked = 0
+  attempt: number
+  ended: SessionEnd | undefined
+  hash: BlockHash | undefined
+  running: RunningWrite | undefined
+  /** The write in flight, settled when there is none; never rejects. */
+  pending: Promise<void> = Promise.resolve()
+
+  constructor(facts: {
+    readonly id: string
+    readonly partition: string
+    readonly client: string
+    readonly start: number
+    readonly end: number | null
+    readonly attempt: number
+  }) {
+    this.id = facts.id
+    this.partition = facts.partition
+    this.client = facts.client
+    this.start = facts.start
+    this.end = facts.end
+    this.attempt = facts.attempt
+  }
+
+  static restore(record: SessionRecord): Session {
+    const session = new Session(record)
+    session.offset = session.admitted = session.acked = record.offset
+    if (record.state !== 'inProgress' && record.state !== 'completed') session.ended = record.state
+    return session
+  }
+
+  record(checksum: string | null): SessionRecord {
+    const { id, partition, client, start, end, offset, attempt } = this
+    const state: RecordedSessionState = this.ended ?? (checksum === null ? 'inProgress' : 'completed')
+    return { id, partition, client, start, end, offset, attempt, state, checksum }
+  }
+}

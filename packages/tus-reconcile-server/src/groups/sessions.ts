@@ -1,0 +1,203 @@
+import type { PartitionHeader } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import type { Group } from './group.js'
+import { Refusal } from './refusal.js'
+import { RunningWrite, Session } from './session.js'
+import { endSession, sweep } from './verification.js'
+import { declareSize } from './writing.js'
+
+/** Sessions that are open at once in one group, and all that a group remembers (guess; bounds memory). */
+const MAX_LIVE_SESSIONS = 1024
+const MAX_SESSIONS = 16_384
+
+/** Creates the session that the client named, or finds it: a repeat of a creation whose answer was lost. */
+export async function openSession(
+  group: Group,
+  header: PartitionHeader,
+  length: number | undefined,
+): Promise<{ readonly session: Session; readonly created: boolean }> {
+  return group.queue.run(async () => {
+    refuseEnded(group)
+    await agreeOnSize(group, header.size)
+    const known = group.sessions.get(header.session)
+    if (known) {
+      if (known.start !== header.start && !known.ended) {
+        throw new Refusal('contradiction', `this session starts at ${known.start}, not at ${header.start}`)
+      }
+      return { session: known, created: false }
+    }
+    if (group.state === 'committing') throw new Refusal('committing', 'the file is being committed')
+    refuseTooMany(group)
+    const session = new Session({ ...header, id: header.session, end: endOf(group, header, length) })
+    group.sessions.set(session.id, session)
+    group.statuses.addUpload(session.partition, session.id)
+    group.touchedAt = group.ports.now()
+    group.notify({ kind: 'sessionOpened', group, session })
+    // a late copy of what is verified already ends before its body is read
+    await sweep(group)
+    return { session, created: true }
+  })
+}
+
+/** The end that the header or `Upload-Length` declares, checked against the file. */
+function endOf(group: Group, header: PartitionHeader, length: number | undefined): number | null {
+  const end = length === undefined ? header.end : header.start + length
+  const most = group.size ?? group.maxSize ?? Number.MAX_SAFE_INTEGER
+  if (length !== undefined && header.end !== undefined && header.end !== end) {
+    throw new Refusal('contradiction', `Upload-Length ${length} from ${header.start} on does not end at ${header.end}`)
+  }
+  if (header.start > most || (end ?? 0) > most) {
+    throw new Refusal('too-large', `the range ends beyond the file's ${most} bytes`)
+  }
+  if (end !== undefined && end % BLOCK_SIZE !== 0 && group.size !== null && end !== group.size) {
+    throw new Refusal(
+      'bad-request',
+      `a partition ends on a multiple of ${BLOCK_SIZE} or at the file's end, not at ${end}`,
+    )
+  }
+  return end ?? null
+}
+
+/** In the queue. The first size that is named binds all sessions and the commit. */
+export async function agreeOnSize(group: Group, size: number | undefined): Promise<void> {
+  if (size === undefined || size === group.size) return
+  if (group.size !== null) throw new Refusal('contradiction', `this file has ${group.size} bytes, not ${size}`)
+  if (group.maxSize !== null && size > group.maxSize) {
+    throw new Refusal('too-large', `a file has at most ${group.maxSize} bytes here`)
+  }
+  const beyond = [...group.sessions.values()].find(
+    (session) => !session.ended && Math.max(session.end ?? 0, session.start + session.admitted) > size,
+  )
+  if (beyond) throw new Refusal('contradiction', `a session of this file reaches beyond ${size} bytes`)
+  await declareSize(group, size)
+}
+
+/** A body may start: the offset is right, nobody else is writing this session, the attempt is not an old one. */
+export function beginWrite(
+  group: Group,
+  session: Session,
+  request: { readonly attempt: number | undefined; readonly offset: number },
+): Promise<RunningWrite> {
+  return takeTurn(group, session, {
+    attempt: request.attempt,
+    begin: () => {
+      refuseEndedSession(group, session)
+      if (group.state === 'committing') throw new Refusal('committing', 'the file is being committed')
+      if (request.offset !== session.offset) {
+        throw new Refusal('bad-offset', `this session stands at ${session.offset}, not at ${request.offset}`)
+      }
+      const running = new RunningWrite()
+      session.running = running
+      return running
+    },
+  })
+}
+
+/** The body has ended, for whatever reason: the next may start. */
+export function endWrite(group: Group, session: Session, running: RunningWrite): void {
+  if (session.running === running) session.running = undefined
+  running.finish()
+  if (![...group.sessions.values()].some((other) => other.running)) void group.file.idle().catch(() => {})
+}
+
+/**
+ * Runs `begin` in the queue when no body of the session is on its way in. An older attempt is refused, the same attempt
+ * has to wait, a newer one (or a request that names none, as a plain tus client's) ends the running write first.
+ */
+export async function takeTurn<T>(
+  group: Group,
+  session: Session,
+  turn: { readonly attempt: number | undefined; readonly begin: () => T },
+): Promise<T> {
+  const { attempt } = turn
+  for (let ended = false; ; ended = true) {
+    const step = await group.queue.run(() => {
+      if (attempt !== undefined && attempt < session.attempt) {
+        throw new Refusal('lower-attempt', `attempt ${attempt} is over: ${session.attempt} was seen`)
+      }
+      const running = session.running
+      if (!running) {
+        session.attempt = attempt ?? session.attempt
+        return { value: turn.begin() }
+      }
+      if (attempt === session.attempt && !(ended && running.stopped)) {
+        throw new Refusal('still-writing', 'this attempt is still writing', { headers: { 'Retry-After': '1' } })
+      }
+      session.attempt = attempt ?? session.attempt
+      running.stop('replaced')
+      return { wait: running.finished }
+    })
+    if ('value' in step) return step.value
+    await step.wait
+  }
+}
+
+/** Lowers the planned end, never below what was admitted. Returns with the end that holds. */
+export function planEnd(group: Group, session: Session, end: number): Promise<void> {
+  return group.queue.run(async () => {
+    const least = Math.max(end, session.start + session.admitted)
+    const rounded = Math.min(Math.ceil(least / BLOCK_SIZE) * BLOCK_SIZE, group.knownSize)
+    if (session.ended || (session.end !== null && session.end <= rounded)) return
+    session.end = rounded
+    // a body that stands at its new end is answered at once
+    session.running?.onChange()
+    await sweep(group)
+  })
+}
+
+/** Ends a session. One that was never seen leaves a tombstone: its creation may still be on its way. */
+export function dropSession(
+  group: Group,
+  facts: { readonly session: string; readonly client: string; readonly how: 'superseded' | 'terminated' },
+): Promise<Session> {
+  return group.queue.run(async () => {
+    const known = group.sessions.get(facts.session)
+    if (known) {
+      await endSession(group, known, facts.how)
+      return known
+    }
+    refuseTooMany(group)
+    const tombstone = new Session({
+      id: facts.session,
+      partition: 'unseen',
+      client: facts.client,
+      start: 0,
+      end: 0,
+      attempt: 0,
+    })
+    group.sessions.set(tombstone.id, tombstone)
+    group.statuses.addUpload(tombstone.partition, tombstone.id)
+    tombstone.ended = facts.how
+    group.statuses.end(tombstone.id, facts.how === 'superseded' ? 'superseded' : 'failed')
+    return tombstone
+  })
+}
+
+/** What may be acknowledged: the offset as it is now, once it is recorded. */
+export async function acknowledgedOffset(group: Group, session: Session): Promise<number> {
+  const offset = session.offset
+  if (session.acked >= offset) return offset
+  await group.save()
+  session.acked = Math.max(session.acked, offset)
+  return offset
+}
+
+export function refuseEnded(group: Group): void {
+  if (!group.hasEnded) return
+  const headers = { 'Reconcile-State': group.state, ...(group.url ? { 'Reconcile-Upload': group.url } : {}) }
+  throw new Refusal('group-ended', `this upload is ${group.state}`, { headers })
+}
+
+export function refuseEndedSession(group: Group, session: Session): void {
+  refuseEnded(group)
+  if (!session.ended) return
+  throw new Refusal('session-ended', `this session is ${session.ended}`, {
+    headers: { 'Reconcile-State': session.ended },
+  })
+}
+
+function refuseTooMany(group: Group): void {
+  const live = [...group.sessions.values()].filter((session) => group.isLive(session)).length
+  if (live < MAX_LIVE_SESSIONS && group.sessions.size < MAX_SESSIONS) return
+  throw new Refusal('too-many', 'this upload has too many sessions', { headers: { 'Retry-After': '5' } })
+}

@@ -1,0 +1,62 @@
+import type { UploadState } from 'tus-reconcile-protocol'
+
+/** One upload (session) of one partition, in the mission's own words. */
+export interface UploadStatus {
+  readonly partitionID: string
+  readonly uploadID: string
+  readonly status: UploadState
+  /** SHA-256 over the block digests of the upload's range, once it is completed. */
+  readonly checksum: string | null
+}
+
+/** Who uploads which partition, and who has won. `isRedundant` asks whether all of an upload's range is verified. */
+export class UploadStatuses {
+  readonly #uploads = new Map<string, UploadStatus>()
+  readonly #isRedundant: (uploadID: string) => boolean
+
+  constructor(isRedundant: (uploadID: string) => boolean) {
+    this.#isRedundant = isRedundant
+  }
+
+  get(uploadID: string): UploadStatus | undefined {
+    return this.#uploads.get(uploadID)
+  }
+
+  partitions(): ReadonlySet<string> {
+    return new Set(Array.from(this.#uploads.values(), (upload) => upload.partitionID))
+  }
+
+  addUpload(partitionID: string, uploadID: string): void {
+    this.#uploads.set(uploadID, { partitionID, uploadID, status: 'inProgress', checksum: null })
+  }
+
+  /** Returns the uploads that this made redundant. */
+  markCompleted(uploadID: string, checksum: string): readonly string[] {
+    const upload = this.#uploads.get(uploadID)
+    if (upload?.status !== 'inProgress') return []
+    this.#uploads.set(uploadID, { ...upload, status: 'completed', checksum })
+    return this.terminateRedundantUploads(upload.partitionID)
+  }
+
+  /**
+   * Ends every other upload of the partition that is not completed and has nothing left to bring. A copy that was
+   * split since may still carry bytes that nobody else has: that one goes on.
+   */
+  terminateRedundantUploads(partitionID: string): readonly string[] {
+    const redundant = [...this.#uploads.values()].filter(
+      (upload) =>
+        upload.partitionID === partitionID && upload.status === 'inProgress' && this.#isRedundant(upload.uploadID),
+    )
+    for (const upload of redundant) this.#uploads.set(upload.uploadID, { ...upload, status: 'superseded' })
+    return redundant.map((upload) => upload.uploadID)
+  }
+
+  end(uploadID: string, status: 'superseded' | 'failed'): void {
+    const upload = this.#uploads.get(uploadID)
+    if (upload?.status === 'inProgress') this.#uploads.set(uploadID, { ...upload, status })
+  }
+
+  restore(status: UploadStatus): void {
+    this.#uploads.set(status.uploadID, status)
+  }
+}

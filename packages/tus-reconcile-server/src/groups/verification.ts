@@ -1,0 +1,200 @@
+import { createHash } from 'node:crypto'
+import type { RangeSet } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, blockCount, coversRange, rangesOfBlocks, subtractRanges } from 'tus-reconcile-protocol'
+import { PULL } from './block-table.js'
+import type { Group } from './group.js'
+import type { Session, SessionEnd } from './session.js'
+
+/** Blocks whose standing has changed and that nobody was told of yet. */
+interface Fresh {
+  readonly verified: Set<number>
+  readonly bad: Set<number>
+  timer: ReturnType<typeof setTimeout> | undefined
+}
+const freshOf = new WeakMap<Group, Fresh>()
+
+/** While bytes stream in, coverage is looked over this often (guess: far below a round trip). */
+const SETTLE_MS = 15
+
+export interface LeafAt {
+  readonly index: number
+  readonly leaf: string
+}
+
+export interface ClaimResult {
+  readonly verified: number[]
+  readonly bad: number[]
+  readonly conflict: number[]
+  readonly superseded: readonly string[]
+}
+
+/** A client says which leaves its bytes have. */
+export async function claimBlocks(group: Group, leaves: readonly LeafAt[]): Promise<ClaimResult> {
+  const result = await group.queue.run(async () => {
+    const outcome: Omit<ClaimResult, 'superseded'> = { verified: [], bad: [], conflict: [] }
+    const fresh: number[] = []
+    for (const { index, leaf } of leaves) {
+      const standing = group.blocks.claim(index, leaf)
+      if (standing === 'waiting') continue
+      if (standing === 'verified') fresh.push(index)
+      outcome[standing === 'already' ? 'verified' : standing].push(index)
+    }
+    const superseded = await sweep(group)
+    tell(group, { verified: fresh, bad: outcome.bad })
+    return { ...outcome, superseded }
+  })
+  await group.save()
+  return result
+}
+
+/** At the home: a peer has verified blocks. Its leaves are as good as claims. Settles when recorded. */
+export async function reportBlocks(group: Group, store: string, leaves: readonly LeafAt[]): Promise<void> {
+  await group.queue.run(async () => {
+    group.touchedAt = group.ports.now()
+    const here: number[] = []
+    const elsewhere: number[] = []
+    const bad: number[] = []
+    for (const { index, leaf } of leaves) {
+      const known = group.blocks.isVerified(index) || group.blocks.reportedLeaf(index) !== undefined
+      group.blocks.report(store, index, leaf)
+      const standing = group.blocks.claim(index, leaf)
+      if (standing === 'verified') here.push(index)
+      else if (standing === 'bad') bad.push(index)
+      if (standing !== 'verified' && !known) elsewhere.push(index)
+    }
+    await sweep(group)
+    tell(group, { verified: here, bad })
+    group.notify({ kind: 'verified', group, blocks: elsewhere, where: 'elsewhere' })
+  })
+  await group.save()
+}
+
+/** At a peer: the home says what is verified somewhere. */
+export async function noteElsewhere(group: Group, verified: RangeSet): Promise<void> {
+  await group.queue.run(async () => {
+    group.touchedAt = group.ports.now()
+    const news = subtractRanges(verified, group.blocks.verifiedAnywhere(group.knownSize))
+    group.blocks.elsewhere = verified
+    await sweep(group)
+    const blocks = blocksOf(news)
+    if (blocks.length > 0) group.notify({ kind: 'verified', group, blocks, where: 'elsewhere' })
+  })
+  await group.save()
+}
+
+/** Writes a block that a peer verified and whose digest was checked on arrival. Returns whether it was still wanted. */
+export async function writePulled(group: Group, block: LeafAt & { readonly bytes: Uint8Array }): Promise<boolean> {
+  return group.queue.run(async () => {
+    if (group.hasEnded || group.blocks.isVerified(block.index)) return false
+    const owner = group.blocks.takeOver(block.index, PULL)
+    // two writers of one block leave whichever wrote last on the disk: the owner's write must have returned
+    if (owner !== undefined) await group.sessions.get(owner)?.pending
+    try {
+      await group.file.write(block.index * BLOCK_SIZE, block.bytes)
+    } catch (error) {
+      group.blocks.release(PULL)
+      throw error
+    }
+    group.blocks.pulled(block.index, block.leaf)
+    if (group.commit) group.pulledAtCommit += block.bytes.length
+    else group.pulledEarly += block.bytes.length
+    await sweep(group)
+    void group
+      .save()
+      .then(() => group.notify({ kind: 'verified', group, blocks: [block.index], where: 'pulled' }))
+      .catch(() => {})
+    return true
+  })
+}
+
+/** Looks over the coverage shortly; what changed is told together. */
+export function settleSoon(group: Group, changed: { readonly verified?: number[]; readonly bad?: number[] }): void {
+  const fresh = freshOf.get(group) ?? { verified: new Set(), bad: new Set(), timer: undefined }
+  freshOf.set(group, fresh)
+  for (const index of changed.verified ?? []) fresh.verified.add(index)
+  for (const index of changed.bad ?? []) fresh.bad.add(index)
+  fresh.timer ??= setTimeout(() => void settle(group, fresh), SETTLE_MS)
+}
+
+async function settle(group: Group, fresh: Fresh): Promise<void> {
+  fresh.timer = undefined
+  await group.queue.run(async () => {
+    const changed = { verified: [...fresh.verified], bad: [...fresh.bad] }
+    fresh.verified.clear()
+    fresh.bad.clear()
+    if (group.hasEnded) return
+    await sweep(group)
+    tell(group, changed)
+  })
+}
+
+/** Nothing is told before it is recorded. */
+function tell(group: Group, changed: { readonly verified: readonly number[]; readonly bad: readonly number[] }): void {
+  if (changed.verified.length + changed.bad.length === 0) return
+  void group
+    .save()
+    .then(() => {
+      if (changed.verified.length > 0)
+        group.notify({ kind: 'verified', group, blocks: changed.verified, where: 'here' })
+      if (changed.bad.length > 0) group.notify({ kind: 'bad', group, blocks: changed.bad })
+    })
+    .catch(() => {})
+}
+
+/**
+ * In the queue: completes the sessions that brought all of a range that is verified, ends those that have nothing left
+ * to bring. Returns the superseded ones.
+ */
+export async function sweep(group: Group): Promise<readonly string[]> {
+  const live = [...group.sessions.values()].filter((session) => group.isLive(session))
+  if (live.length === 0) return []
+  const verified = group.blocks.verifiedAnywhere(group.knownSize)
+  const superseded: string[] = []
+  for (const session of live) {
+    const end = session.end ?? group.size
+    if (end === null || !coversRange(verified, { start: session.start, end })) continue
+    if (group.isFull(session)) {
+      superseded.push(...group.statuses.markCompleted(session.id, checksumOf(group, { start: session.start, end })))
+      group.notify({ kind: 'sessionCompleted', group, session })
+    } else superseded.push(...group.statuses.terminateRedundantUploads(session.partition))
+  }
+  for (const id of superseded) {
+    const session = group.sessions.get(id)
+    if (session) await endSession(group, session, 'superseded')
+  }
+  return superseded
+}
+
+/** In the queue: ends a session for good. Its running write is stopped, its last byte awaited, its whole blocks stay. */
+export async function endSession(group: Group, session: Session, how: SessionEnd): Promise<void> {
+  if (session.ended || group.statuses.get(session.id)?.status === 'completed') return
+  session.ended = how
+  group.statuses.end(session.id, how === 'superseded' ? 'superseded' : 'failed')
+  session.running?.stop(how)
+  await session.pending
+  session.admitted = session.offset
+  group.blocks.release(session.id)
+  void group
+    .save()
+    .catch(() => {})
+    .then(() => group.notify({ kind: 'sessionEnded', group, session }))
+}
+
+function checksumOf(group: Group, range: { start: number; end: number }): string {
+  const leaves = group.blocks.verifiedLeaves()
+  const hash = createHash('sha256')
+  for (const index of blocksOf([range])) hash.update(leaves.get(index) ?? group.blocks.reportedLeaf(index) ?? '')
+  return hash.digest('base64url')
+}
+
+/** Every block that the ranges touch. */
+export function blocksOf(ranges: RangeSet): number[] {
+  return ranges.flatMap(({ start, end }) => {
+    const first = Math.floor(start / BLOCK_SIZE)
+    return Array.from({ length: blockCount(end) - first }, (_, i) => first + i)
+  })
+}
+
+export function rangesIn(group: Group, blocks: Iterable<number>): RangeSet {
+  return rangesOfBlocks(blocks, group.knownSize)
+}

@@ -1,0 +1,88 @@
+import { Upload } from '@tus/server'
+import { Uid } from '@tus/utils'
+import type { Group, Metadata } from '../groups/group.js'
+import { Refusal } from '../groups/refusal.js'
+import type { HomeFacts, OpenRequest } from '../peers/peers.js'
+import type { TusRequest } from '../tus-request.js'
+import type { Site } from './site.js'
+
+/** What @tus/server takes as a refusal: an object or error with a status. Everything else is a fault. */
+function hookRefusal(error: unknown): unknown {
+  if (typeof error !== 'object' || error === null || !('status_code' in error)) return error
+  const status = Number(error.status_code)
+  if (!Number.isInteger(status) || status < 400 || status > 599) return error
+  const body = 'body' in error && typeof error.body === 'string' ? error.body : 'refused'
+  return new Refusal('refused-by-hook', body.trim(), { status, cause: error })
+}
+
+async function run<T>(hook: () => T | Promise<T>): Promise<T> {
+  try {
+    return await hook()
+  } catch (error) {
+    throw hookRefusal(error)
+  }
+}
+
+/** The user's gate, on everything of ours as on everything of @tus/server's. */
+export async function runIncoming(site: Site, req: TusRequest, fileId: string): Promise<void> {
+  await run(() => site.server.options.onIncomingRequest?.(req, fileId))
+}
+
+/**
+ * On the home, once per file and before its bytes: its name, its largest size, the user's consent. `gate` lets the
+ * request itself in, under the file's id; one that comes from a mirror has passed the mirror's.
+ */
+export async function runCreate(
+  site: Site,
+  request: OpenRequest,
+  gate: (fileId: string) => Promise<void> = async () => {},
+): Promise<Omit<HomeFacts, 'url'>> {
+  const { req, header } = request
+  const { options } = site.server
+  const metadata = request.metadata === null ? undefined : { ...request.metadata }
+  const naming = options.namingFunction
+  // @tus/server puts its own naming function where the user gave none
+  const fileId = naming && naming !== Uid.rand ? await run(() => naming(req, metadata)) : header.group
+  const limit = await maxSizeOf(site, req, fileId)
+  if (limit !== null && header.size !== undefined && header.size > limit) {
+    throw new Refusal('too-large', `a file has at most ${limit} bytes here`, {
+      headers: { 'Upload-Limit': `max-size=${limit}` },
+    })
+  }
+  await gate(fileId)
+  const upload = uploadOf({ fileId, size: header.size ?? null, offset: 0, metadata: request.metadata })
+  const patch = await run(() => options.onUploadCreate?.(req, upload))
+  return { fileId, maxSize: limit, metadata: patch?.metadata ?? request.metadata }
+}
+
+export async function maxSizeOf(site: Site, req: TusRequest, fileId: string | null): Promise<number | null> {
+  const { maxSize } = site.server.options
+  const limit = typeof maxSize === 'function' ? await run(() => maxSize(req, fileId)) : maxSize
+  return limit && limit > 0 ? limit : null
+}
+
+/** The file is whole: the user's finish hook. Returns the headers it wants on the answer. */
+export async function runFinish(site: Site, req: TusRequest, upload: Upload): Promise<Record<string, string>> {
+  const result = await run(() => site.server.options.onUploadFinish?.(req, upload))
+  return Object.fromEntries(Object.entries(result?.headers ?? {}).map(([name, value]) => [name, String(value)]))
+}
+
+export function uploadOf(facts: {
+  readonly fileId: string
+  readonly size: number | null
+  readonly offset: number
+  readonly metadata: Metadata | null
+  readonly createdAt?: number
+}): Upload {
+  return new Upload({
+    id: facts.fileId,
+    offset: facts.offset,
+    ...(facts.size === null ? {} : { size: facts.size }),
+    ...(facts.metadata === null ? {} : { metadata: { ...facts.metadata } }),
+    ...(facts.createdAt === undefined ? {} : { creation_date: new Date(facts.createdAt).toISOString() }),
+  })
+}
+
+export function uploadOfGroup(group: Group): Upload {
+  return uploadOf({ ...group, offset: group.size ?? 0 })
+}

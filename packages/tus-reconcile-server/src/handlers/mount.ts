@@ -1,0 +1,119 @@
+import type { CancellationContext, Server } from '@tus/server'
+import { HEADER, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
+import { PEER_CONTENT_TYPE } from '../peers/peer-messages.js'
+import type { SignatureVerifier } from '../peers/signature.js'
+import type { TusRequest } from '../tus-request.js'
+import { deleteFile, headFile, headFinished, patchFile } from './file-request.js'
+import { getFile } from './get-file.js'
+import { postOperation } from './operations.js'
+import { announce } from './options.js'
+import { postPeerMessage } from './peer-message.js'
+import { deleteSession } from './session-delete.js'
+import { headSession } from './session-head.js'
+import { patchSession } from './session-patch.js'
+import { postSession } from './session-post.js'
+import { sessionIdsOf } from './session-request.js'
+import type { Exchange, Site } from './site.js'
+
+type Method = 'POST' | 'PATCH' | 'HEAD' | 'OPTIONS' | 'DELETE' | 'GET'
+/** @tus/server's own handler of the same request. */
+type Original = () => Promise<Response>
+type Route = (site: Site, exchange: Exchange, original: Original) => Promise<Response>
+
+const METHODS: readonly Exclude<Method, 'POST'>[] = ['PATCH', 'HEAD', 'OPTIONS', 'DELETE', 'GET']
+const ROUTES: Readonly<Record<Exclude<Method, 'POST'>, Route>> = {
+  PATCH: (site, exchange, original) =>
+    routeUpload(site, exchange, { session: patchSession, file: patchFile, original }),
+  HEAD: (site, exchange, original) => routeUpload(site, exchange, { session: headSession, file: headFile, original }),
+  DELETE: (site, exchange, original) =>
+    routeUpload(site, exchange, { session: deleteSession, file: deleteFile, original }),
+  OPTIONS: async (site, exchange, original) => announce(site, exchange, await original()),
+  GET: routeGet,
+}
+
+/** A handler of @tus/server, as far as it is wrapped. Its own types say Response in two ways that do not agree. */
+interface Handler {
+  send(req: TusRequest, context: CancellationContext, headers?: Headers): Promise<unknown>
+}
+
+/**
+ * Puts our routes before the handlers of `server`. They stay when the extension closes: without them a session's
+ * creation would become a plain upload.
+ */
+export function mountRoutes(server: Server, site: Promise<Site>, verifier: SignatureVerifier): void {
+  for (const method of METHODS) wrap(server.handlers[method], site, ROUTES[method])
+  wrap(server.handlers.POST, site, (here, exchange, original) => routePost(here, exchange, { original, verifier }))
+}
+
+function wrap(handler: Handler, site: Promise<Site>, route: Route): void {
+  const send = handler.send.bind(handler)
+  handler.send = async (req, context, headers = new Headers()) => {
+    const here = await site
+    if (here.closing.aborted) return closed(headers)
+    const original = async () => asResponse(await send(req, context, headers))
+    return withoutDetails(here, () => route(here, { req, context, headers }, original))
+  }
+}
+
+function closed(headers: Headers): Response {
+  headers.set('Retry-After', '1')
+  headers.set('Connection', 'close')
+  return new Response('this server is stopping\n', { status: 503, headers })
+}
+
+function asResponse(answer: unknown): Response {
+  if (answer instanceof Response) return answer
+  throw new TypeError('a handler of @tus/server answered with something else than a Response')
+}
+
+/** What @tus/server would print of an unexpected error may hold a path: it is logged, and told without its text. */
+async function withoutDetails(site: Site, route: () => Promise<Response>): Promise<Response> {
+  try {
+    return await route()
+  } catch (error) {
+    if (typeof error === 'object' && error !== null && 'status_code' in error) throw error
+    site.log.error({ err: error }, 'request failed')
+    throw { status_code: 500, body: 'something went wrong with that request\n' }
+  }
+}
+
+async function routePost(
+  site: Site,
+  exchange: Exchange,
+  to: { readonly original: Original; readonly verifier: SignatureVerifier },
+): Promise<Response> {
+  const type = exchange.req.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  if (type === OPERATION_CONTENT_TYPE) return postOperation(site, exchange)
+  if (type === PEER_CONTENT_TYPE) return postPeerMessage(site, exchange, to.verifier)
+  if (exchange.req.headers.has(HEADER.partition)) return postSession(site, exchange)
+  return to.original()
+}
+
+async function routeUpload(
+  site: Site,
+  exchange: Exchange,
+  to: {
+    readonly session: (site: Site, exchange: Exchange, ids: { group: string; session: string }) => Promise<Response>
+    readonly file: (
+      site: Site,
+      exchange: Exchange,
+      group: NonNullable<ReturnType<Site['groups']['get']>>,
+    ) => Promise<Response>
+    readonly original: Original
+  },
+): Promise<Response> {
+  const id = site.server.handlers.PATCH.getFileIdFromRequest(exchange.req)
+  const ids = sessionIdsOf(id)
+  if (ids) return to.session(site, exchange, ids)
+  const group = id === undefined ? undefined : site.groups.byFileId(id)
+  // a committed file is an ordinary upload at its home, and gone everywhere else
+  if (group && !(group.state === 'committed' && group.home === site.storeId)) return to.file(site, exchange, group)
+  const finished = exchange.req.method === 'HEAD' && id !== undefined && (await headFinished(site, exchange, id))
+  return finished || to.original()
+}
+
+async function routeGet(site: Site, exchange: Exchange, original: Original): Promise<Response> {
+  const { handlers } = site.server
+  if (handlers.GET.paths.has(new URL(exchange.req.url).pathname)) return original()
+  return getFile(site, exchange, handlers.GET.getFileIdFromRequest(exchange.req))
+}

@@ -1,0 +1,19 @@
+import { BLOCK_SIZE, formatUploadLimit, HEADER, RECONCILE_EXTENSION } from 'tus-reconcile-protocol'
+import { maxSizeOf } from './hooks.js'
+import type { Exchange, Site } from './site.js'
+
+/** Chromium's own limit: more is cut to it. */
+const MAX_AGE_S = 7200
+
+/** Adds to @tus/server's answer what this extension is and can. */
+export async function announce(site: Site, exchange: Exchange, answer: Response): Promise<Response> {
+  const headers = new Headers(answer.headers)
+  headers.set('Tus-Extension', [...site.store.extensions, RECONCILE_EXTENSION].join(','))
+  headers.set('Access-Control-Allow-Methods', 'POST, HEAD, PATCH, OPTIONS, DELETE, GET')
+  headers.set('Access-Control-Max-Age', String(MAX_AGE_S))
+  headers.set(HEADER.storeId, site.storeId)
+  headers.set(HEADER.blockSize, String(BLOCK_SIZE))
+  const maxSize = await maxSizeOf(site, exchange.req, null)
+  if (maxSize !== null) headers.set(HEADER.limit, formatUploadLimit({ maxSize }))
+  return new Response(null, { status: 204, headers })
+}

@@ -1,0 +1,177 @@
+import {
+  BLOCK_SIZE,
+  coversRange,
+  HEADER,
+  ProtocolError,
+  parseOperation,
+  parsePartitionHeader,
+} from 'tus-reconcile-protocol'
+import { endGroup } from '../groups/ending.js'
+import type { Group } from '../groups/group.js'
+import { Refusal } from '../groups/refusal.js'
+import { noteElsewhere, reportBlocks } from '../groups/verification.js'
+import { clientRequest } from '../peers/client-request.js'
+import { type PeerMessageOf, parsePeerMessage } from '../peers/peer-messages.js'
+import { SIGNATURE_HEADER, type SignatureVerifier } from '../peers/signature.js'
+import { answerHeaders, asRefusal, jsonAnswer, refusalAnswer } from './answer.js'
+import { openForMirror } from './open-group.js'
+import { isForStore, readMessage, runOperation } from './operations.js'
+import { requestBody } from './request-body.js'
+import type { Exchange, Site } from './site.js'
+
+/** A relayed operation, and what it is wrapped in. */
+const MAX_MESSAGE_BYTES = 2_097_152
+const PIECE_BYTES = 262_144
+
+/** A message of another server: signed, or refused before anything of it is looked at. No hook of the user's runs. */
+export async function postPeerMessage(site: Site, exchange: Exchange, verifier: SignatureVerifier): Promise<Response> {
+  const body = requestBody(exchange.req)
+  try {
+    const text = await readMessage(body, MAX_MESSAGE_BYTES)
+    checkSignature(site, exchange, { verifier, text })
+    return await answer(site, exchange, text)
+  } catch (error) {
+    const refusal = asRefusal(site, error)
+    if (refusal.code !== 'unknown-group') site.log.warn({ code: refusal.code, reason: refusal.message }, 'peer refused')
+    return refusalAnswer(site, exchange, { refusal, body })
+  }
+}
+
+function checkSignature(
+  site: Site,
+  exchange: Exchange,
+  signed: { readonly verifier: SignatureVerifier; readonly text: string },
+): void {
+  const { req } = exchange
+  const header = req.headers.get(SIGNATURE_HEADER)
+  // behind a mount that strips its prefix the path is another than the peer has called
+  const paths = new Set([new URL(req.url).pathname, site.server.options.path])
+  const faults = Array.from(paths, (path) =>
+    signed.verifier.fault(header, { method: 'POST', path, body: signed.text }, Date.now()),
+  )
+  if (faults.every((fault) => fault !== undefined)) throw new Refusal('not-signed', faults[0] ?? 'not signed')
+}
+
+async function answer(site: Site, exchange: Exchange, text: string): Promise<Response> {
+  const message = parsePeerMessage(text)
+  switch (message.op) {
+    case 'hello':
+      site.peers.greetUnknown()
+      return ok(site, exchange, { storeId: site.storeId })
+    case 'open':
+      return open(site, exchange, message)
+    case 'verified': {
+      const group = groupOf(site, message.group)
+      if (group.hasEnded) return ended(site, exchange, group)
+      group.participants.add(message.from)
+      await reportBlocks(group, message.from, message.blocks)
+      return ok(site, exchange, {})
+    }
+    case 'report': {
+      const leaves = groupOf(site, message.group).blocks.verifiedLeaves()
+      return ok(site, exchange, { blocks: Array.from(leaves, ([index, leaf]) => ({ index, leaf })) })
+    }
+    case 'superseded': {
+      const group = groupOf(site, message.group)
+      if (!group.hasEnded) await noteElsewhere(group, message.verified)
+      return ok(site, exchange, {})
+    }
+    case 'ended': {
+      const group = groupOf(site, message.group)
+      group.toTell.delete(message.from)
+      await endGroup(group, message.state, message.url)
+      return ok(site, exchange, {})
+    }
+    case 'read':
+      return read(site, exchange, message)
+    case 'relay':
+      return relayed(site, exchange, message)
+  }
+}
+
+async function open(site: Site, exchange: Exchange, message: PeerMessageOf<'open'>): Promise<Response> {
+  const header = readHeader(message.partition)
+  if (header.home !== site.storeId) throw new Refusal('contradiction', 'this store is not the home of that upload')
+  const req = clientRequest(message.endpoint, message.headers)
+  const group = await openForMirror(site, { header, metadata: message.metadata, req }, message.endpoint)
+  if (group.hasEnded) return ended(site, exchange, group)
+  group.participants.add(message.from)
+  await group.save()
+  const { fileId, url, maxSize, metadata } = group
+  return ok(site, exchange, { fileId, url, maxSize, metadata })
+}
+
+function readHeader(text: string): ReturnType<typeof parsePartitionHeader> {
+  try {
+    return parsePartitionHeader(text)
+  } catch (error) {
+    if (error instanceof ProtocolError) throw new Refusal('bad-request', error.message, { cause: error })
+    throw error
+  }
+}
+
+/** Only what is verified here is ever handed to another server. */
+function read(site: Site, exchange: Exchange, message: PeerMessageOf<'read'>): Response {
+  const { start, end } = message
+  const group = groupOf(site, message.group)
+  if (group.hasEnded) return ended(site, exchange, group)
+  const verified = group.blocks.verifiedHere(group.size ?? Math.max(end, start + BLOCK_SIZE))
+  if (end <= start || !coversRange(verified, { start, end })) {
+    throw new Refusal('unknown-group', 'that range is not verified here')
+  }
+  const headers = answerHeaders(site, exchange, {
+    'Content-Type': 'application/octet-stream',
+    'Content-Length': end - start,
+    'Cache-Control': 'no-store',
+  })
+  return new Response(pieces(group, start, end), { status: 200, headers })
+}
+
+function pieces(group: Group, start: number, end: number): ReadableStream<Uint8Array> {
+  let at = start
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const bytes = await group.file.read(at, Math.min(PIECE_BYTES, end - at))
+        if (bytes.length === 0) throw new Error('the group ended while it was read')
+        at += bytes.length
+        controller.enqueue(bytes)
+        if (at >= end) controller.close()
+      },
+    },
+    { highWaterMark: 1 },
+  )
+}
+
+/** Runs here or nowhere: what was relayed is never relayed again, so it cannot go round. */
+async function relayed(site: Site, exchange: Exchange, message: PeerMessageOf<'relay'>): Promise<Response> {
+  const operation = readOperation(message.operation)
+  if (operation.op === 'events') throw new Refusal('bad-request', 'events are not relayed')
+  if (!isForStore(site, operation)) throw new Refusal('unknown-store', `${HEADER.storeId} of this server is another`)
+  const req = clientRequest(message.endpoint, message.headers)
+  return jsonAnswer(site, exchange, await runOperation(site, operation, { req, endpoint: message.endpoint }))
+}
+
+function readOperation(json: unknown): ReturnType<typeof parseOperation> {
+  try {
+    return parseOperation(json)
+  } catch (error) {
+    if (error instanceof ProtocolError) throw new Refusal('bad-request', error.message, { cause: error })
+    throw error
+  }
+}
+
+function groupOf(site: Site, id: string): Group {
+  const group = site.groups.get(id)
+  if (!group) throw new Refusal('unknown-group', 'no upload of this name is known here')
+  return group
+}
+
+function ok(site: Site, exchange: Exchange, json: object): Response {
+  return jsonAnswer(site, exchange, { status: 200, json: JSON.stringify(json) })
+}
+
+function ended(site: Site, exchange: Exchange, group: Group): Response {
+  const url = group.state === 'committed' ? group.url : null
+  return jsonAnswer(site, exchange, { status: 410, json: JSON.stringify({ state: group.state, url }) })
+}

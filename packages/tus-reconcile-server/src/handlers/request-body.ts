@@ -1,0 +1,151 @@
+import type { Readable } from 'node:stream'
+import type { TusRequest } from '../tus-request.js'
+
+/** `changed`: `poke` was called. `stalled`: no byte for too long. `cut`: the connection broke off in mid-body. */
+export type BodyRead =
+  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'cut' }
+  | { readonly kind: 'stalled' }
+  | { readonly kind: 'changed' }
+
+/** A request's body, pulled piece by piece: nothing is read ahead of the disk, and a pending read can be woken. */
+export interface RequestBody {
+  read(timeoutMs: number): Promise<BodyRead>
+  /** Wakes the pending read, or the next one. */
+  poke(): void
+  /** Everything has arrived here, read or not: the connection can be used again. */
+  isComplete(): boolean
+}
+
+export function requestBody(req: TusRequest): RequestBody {
+  const incoming = req.runtime?.node?.req
+  // Readable.toWeb buffers thousands of chunks ahead of its reader; Node's own stream keeps back-pressure
+  if (incoming) return new NodeBody(incoming)
+  return new WebBody(req)
+}
+
+export function hasBody(req: TusRequest): boolean {
+  return Number(req.headers.get('content-length') ?? 0) > 0 || req.headers.get('transfer-encoding') !== null
+}
+
+/** `undefined` where the length is not announced. */
+export function announcedLength(req: TusRequest): number | undefined {
+  const text = req.headers.get('content-length')
+  if (text !== null && /^\d{1,15}$/.test(text)) return Number(text)
+  return hasBody(req) ? undefined : 0
+}
+
+/** What `poke` and timers wake. */
+class Waker {
+  #poked = false
+  #wake: ((kind: 'changed' | 'stalled' | 'event') => void) | undefined
+
+  poke(): void {
+    if (this.#wake) this.#wake('changed')
+    else this.#poked = true
+  }
+
+  event(): void {
+    this.#wake?.('event')
+  }
+
+  takePoke(): boolean {
+    const poked = this.#poked
+    this.#poked = false
+    return poked
+  }
+
+  wait(timeoutMs: number): Promise<'changed' | 'stalled' | 'event'> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => this.#wake?.('stalled'), timeoutMs)
+      this.#wake = (kind) => {
+        clearTimeout(timer)
+        this.#wake = undefined
+        resolve(kind)
+      }
+    })
+  }
+}
+
+/** An HTTP/1 or HTTP/2 request of Node's. */
+type Incoming = Readable & { readonly complete: boolean }
+
+class NodeBody implements RequestBody {
+  readonly #req: Incoming
+  readonly #waker = new Waker()
+
+  constructor(req: Incoming) {
+    this.#req = req
+    const onEvent = () => this.#waker.event()
+    for (const event of ['readable', 'end', 'close', 'error']) req.on(event, onEvent)
+  }
+
+  async read(timeoutMs: number): Promise<BodyRead> {
+    for (;;) {
+      if (this.#waker.takePoke()) return { kind: 'changed' }
+      const bytes: unknown = this.#req.read()
+      if (bytes instanceof Uint8Array) return { kind: 'bytes', bytes }
+      if (this.#req.readableEnded) return { kind: this.#req.complete ? 'end' : 'cut' }
+      if (this.#req.destroyed) return { kind: 'cut' }
+      const woken = await this.#waker.wait(timeoutMs)
+      if (woken !== 'event') return { kind: woken }
+    }
+  }
+
+  poke(): void {
+    this.#waker.poke()
+  }
+
+  isComplete(): boolean {
+    return this.#req.complete
+  }
+}
+
+class WebBody implements RequestBody {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array> | undefined
+  readonly #announced: number | undefined
+  readonly #waker = new Waker()
+  #pending: Promise<void> | undefined
+  #arrived: BodyRead | undefined
+  #bytes = 0
+  #ended = false
+
+  constructor(req: TusRequest) {
+    this.#reader = req.body?.getReader()
+    this.#announced = announcedLength(req)
+  }
+
+  async read(timeoutMs: number): Promise<BodyRead> {
+    if (this.#waker.takePoke()) return { kind: 'changed' }
+    if (!this.#reader || this.#ended) return { kind: 'end' }
+    this.#pending ??= this.#pull(this.#reader)
+    const woken = this.#arrived ? 'event' : await this.#waker.wait(timeoutMs)
+    if (woken !== 'event') return { kind: woken }
+    const read = this.#arrived ?? { kind: 'cut' }
+    this.#arrived = undefined
+    return read
+  }
+
+  poke(): void {
+    this.#waker.poke()
+  }
+
+  isComplete(): boolean {
+    return this.#ended || !this.#reader
+  }
+
+  async #pull(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+    this.#arrived = await reader.read().then(
+      ({ done, value }): BodyRead => {
+        if (!done) return { kind: 'bytes', bytes: value }
+        this.#ended = true
+        return { kind: this.#announced !== undefined && this.#bytes < this.#announced ? 'cut' : 'end' }
+      },
+      (): BodyRead => ({ kind: 'cut' }),
+    )
+    if (this.#arrived.kind === 'bytes') this.#bytes += this.#arrived.bytes.length
+    this.#pending = undefined
+    this.#waker.event()
+  }
+}

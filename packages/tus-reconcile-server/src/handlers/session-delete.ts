@@ -1,0 +1,27 @@
+import { dropSession, refuseEndedSession } from '../groups/sessions.js'
+import { emptyAnswer } from './answer.js'
+import { runIncoming } from './hooks.js'
+import { findSession, refuseSession, type SessionTarget } from './session-request.js'
+import type { Exchange, Site } from './site.js'
+
+/** Ends one session. Its whole blocks stay with the group. */
+export async function deleteSession(
+  site: Site,
+  exchange: Exchange,
+  ids: { group: string; session: string },
+): Promise<Response> {
+  const { req } = exchange
+  let at: SessionTarget | undefined
+  try {
+    const target = findSession(site, req, ids)
+    at = target
+    const { group, session } = target
+    await runIncoming(site, req, group.fileId)
+    refuseEndedSession(group, session)
+    await dropSession(group, { session: session.id, client: session.client, how: 'terminated' })
+    await group.save()
+    return emptyAnswer(site, exchange, 204)
+  } catch (error) {
+    return refuseSession(site, exchange, { error, at })
+  }
+}

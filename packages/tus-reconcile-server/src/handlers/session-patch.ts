@@ -1,0 +1,67 @@
+import type { Group } from '../groups/group.js'
+import { Refusal } from '../groups/refusal.js'
+import type { Session } from '../groups/session.js'
+import { beginWrite } from '../groups/sessions.js'
+import { emptyAnswer } from './answer.js'
+import { runIncoming } from './hooks.js'
+import { announcedLength, requestBody } from './request-body.js'
+import {
+  checkBodyType,
+  concludeWrite,
+  findSession,
+  numberHeader,
+  refuseSession,
+  type SessionTarget,
+  sessionHeaders,
+} from './session-request.js'
+import { receiveBody } from './session-write.js'
+import type { Exchange, Site } from './site.js'
+
+/** Appends to a session at its offset. */
+export async function patchSession(
+  site: Site,
+  exchange: Exchange,
+  ids: { group: string; session: string },
+): Promise<Response> {
+  const { req } = exchange
+  const body = requestBody(req)
+  let at: SessionTarget | undefined
+  try {
+    const target = findSession(site, req, ids)
+    at = target
+    const { group, session, header } = target
+    await runIncoming(site, req, group.fileId)
+    checkBodyType(req)
+    const offset = numberHeader(req, 'upload-offset')
+    if (offset === undefined) throw new Refusal('bad-request', 'Upload-Offset is missing')
+    const length = announcedLength(req)
+    const declared = numberHeader(req, 'upload-length')
+    if (declared !== undefined) await group.queue.run(() => declareLength(session, declared))
+    refuseBeyond(group, session, offset + (length ?? 0))
+    const running = await beginWrite(group, session, { attempt: header?.attempt, offset })
+    const outcome = await receiveBody({ group, session, running, body, length })
+    const stands = await concludeWrite(site, target, outcome)
+    return emptyAnswer(site, exchange, 204, sessionHeaders(site, req, { ...target, offset: stands }))
+  } catch (error) {
+    return refuseSession(site, exchange, { error, body, at })
+  }
+}
+
+/** A deferred length that is declared now; the same again is no error. */
+function declareLength(session: Session, length: number): void {
+  if (session.ended) return
+  const end = session.start + length
+  if (session.end !== null && session.end !== end) {
+    throw new Refusal('contradiction', `this session ends at ${session.end}, not at ${end}`)
+  }
+  if (length < session.admitted) throw new Refusal('contradiction', `${session.admitted} bytes have arrived already`)
+  session.end = end
+}
+
+/** Bytes beyond the file's end are refused before they are read; beyond the planned end they are cut off there. */
+function refuseBeyond(group: Group, session: Session, upTo: number): void {
+  const most = group.size ?? group.maxSize
+  if (most === null || session.start + upTo <= most) return
+  if (session.end !== null && session.end < most) return
+  throw new Refusal('too-large', `the body goes beyond the file's ${most} bytes`)
+}

@@ -1,0 +1,95 @@
+import type { Group } from '../groups/group.js'
+import { Refusal } from '../groups/refusal.js'
+import type { RunningWrite, Session, StopCause } from '../groups/session.js'
+import { endWrite } from '../groups/sessions.js'
+import { acceptBytes } from '../groups/writing.js'
+import type { RequestBody } from './request-body.js'
+
+/** A body that brings nothing for this long is cut (spec: our own bound, Node's request timeout being off). */
+const NO_PROGRESS_MS = 120_000
+/** At the planned end of a body of unknown length: how long its end is waited for before it counts as more. */
+const END_GRACE_MS = 100
+
+/** How a body ended. All bytes that were taken are written then. */
+export type WriteOutcome =
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'cut' }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+export interface BodyWrite {
+  readonly group: Group
+  readonly session: Session
+  readonly running: RunningWrite
+  readonly body: RequestBody
+  /** The body's announced length. */
+  readonly length: number | undefined
+}
+
+/** Brings a body's bytes into its session until it ends, is cut, is stopped, or the session's end is reached. */
+export async function receiveBody(write: BodyWrite): Promise<WriteOutcome> {
+  const { group, session, running, body } = write
+  running.onChange = () => body.poke()
+  try {
+    return await receive(write)
+  } catch (error) {
+    if (error instanceof Refusal) return { kind: 'refused', refusal: error }
+    throw error
+  } finally {
+    running.onChange = () => {}
+    endWrite(group, session, running)
+  }
+}
+
+async function receive(write: BodyWrite): Promise<WriteOutcome> {
+  const { group, session, running, body } = write
+  let received = 0
+  for (;;) {
+    if (running.stopped) return { kind: 'refused', refusal: stopRefusal(running.stopped) }
+    if (received === write.length) return { kind: 'ended' }
+    const atEnd = group.isFull(session)
+    // at the file's end the next bytes decide: they are the client's mistake, not a plan's
+    if (atEnd && write.length !== undefined && (session.end ?? group.size) !== group.size) return full()
+    const read = await body.read(atEnd ? END_GRACE_MS : NO_PROGRESS_MS)
+    if (read.kind === 'end') return { kind: 'ended' }
+    if (read.kind === 'cut') return { kind: 'cut' }
+    if (read.kind === 'changed') continue
+    if (read.kind === 'stalled') return atEnd ? full() : stalled()
+    received += read.bytes.length
+    const accepted = await acceptBytes(group, { session, running }, read.bytes)
+    if (accepted === 'full') return full()
+    if (accepted === 'beyond') return beyond()
+    if (accepted === 'stopped') return refused(stopRefusal(running.stopped ?? 'committing'))
+  }
+}
+
+function full(): WriteOutcome {
+  return refused(
+    new Refusal('session-full', "the session's planned end is reached: nothing more is taken", {
+      headers: { 'Reconcile-State': 'completed' },
+    }),
+  )
+}
+
+function beyond(): WriteOutcome {
+  return refused(new Refusal('too-large', "the body goes beyond the file's end"))
+}
+
+function stalled(): WriteOutcome {
+  return refused(new Refusal('no-progress', `no byte came for ${NO_PROGRESS_MS / 1000} s`))
+}
+
+function refused(refusal: Refusal): WriteOutcome {
+  return { kind: 'refused', refusal }
+}
+
+function stopRefusal(cause: StopCause): Refusal {
+  if (cause === 'replaced') return new Refusal('replaced', 'a newer request of this session has taken over')
+  if (cause === 'committing') return new Refusal('committing', 'the file is being committed', retrySoon())
+  if (cause === 'closing') return new Refusal('closing', 'this server is stopping', retrySoon())
+  const code = cause === 'committed' ? 'group-ended' : 'session-ended'
+  return new Refusal(code, `this session was ended: ${cause}`, { headers: { 'Reconcile-State': cause } })
+}
+
+function retrySoon(): { headers: Record<string, string> } {
+  return { headers: { 'Retry-After': '1' } }
+}

@@ -1,0 +1,41 @@
+import type { CancellationContext, Server } from '@tus/server'
+import type { Logger } from 'pino'
+import type { EventHub } from '../groups/events.js'
+import type { Groups } from '../groups/groups.js'
+import type { Peers } from '../peers/peers.js'
+import type { RangeStore } from '../store/range-store.js'
+import type { TusRequest } from '../tus-request.js'
+
+/** One request and the headers that @tus/server has prepared for its answer. */
+export interface Exchange {
+  readonly req: TusRequest
+  readonly headers: Headers
+  readonly context: CancellationContext
+}
+
+/** Where an operation comes from: the client's own request, or a peer that relays it for a client. */
+export interface OperationOrigin {
+  readonly req: TusRequest
+  /** For a relayed one: the public address under which the client knows this store. */
+  readonly endpoint?: string
+}
+
+export interface OperationResult {
+  readonly status: number
+  readonly json: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** One mounted server and all that its handlers need. */
+export interface Site {
+  readonly server: Server
+  readonly store: RangeStore
+  readonly storeId: string
+  readonly groups: Groups
+  readonly hub: EventHub
+  readonly peers: Peers
+  readonly log: Logger
+  readonly expireMs: number
+  /** Fires when the extension closes. */
+  readonly closing: AbortSignal
+}

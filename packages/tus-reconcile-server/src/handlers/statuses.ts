@@ -1,0 +1,30 @@
+import type { RefusalCode } from '../groups/refusal.js'
+
+/** The one place where codes become HTTP. 409: nothing changed, look and go on; 410: stop for good. */
+export const STATUS_OF: Readonly<Record<RefusalCode, number>> = {
+  'bad-request': 400,
+  contradiction: 400,
+  'bad-offset': 409,
+  'lower-attempt': 409,
+  replaced: 409,
+  'session-exists': 409,
+  'session-full': 409,
+  'session-ended': 410,
+  'group-ended': 410,
+  'still-writing': 423,
+  committing: 423,
+  'too-large': 413,
+  'no-progress': 408,
+  'no-space': 507,
+  'unknown-group': 404,
+  'unknown-session': 404,
+  'unknown-store': 404,
+  'unreachable-store': 503,
+  'root-mismatch': 460,
+  'too-many': 429,
+  'message-too-large': 413,
+  'not-signed': 401,
+  closing: 503,
+  'refused-by-hook': 403,
+  internal: 500,
+}

@@ -1,0 +1,104 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from 'pino'
+import type { Group } from '../groups/group.js'
+import { type PeerDirectory, reasonOf } from './peer-directory.js'
+import type { PeerMessage } from './peer-messages.js'
+
+const IDLE_MS = 5000
+const BATCH_MS = 50
+const FIRST_RETRY_MS = 200
+const MAX_RETRY_MS = 5000
+
+/** The home's side of a group: tells the stores that take part what is verified, and how it ended. */
+export class MemberLink {
+  readonly #directory: PeerDirectory
+  readonly #log: Logger
+  /** What each store still has to hear: `group store`. */
+  readonly #stale = new Set<string>()
+  readonly #running = new Set<string>()
+
+  constructor(directory: PeerDirectory, log: Logger) {
+    this.#directory = directory
+    this.#log = log
+  }
+
+  /** The verified coverage has changed: every participant ends the sessions that have nothing left to bring. */
+  coverageChanged(group: Group): void {
+    for (const store of group.participants) this.#tell(group, store, true)
+  }
+
+  /** The group has ended: every store in `toTell` hears of it until it has acknowledged. */
+  groupEnded(group: Group): void {
+    for (const store of group.toTell) this.#tell(group, store, false)
+  }
+
+  #tell(group: Group, store: string, isStale: boolean): void {
+    const key = `${group.id} ${store}`
+    if (isStale) this.#stale.add(key)
+    if (this.#running.has(key)) return
+    this.#running.add(key)
+    void this.#run(group, store, key).finally(() => {
+      this.#running.delete(key)
+      // news may have come after the last look
+      const isNews = this.#stale.has(key) || (group.hasEnded && group.toTell.has(store))
+      if (isNews && !this.#directory.signal.aborted) this.#tell(group, store, false)
+    })
+  }
+
+  async #run(group: Group, store: string, key: string): Promise<void> {
+    let retryMs = FIRST_RETRY_MS
+    if (!group.hasEnded) await this.#pause(BATCH_MS)
+    while (!this.#directory.signal.aborted) {
+      const message = this.#next(group, store, key)
+      if (!message) return
+      if (await this.#send(store, message)) {
+        retryMs = FIRST_RETRY_MS
+        if (message.op === 'ended') {
+          group.toTell.delete(store)
+          await group.save().catch(() => {})
+        } else await this.#pause(BATCH_MS)
+        continue
+      }
+      if (message.op === 'superseded') this.#stale.add(key)
+      await this.#pause(retryMs)
+      retryMs = Math.min(retryMs * 2, MAX_RETRY_MS)
+    }
+  }
+
+  #next(group: Group, store: string, key: string): PeerMessage | undefined {
+    const from = this.#directory.ownStoreId
+    const wasStale = this.#stale.delete(key)
+    if (group.state === 'committed' || group.state === 'terminated' || group.state === 'expired') {
+      if (!group.toTell.has(store)) return undefined
+      return {
+        op: 'ended',
+        from,
+        group: group.id,
+        state: group.state,
+        url: group.state === 'committed' ? group.url : null,
+      }
+    }
+    if (!wasStale) return undefined
+    const verified = group.blocks.verifiedAnywhere(group.knownSize).map(({ start, end }) => ({ start, end }))
+    return { op: 'superseded', from, group: group.id, verified }
+  }
+
+  /** Returns whether the peer has taken it. A group that it does not know has nothing there to end. */
+  async #send(store: string, message: PeerMessage): Promise<boolean> {
+    const peer = this.#directory.byStore(store)
+    if (!peer) return false
+    try {
+      const { status } = await peer.client.send(message, { idleMs: IDLE_MS, signal: this.#directory.signal })
+      this.#directory.answered(peer)
+      return status < 500 && status !== 401
+    } catch (error) {
+      this.#directory.failed(peer)
+      this.#log.info({ peer: peer.client.endpoint, op: message.op, reason: reasonOf(error) }, 'peer not reached')
+      return false
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await sleep(ms, undefined, { signal: this.#directory.signal, ref: false }).catch(() => {})
+  }
+}

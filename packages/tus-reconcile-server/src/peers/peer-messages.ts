@@ -1,0 +1,185 @@
+import { type ByteRange, MAX_ENTRIES } from 'tus-reconcile-protocol'
+import * as v from 'valibot'
+import { Refusal } from '../groups/refusal.js'
+
+export const PEER_CONTENT_TYPE = 'application/tus-reconcile-peer+json'
+
+interface FromPeer {
+  /** The sender's Store-Id. */
+  readonly from: string
+}
+interface OfGroup extends FromPeer {
+  readonly group: string
+}
+type Metadata = Readonly<Record<string, string | null>> | null
+/** A client's headers, for the user's hooks at the home. */
+type HeaderList = readonly (readonly [string, string])[]
+
+/** Who are you? */
+interface HelloMessage extends FromPeer {
+  readonly op: 'hello'
+}
+/** Mirror to home: may this group be? `partition` is the text of `Upload-Partition`, `endpoint` the home's public one. */
+interface OpenMessage extends FromPeer {
+  readonly op: 'open'
+  readonly endpoint: string
+  readonly partition: string
+  readonly metadata: Metadata
+  readonly headers: HeaderList
+}
+/** Mirror to home: these blocks are verified here. */
+interface VerifiedMessage extends OfGroup {
+  readonly op: 'verified'
+  readonly blocks: readonly { readonly index: number; readonly leaf: string }[]
+}
+/** Home to peer, before it calls a file incomplete: what have you verified? Answered as `verified` says it. */
+interface ReportMessage extends OfGroup {
+  readonly op: 'report'
+}
+/** Home to peer: this much is verified somewhere. */
+interface SupersededMessage extends OfGroup {
+  readonly op: 'superseded'
+  readonly verified: readonly ByteRange[]
+}
+/** Home to peer: the bytes of a range, all verified. */
+interface ReadMessage extends OfGroup {
+  readonly op: 'read'
+  readonly start: number
+  readonly end: number
+}
+/** How a group has ended; `committed`, `terminated` and `expired` of the protocol. */
+interface EndedMessage extends OfGroup {
+  readonly op: 'ended'
+  readonly state: 'committed' | 'terminated' | 'expired'
+  readonly url: string | null
+}
+/** A client's operation for this store, which the client cannot reach. */
+interface RelayMessage extends FromPeer {
+  readonly op: 'relay'
+  readonly endpoint: string
+  readonly operation: unknown
+  readonly headers: HeaderList
+}
+export type PeerMessage =
+  | HelloMessage
+  | OpenMessage
+  | VerifiedMessage
+  | ReportMessage
+  | SupersededMessage
+  | ReadMessage
+  | EndedMessage
+  | RelayMessage
+export type PeerMessageOf<Op extends PeerMessage['op']> = Extract<PeerMessage, { op: Op }>
+
+export interface OpenedAnswer {
+  readonly fileId: string
+  readonly url: string | null
+  readonly maxSize: number | null
+  readonly metadata: Metadata
+}
+export type EndedAnswer = Pick<EndedMessage, 'state' | 'url'>
+
+const Id: v.GenericSchema<string> = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{22}$/))
+const Leaf: v.GenericSchema<string> = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/))
+const Offset: v.GenericSchema<number> = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
+const Url: v.GenericSchema<string> = v.pipe(v.string(), v.maxLength(4096))
+const Headers: v.GenericSchema<[string, string][]> = v.pipe(
+  v.array(v.tuple([v.string(), v.string()])),
+  v.maxLength(200),
+)
+const MetadataSchema: v.GenericSchema<Record<string, string | null> | null> = v.nullable(
+  v.record(v.string(), v.nullable(v.string())),
+)
+const from = { from: Id }
+const member = { from: Id, group: Id }
+
+const Message: v.GenericSchema<unknown, PeerMessage> = v.variant('op', [
+  v.object({ op: v.literal('hello'), ...from }),
+  v.object({
+    op: v.literal('open'),
+    ...from,
+    endpoint: Url,
+    partition: v.pipe(v.string(), v.maxLength(2048)),
+    metadata: MetadataSchema,
+    headers: Headers,
+  }),
+  v.object({
+    op: v.literal('verified'),
+    ...member,
+    blocks: v.pipe(v.array(v.object({ index: Offset, leaf: Leaf })), v.maxLength(MAX_ENTRIES)),
+  }),
+  v.object({ op: v.literal('report'), ...member }),
+  v.object({ op: v.literal('superseded'), ...member, verified: v.array(v.object({ start: Offset, end: Offset })) }),
+  v.object({ op: v.literal('read'), ...member, start: Offset, end: Offset }),
+  v.object({
+    op: v.literal('ended'),
+    ...member,
+    state: v.picklist(['committed', 'terminated', 'expired']),
+    url: v.nullable(Url),
+  }),
+  v.object({ op: v.literal('relay'), ...from, endpoint: Url, operation: v.unknown(), headers: Headers }),
+])
+
+const Hello: v.GenericSchema<{ storeId: string }> = v.object({ storeId: Id })
+const Opened: v.GenericSchema<OpenedAnswer> = v.object({
+  fileId: v.string(),
+  url: v.nullable(v.string()),
+  maxSize: v.nullable(Offset),
+  metadata: MetadataSchema,
+})
+const Reported: v.GenericSchema<{ blocks: VerifiedMessage['blocks'] }> = v.object({
+  blocks: v.array(v.object({ index: Offset, leaf: Leaf })),
+})
+const Ended: v.GenericSchema<EndedAnswer> = v.object({
+  state: v.picklist(['committed', 'terminated', 'expired']),
+  url: v.nullable(v.string()),
+})
+const Failure: v.GenericSchema<{ error: { code: string; message: string } }> = v.object({
+  error: v.object({ code: v.string(), message: v.string() }),
+})
+
+/** @throws Refusal `bad-request` that says where it is wrong. */
+export function parsePeerMessage(text: string): PeerMessage {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (cause) {
+    throw new Refusal('bad-request', 'the message is no JSON', { cause })
+  }
+  const result = v.safeParse(Message, json)
+  if (result.success) return result.output
+  const issue = result.issues[0]
+  throw new Refusal('bad-request', `${v.getDotPath(issue) ?? 'message'}: ${issue.message}`)
+}
+
+export function parseHello(text: string): string {
+  return v.parse(Hello, JSON.parse(text)).storeId
+}
+
+export function parseOpened(text: string): OpenedAnswer {
+  return v.parse(Opened, JSON.parse(text))
+}
+
+export function parseReported(text: string): VerifiedMessage['blocks'] {
+  return v.parse(Reported, JSON.parse(text)).blocks
+}
+
+/** How a group has ended, if that is what a 410 says. */
+export function parseEnded(text: string): EndedAnswer | undefined {
+  try {
+    const result = v.safeParse(Ended, JSON.parse(text))
+    return result.success ? result.output : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** The sentence of a refusal, for handing it on. */
+export function parseFailure(text: string): string {
+  try {
+    const result = v.safeParse(Failure, JSON.parse(text))
+    return result.success ? result.output.error.message : 'the home refused'
+  } catch {
+    return 'the home refused'
+  }
+}

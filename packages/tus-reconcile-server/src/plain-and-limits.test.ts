@@ -1,0 +1,207 @@
+import { randomFillSync } from 'node:crypto'
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DataStore, Server } from '@tus/server'
+import { Upload as TusUpload } from 'tus-js-client'
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { afterEach, expect, test } from 'vitest'
+import { reconcile } from './reconcile.js'
+import { SparseFileBackend } from './store/sparse-file-backend.js'
+import { sha256, TestClient, TestFile } from './testing/client.js'
+import { startStore, type TestStore, type TestStoreOptions } from './testing/server.js'
+
+const B = BLOCK_SIZE
+const opened: TestStore[] = []
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((store) => store.close()))
+})
+
+async function open(options: TestStoreOptions = {}): Promise<TestStore> {
+  const store = await startStore(options)
+  opened.push(store)
+  return store
+}
+
+function uploadPlainly(endpoint: string, bytes: Buffer, stopAt?: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const upload = new TusUpload(bytes, {
+      endpoint,
+      chunkSize: 300_000,
+      retryDelays: [],
+      metadata: { filename: 'plain.bin' },
+      onError: reject,
+      onSuccess: () => resolve(upload.url ?? ''),
+      onChunkComplete: (_size, accepted) => {
+        if (stopAt === undefined || accepted < stopAt) return
+        stopAt = undefined
+        void upload.abort().then(() => upload.start())
+      },
+    })
+    upload.start()
+  })
+}
+
+test('a plain tus client uploads, resumes, downloads and deletes as with FileStore', async () => {
+  const finished: string[] = []
+  const store = await open({
+    tus: {
+      onUploadFinish: async (_req, upload) => {
+        finished.push(upload.id)
+        return {}
+      },
+    },
+  })
+  const bytes = randomFillSync(Buffer.alloc(2_000_000))
+  const url = await uploadPlainly(store.endpoint, bytes, 900_000)
+  expect(sha256(new Uint8Array(await (await fetch(url)).arrayBuffer()))).toBe(sha256(bytes))
+  expect(finished).toEqual([url.split('/').at(-1)])
+  const answer = await fetch(url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } })
+  expect(answer.status).toBe(204)
+  const gone = await fetch(url)
+  expect([gone.status, gone.headers.get('access-control-allow-origin')]).toEqual([404, '*'])
+})
+
+test('our own room in the directory is no upload', async () => {
+  const store = await open({
+    tus: { getFileIdFromRequest: (req) => decodeURIComponent(req.url.split('/files/')[1] ?? '') },
+  })
+  for (const id of ['.reconcile/records', '.reconcile%2Frecords', '..%2F..%2Fetc', '.reconcile']) {
+    expect((await fetch(`${store.endpoint}/${id}`)).status).toBe(404)
+  }
+})
+
+test('the hooks: one naming, one creation, one finish per file; the gate on everything of ours', async () => {
+  const seen: string[] = []
+  const store = await open({
+    tus: {
+      namingFunction: () => 'sub-folder-name',
+      onIncomingRequest: async (req, id) => {
+        seen.push(`${req.method} ${id}`)
+        if (req.headers.get('x-user') === 'stranger') throw { status_code: 401, body: 'who are you' }
+      },
+      onUploadCreate: async (_req, upload) => {
+        seen.push(`create ${upload.id} ${upload.size} ${upload.metadata?.filename}`)
+        return { metadata: { ...upload.metadata, owner: 'me' } }
+      },
+      onUploadFinish: async (_req, upload) => {
+        seen.push(`finish ${upload.id} ${upload.offset} ${upload.metadata?.owner} ${upload.storage?.path}`)
+        return {}
+      },
+    },
+  })
+  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const [a, b] = await Promise.all([client.upload(0, B), client.upload(B, 2 * B)])
+  await client.claim(a)
+  await client.claim(b)
+  const stranger = await client.send(a.url, {
+    method: 'HEAD',
+    headers: { 'Tus-Resumable': '1.0.0', 'X-User': 'stranger' },
+  })
+  expect([stranger.status, stranger.headers.get('access-control-allow-origin')]).toEqual([401, '*'])
+  expect((await client.commit()).answer).toMatchObject({ url: `${store.endpoint}/sub-folder-name` })
+  await client.commit()
+  expect(seen.filter((line) => line.startsWith('create'))).toEqual([`create sub-folder-name ${2 * B} a.bin`])
+  const path = join(store.directory, 'sub-folder-name')
+  expect(seen.filter((line) => line.startsWith('finish'))).toEqual([`finish sub-folder-name ${2 * B} me ${path}`])
+  expect(seen.filter((line) => line.endsWith(' sub-folder-name') && line.startsWith('POST')).length).toBe(6)
+})
+
+test('a finish hook that refuses is told each time, and runs once', async () => {
+  let runs = 0
+  const store = await open({
+    tus: {
+      onUploadFinish: async () => {
+        runs++
+        throw { status_code: 422, body: 'a virus' }
+      },
+    },
+  })
+  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  await client.claim(await client.upload(0, B))
+  const commit = { op: 'commit', group: client.file.group, home: store.storeId, size: B } as const
+  for (let i = 0; i < 2; i++) {
+    const answer = await client.operate({ ...commit, root: await client.file.root() })
+    expect([answer.status, JSON.parse(answer.text).error.message]).toEqual([422, 'a virus'])
+  }
+  expect(runs).toBe(1)
+})
+
+test('the largest file binds all sessions together, and OPTIONS says it', async () => {
+  const store = await open({ tus: { maxSize: 2 * B } })
+  const options = await fetch(store.endpoint, { method: 'OPTIONS' })
+  expect(options.headers.get('upload-limit')).toBe(`max-size=${2 * B}`)
+  const big = new TestClient(store.endpoint, new TestFile(3 * B), store.storeId)
+  const refused = await big.post(big.session(0, B), big.file.bytes.subarray(0, B))
+  expect([refused.status, refused.headers.get('upload-limit')]).toEqual([413, `max-size=${2 * B}`])
+  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const open_ = client.session(B, 2 * B)
+  const { size: _size, ...unsized } = { ...open_, size: undefined }
+  const header = client.header(open_)['Upload-Partition']?.replace(/, (size|end)=\d+/g, '') ?? ''
+  await client.post(open_, undefined, { 'Upload-Partition': header })
+  expect(unsized.id).toBe(open_.id)
+  const beyond = await client.send(open_.url, {
+    method: 'PATCH',
+    headers: {
+      'Tus-Resumable': '1.0.0',
+      'Upload-Offset': '0',
+      'Content-Type': 'application/offset+octet-stream',
+    },
+    body: Buffer.alloc(B + 1),
+  })
+  expect(beyond.status).toBe(413)
+})
+
+test('a full disk is 507, and what arrived is kept', async () => {
+  let full = true
+  const directory: { backend: SparseFileBackend | undefined } = { backend: undefined }
+  const store = await open({
+    backend: {
+      boundaryQuantum: B,
+      open: (name) => {
+        directory.backend ??= new SparseFileBackend(join(store.directory, '.reconcile', 'groups'))
+        const file = directory.backend.open(name)
+        const write = file.write.bind(file)
+        file.write = async (position, bytes) => {
+          if (full && position + bytes.length > 2 * B) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+          await write(position, bytes)
+        }
+        return file
+      },
+    },
+  })
+  const client = new TestClient(store.endpoint, new TestFile(3 * B), store.storeId)
+  const session = client.session(0, 3 * B)
+  const refused = await client.post(session, client.file.bytes)
+  expect([refused.status, JSON.parse(refused.text).error.code]).toEqual([507, 'no-space'])
+  const kept = Number(refused.headers.get('upload-offset'))
+  expect(kept).toBeGreaterThan(B)
+  expect(kept).toBeLessThanOrEqual(2 * B)
+  full = false
+  session.attempt = 1
+  expect((await client.patch(session, kept, client.file.bytes.subarray(kept))).status).toBe(204)
+  expect((await client.claim(session)).answer.verified).toEqual([{ start: 0, end: 3 * B }])
+})
+
+test('what gets no byte expires: its data goes, a tombstone stays', async () => {
+  const store = await open({ expireMs: 1 })
+  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const session = await client.upload(0, B)
+  const path = join(store.directory, '.reconcile', 'groups', `${client.file.group}.data`)
+  expect((await stat(path)).size).toBe(B)
+  while ((await store.extension.cleanUp()) === 0) await new Promise((resolve) => setImmediate(resolve))
+  expect(await readdir(join(store.directory, '.reconcile', 'groups'))).toEqual([])
+  const head = await client.head(session)
+  expect([head.status, head.headers.get('reconcile-state')]).toEqual([410, 'expired'])
+})
+
+test('peers without a secret, a peer that is no URL and a short secret are refused by name', async () => {
+  const { server } = await open()
+  expect(() => reconcile(server, { peers: [{ endpoint: 'http://a/files' }] })).toThrow(/secret/)
+  expect(() => reconcile(server, { peers: ['nowhere'], secrets: ['0123456789abcdef'] })).toThrow(/URL/)
+  expect(() => reconcile(server, { secrets: ['short'] })).toThrow(/16/)
+})
+
+test('a server with another store is refused', () => {
+  const server = new Server({ path: '/files', datastore: new DataStore() })
+  expect(() => reconcile(server)).toThrow(/RangeStore/)
+})

@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto'
+import { MemoryLocker, type Server } from '@tus/server'
+import type { Logger } from 'pino'
+import { pino } from 'pino'
+import { EXPOSED_HEADERS, REQUEST_HEADERS } from 'tus-reconcile-protocol'
+import { feedEvents, logNotice } from './event-feed.js'
+import { EventHub } from './groups/events.js'
+import { Groups } from './groups/groups.js'
+import { OffsetReports } from './groups/offset-reports.js'
+import { mountRoutes } from './handlers/mount.js'
+import { recoverCommits } from './handlers/op-commit.js'
+import { QueueLocker } from './handlers/queue-locker.js'
+import type { Site } from './handlers/site.js'
+import { PeerNetwork } from './peers/peer-network.js'
+import { FileIndex } from './records/file-index.js'
+import type { PartitionIndex } from './records/partition-index.js'
+import { RangeStore } from './store/range-store.js'
+import { loadStoreId } from './store/store-id.js'
+
+export interface PeerOptions {
+  /** The address clients know this peer by. */
+  readonly endpoint: string
+  /** The address this server reaches it at, if another. */
+  readonly internalEndpoint?: string
+}
+
+export interface ReconcileOptions {
+  /** The other servers: the only addresses this one ever calls. */
+  readonly peers?: readonly (string | PeerOptions)[]
+  /** Shared with the peers: the first signs, all are accepted. At least 16 characters each. */
+  readonly secrets?: readonly string[]
+  /** Where groups are recorded. Default: one file in the store's directory. */
+  readonly index?: PartitionIndex
+  /** Default: silent. */
+  readonly logger?: Logger
+}
+
+export interface ReconcileExtension {
+  /** Settles when records are loaded; rejects when they cannot be read. Requests wait for it. */
+  readonly ready: Promise<{ readonly storeId: string }>
+  /** Ends streams, timers and running writes, and writes the records. Requests that come later are answered 503. */
+  close(): Promise<void>
+  /** Ends what has expired. Returns how many uploads that were. */
+  cleanUp(): Promise<number>
+}
+
+const DAY_MS = 86_400_000
+/** How often expiry is looked after (guess). */
+const CLEAN_UP_MS = 60_000
+
+/** Mounts the extension on a @tus/server whose datastore is a RangeStore. */
+export function reconcile(server: Server, options: ReconcileOptions = {}): ReconcileExtension {
+  const parts = createParts(server, options)
+  const { groups, store, log, network } = parts
+  const site = start(server, parts)
+  site.catch(() => {})
+  prepareOptions(server)
+  mountRoutes(server, site, network.verifier)
+  const cleanUp = async (): Promise<number> => {
+    await site
+    return (await groups.expire(parts.expireMs)) + (await store.deleteExpired())
+  }
+  const timer = setInterval(() => void cleanUp().catch((err) => log.error({ err }, 'clean-up failed')), CLEAN_UP_MS)
+  timer.unref()
+  return {
+    ready: site.then(({ storeId }) => ({ storeId })),
+    cleanUp,
+    close: async () => {
+      clearInterval(timer)
+      parts.closing.abort()
+      await site.catch(() => {})
+      parts.offsets.close()
+      await network.close()
+      await groups.close()
+      await parts.index.close()
+    },
+  }
+}
+
+interface Parts {
+  readonly store: RangeStore
+  readonly log: Logger
+  readonly closing: AbortController
+  readonly index: PartitionIndex
+  readonly groups: Groups
+  readonly hub: EventHub
+  readonly offsets: OffsetReports
+  readonly network: PeerNetwork
+  readonly expireMs: number
+}
+
+/** @throws TypeError that names the option at fault */
+function createParts(server: Server, options: ReconcileOptions): Parts {
+  const store = server.datastore
+  if (!(store instanceof RangeStore)) {
+    throw new TypeError('reconcile needs a server whose datastore is a RangeStore: new RangeStore({ directory })')
+  }
+  const log = options.logger ?? pino({ level: 'silent' })
+  const index = options.index ?? new FileIndex(store.ownPath('records.json'))
+  const groups = new Groups({ index, openFile: (id) => store.backend.open(id), now: Date.now })
+  return {
+    store,
+    log,
+    index,
+    groups,
+    closing: new AbortController(),
+    hub: new EventHub(randomBytes(6).toString('hex')),
+    offsets: new OffsetReports(),
+    network: new PeerNetwork({ peers: normalPeers(options), secrets: options.secrets ?? [], log, groups }),
+    expireMs: store.getExpiration() > 0 ? store.getExpiration() : DAY_MS,
+  }
+}
+
+/** Loads what is recorded, then lets the parts hear of each other. */
+async function start(server: Server, parts: Parts): Promise<Site> {
+  const { store, groups, hub, log, network, expireMs } = parts
+  const storeId = await loadStoreId(store.ownPath('store-id'))
+  await groups.load()
+  const closing = parts.closing.signal
+  const site: Site = { server, store, storeId, groups, hub, peers: network, log, expireMs, closing }
+  groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
+  groups.subscribe((notice) => logNotice(log, storeId, notice))
+  network.start(storeId)
+  await recoverCommits(site)
+  return site
+}
+
+/** Our headers join the user's; a locker that does not spin takes the place of the built-in one. */
+function prepareOptions(server: Server): void {
+  const { options } = server
+  options.allowedHeaders = [...(options.allowedHeaders ?? []), ...REQUEST_HEADERS]
+  options.exposedHeaders = [...(options.exposedHeaders ?? []), ...EXPOSED_HEADERS]
+  if (options.locker instanceof MemoryLocker) options.locker = new QueueLocker()
+}
+
+function normalPeers(options: ReconcileOptions): { endpoint: string; internalEndpoint: string }[] {
+  const peers = (options.peers ?? []).map((peer) => {
+    const { endpoint, internalEndpoint } = typeof peer === 'string' ? { endpoint: peer } : peer
+    return { endpoint: httpUrl(endpoint), internalEndpoint: httpUrl(internalEndpoint ?? endpoint) }
+  })
+  if (peers.length > 0 && (options.secrets ?? []).length === 0) {
+    throw new TypeError('peers need a shared secret: reconcile(server, { peers, secrets: [...] })')
+  }
+  const short = (options.secrets ?? []).find((secret) => secret.length < 16)
+  if (short !== undefined) throw new TypeError('a shared secret has at least 16 characters')
+  return peers
+}
+
+function httpUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw new TypeError(`a peer is an http(s) URL of its endpoint, not ${JSON.stringify(text)}`)
+  }
+  return text.replace(/\/$/, '')
+}

@@ -1,0 +1,100 @@
+import { constants } from 'node:fs'
+import { access, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import type { RangeBackend, RangeFile } from './range-backend.js'
+
+/** One sparse file per group: every partition at its own offset, so that commit is a rename. */
+export class SparseFileBackend implements RangeBackend {
+  readonly boundaryQuantum: number = BLOCK_SIZE
+  readonly #directory: string
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  open(name: string): RangeFile {
+    return new SparseFile(join(this.#directory, `${name}.data`))
+  }
+}
+
+/** Opened when it is first used, closed when nobody writes for now: thousands of idle groups hold no descriptor. */
+class SparseFile implements RangeFile {
+  readonly #path: string
+  #handle: Promise<FileHandle> | undefined
+  #busy = 0
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  write(position: number, bytes: Uint8Array): Promise<void> {
+    return this.#use(async (handle) => {
+      for (let done = 0; done < bytes.length; ) {
+        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
+        done += bytesWritten
+      }
+    })
+  }
+
+  read(position: number, length: number): Promise<Uint8Array> {
+    return this.#use(async (handle) => {
+      const bytes = Buffer.allocUnsafe(length)
+      let done = 0
+      while (done < length) {
+        const { bytesRead } = await handle.read(bytes, done, length - done, position + done)
+        if (bytesRead === 0) break
+        done += bytesRead
+      }
+      return bytes.subarray(0, done)
+    })
+  }
+
+  async idle(): Promise<void> {
+    if (this.#busy > 0) return
+    const handle = this.#handle
+    this.#handle = undefined
+    await (await handle)?.close()
+  }
+
+  async remove(): Promise<void> {
+    await this.idle()
+    await rm(this.#path, { force: true })
+  }
+
+  async finalise(target: string, size: number): Promise<void> {
+    await mkdir(dirname(target), { recursive: true })
+    const moved = await exists(target)
+    if (moved && !(await exists(this.#path))) return
+    await this.#use((handle) => handle.truncate(size))
+    await this.idle()
+    await rename(this.#path, target)
+  }
+
+  async #use<T>(task: (handle: FileHandle) => Promise<T>): Promise<T> {
+    this.#busy++
+    try {
+      this.#handle ??= this.#open()
+      return await task(await this.#handle)
+    } finally {
+      this.#busy--
+    }
+  }
+
+  async #open(): Promise<FileHandle> {
+    try {
+      await mkdir(dirname(this.#path), { recursive: true })
+      return await open(this.#path, constants.O_RDWR | constants.O_CREAT, 0o644)
+    } catch (error) {
+      this.#handle = undefined
+      throw error
+    }
+  }
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
+}

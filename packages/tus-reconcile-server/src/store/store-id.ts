@@ -1,0 +1,18 @@
+import { randomBytes } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { formatId, parseId } from 'tus-reconcile-protocol'
+
+/** The random name of a store, made once and kept beside its bytes: two addresses that state it reach the same bytes. */
+export async function loadStoreId(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw error
+  })
+  if (text !== undefined) return parseId(text.trim(), 'the Store-Id in the directory')
+  const id = formatId(randomBytes(16))
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(`${path}.tmp`, `${id}\n`)
+  await rename(`${path}.tmp`, path)
+  return id
+}

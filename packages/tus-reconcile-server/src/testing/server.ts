@@ -1,0 +1,107 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer, type Server as HttpServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Writable } from 'node:stream'
+import { Server, type ServerOptions } from '@tus/server'
+import { pino } from 'pino'
+import { type ReconcileExtension, type ReconcileOptions, reconcile } from '../reconcile.js'
+import type { RangeBackend } from '../store/range-backend.js'
+import { RangeStore } from '../store/range-store.js'
+
+export const SECRET = 'a-secret-of-the-tests-only'
+
+export interface TestStore {
+  readonly endpoint: string
+  readonly storeId: string
+  readonly directory: string
+  readonly http: HttpServer
+  readonly server: Server
+  readonly extension: ReconcileExtension
+  /** Log entries, oldest first. */
+  readonly log: Record<string, unknown>[]
+  /** Settles with the first log entry that passes. */
+  logged(test: (entry: Record<string, unknown>) => boolean): Promise<Record<string, unknown>>
+  close(): Promise<void>
+}
+
+export interface TestStoreOptions {
+  readonly directory?: string
+  readonly port?: number
+  readonly tus?: Partial<ServerOptions>
+  readonly reconcile?: ReconcileOptions
+  readonly backend?: RangeBackend
+  readonly expireMs?: number
+}
+
+/** A free port, so that stores can know each other before they exist. */
+export async function freePort(): Promise<number> {
+  const http = createServer()
+  const port = await listen(http, 0)
+  await new Promise((resolve) => http.close(resolve))
+  return port
+}
+
+export async function startStore(options: TestStoreOptions = {}): Promise<TestStore> {
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'reconcile-test-')))
+  const log: Record<string, unknown>[] = []
+  const waiting = new Set<() => void>()
+  const sink = new Writable({
+    write(chunk, _encoding, done) {
+      log.push(JSON.parse(String(chunk)))
+      for (const wake of waiting) wake()
+      done()
+    },
+  })
+  const datastore = new RangeStore({
+    directory,
+    ...(options.backend ? { backend: options.backend } : {}),
+    ...(options.expireMs === undefined ? {} : { expirationPeriodInMilliseconds: options.expireMs }),
+  })
+  const server = new Server({ path: '/files', datastore, ...options.tus })
+  const extension = reconcile(server, { logger: pino(sink), ...options.reconcile })
+  const http = createServer(
+    { requestTimeout: 0 },
+    (req, res) => void server.handle(req, res).catch(() => res.destroy()),
+  )
+  const port = await listen(http, options.port ?? 0)
+  const { storeId } = await extension.ready
+  return {
+    endpoint: `http://127.0.0.1:${port}/files`,
+    storeId,
+    directory,
+    http,
+    server,
+    extension,
+    log,
+    logged: async (test) => {
+      for (;;) {
+        const found = log.find(test)
+        if (found) return found
+        await new Promise<void>((resolve) => {
+          const wake = () => {
+            waiting.delete(wake)
+            resolve()
+          }
+          waiting.add(wake)
+        })
+      }
+    },
+    close: async () => {
+      await extension.close()
+      http.closeAllConnections()
+      await new Promise((resolve) => http.close(resolve))
+      if (options.directory === undefined) await rm(directory, { recursive: true, force: true })
+    },
+  }
+}
+
+function listen(http: HttpServer, port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    http.once('error', reject)
+    http.listen(port, '127.0.0.1', () => {
+      const address = http.address()
+      resolve(typeof address === 'object' && address ? address.port : port)
+    })
+  })
+}
