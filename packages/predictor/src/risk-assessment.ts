@@ -32,7 +32,9 @@ export interface RiskEvidence {
   pFailure: number
   /** Rate over forecast; undefined while not known. */
   slowness: { ratio: number; trust: number } | undefined
-  /** Median of the same among other stores' sessions; undefined without such peers. */
+  /** Planned time of what is missing over the least it can take now; undefined without a forecast. */
+  planRatio: number | undefined
+  /** Median of slowness' ratio among other stores' sessions; undefined without such peers. */
   peersRatio: number | undefined
   rateBytesPerSecond: number
   expectedRateBytesPerSecond: number
@@ -55,8 +57,10 @@ const PRIVATE_WITHOUT_PEERS = 0.5
 export function assessRisk(e: RiskEvidence): RiskAssessment {
   const linkAlone = either(e.pLinkNotGood, failureGivenSilence(e.commonPhi))
   const server = either(Math.min(MOST_FROM_HISTORY, e.pFailure), failureGivenSilence(e.witnessedPhi))
-  const slow = e.slowness === undefined ? 0 : pStraggles(e.slowness.ratio) * e.slowness.trust
-  const straggle = slow === 0 ? 0 : privateSlowness(e, slow)
+  const overdue = e.planRatio === undefined ? 0 : pStraggles(e.planRatio) - pStraggles(1)
+  const slowRate = e.slowness === undefined ? 0 : pStraggles(e.slowness.ratio) * e.slowness.trust
+  const slow = Math.max(overdue, slowRate)
+  const straggle = Math.max(privateSlowness(e, slowRate), overdue * witnessedShare(e))
   return {
     risk: probability(either(either(linkAlone, server), slow)),
     link: probability(either(linkAlone, slow - straggle)),
@@ -84,6 +88,11 @@ function pStraggles(ratio: number): number {
   return normalTail((Math.log(Math.max(ratio, Number.MIN_VALUE)) + Math.log(STRAGGLER_FACTOR)) / RATE_SIGMA)
 }
 
+/** How much of the silence others showed the link alive. */
+function witnessedShare({ witnessedMs, gapMs }: RiskEvidence): number {
+  return gapMs === 0 ? 0 : Math.min(1, witnessedMs / gapMs)
+}
+
 /** The slowness that peers do not share. */
 function privateSlowness({ slowness, peersRatio }: RiskEvidence, slow: number): number {
   if (slowness === undefined) return 0
@@ -106,11 +115,18 @@ function explain(e: RiskEvidence, straggle: number, slow: number): RiskAssessmen
       text: `silent ${seconds(e.gapMs)}, and no sign of life from elsewhere`,
     },
     { factor: 'linkState', weight: e.pLinkNotGood, text: `link bad with probability ${e.pLinkNotGood.toFixed(2)}` },
-    { factor: 'slow', weight: straggle, text: `at ${percent} of its forecast while peers are not` },
+    { factor: 'slow', weight: straggle, text: slownessText(e, percent) },
     { factor: 'slowTogether', weight: slow - straggle, text: `at ${percent} of its forecast, perhaps like everybody` },
     { factor: 'history', weight: Math.min(MOST_FROM_HISTORY, e.pFailure), text: 'failures of this store so far' },
   ]
   return factors.filter(({ weight }) => weight >= 0.01).sort((a, b) => b.weight - a.weight)
+}
+
+function slownessText(e: RiskEvidence, percent: string): string {
+  const isOverdue = e.planRatio !== undefined && (e.slowness === undefined || e.planRatio < e.slowness.ratio)
+  return isOverdue
+    ? 'what is missing is overdue, while others answer'
+    : `at ${percent} of its forecast while peers are not`
 }
 
 function either(a: number, b: number): number {

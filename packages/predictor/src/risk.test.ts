@@ -248,3 +248,39 @@ test('a session taken over counts half against its store when it was to blame', 
   expect(play.model.store('a').failuresPerSecond).toBeGreaterThan(2 * clean)
   expect(play.model.store('b').failuresPerSecond).toBeLessThan(1.1 * clean)
 })
+
+/** The end of an upload: everybody else has finished, and the last session's block does not arrive. */
+function lastBlock(heard: readonly string[]): { play: Play; at: (gapMs: number) => RiskAssessment } {
+  const play = three()
+  const { model } = play
+  for (const store of ['a', 'b', 'c']) model.requestRtt({ nowMs: play.nowMs, store, roundTripMs: 40 })
+  for (const session of ['a', 'b', 'c']) model.sessionEnded({ nowMs: play.nowMs, session, outcome: 'completed' })
+  model.sessionStarted({ nowMs: play.nowMs, session: 'last', store: 'a', rangeBytes: 262_144 })
+  const at = (gapMs: number): RiskAssessment => {
+    play.run(gapMs, {}, () => {
+      if (play.nowMs % 300 === 0) for (const store of heard) model.heard({ nowMs: play.nowMs, store })
+    })
+    return model.assess({ nowMs: play.nowMs, session: 'last', remainingBytes: 262_144 })
+  }
+  return { play, at }
+}
+
+test('a last block that is overdue while others answer straggles within a second and a half', () => {
+  const { at } = lastBlock(['b', 'c'])
+  const overdue = at(1_500)
+  expect(overdue.straggle).toBeGreaterThanOrEqual(0.5)
+  expect(overdue.because.map(({ text }) => text)).toContain('what is missing is overdue, while others answer')
+})
+
+test('a last block that is overdue while nobody answers is the link’s', () => {
+  const { at } = lastBlock([])
+  const overdue = at(4_000)
+  expect(Math.max(overdue.straggle, overdue.server)).toBeLessThan(0.2)
+  expect(overdue.link).toBeGreaterThan(0.8)
+})
+
+test('a last block that silence has reached asks for witnesses within a second', () => {
+  const { play, at } = lastBlock([])
+  at(1_000)
+  expect(play.model.wantsProbe({ nowMs: play.nowMs })).toEqual(expect.arrayContaining(['a', 'b', 'c']))
+})

@@ -23,6 +23,8 @@ const COLD_BYTES_PER_SECOND = 125_000
 const LOST_PROBE_CHANCE = 0.1
 /** Guess: a session taken over counts as half a failure of its store from this risk on. */
 const BLAME_FROM = 0.3
+/** Guess: a silence of so many usual starts is worth a question to those who could testify. */
+const LATE_STARTS = 1.5
 /** Guess: a partition that took less says nothing of its rate. */
 const MIN_PARTITION_SECONDS = 0.001
 /** METHODS, finding 1: with fewer than two other servers heard from, link and server cannot be told apart. */
@@ -227,6 +229,7 @@ export class RiskModel {
       pLinkNotGood: this.#link.pNotGood,
       pFailure: session.store.failures.probabilityWithin(horizonMs),
       slowness: session.slowness(inFlight),
+      planRatio: session.planRatio({ nowMs, remainingBytes, sessionsInFlight: inFlight }),
       peersRatio: this.#fleet.peersRatio(session, nowMs, this.#options.probePhi),
       rateBytesPerSecond: rate,
       expectedRateBytesPerSecond: expectedRate,
@@ -238,7 +241,9 @@ export class RiskModel {
   #isSuspect(nowMs: number, session: SessionRecord): boolean {
     const slowness = session.slowness(this.#fleet.sessions.size)
     const isSlow = slowness !== undefined && slowness.trust >= 1 && slowness.ratio < this.#options.probeRateRatio
-    return isSlow || session.phi(session.gapMs(nowMs)) >= this.#options.probePhi
+    // half a start's time over the plan for a block: early enough that the answer is there when it is needed
+    const isLate = session.gapMs(nowMs) >= LATE_STARTS * session.store.startFloorMs
+    return isSlow || isLate || session.phi(session.gapMs(nowMs)) >= this.#options.probePhi
   }
 
   #isBlamed(nowMs: number, session: SessionRecord): boolean {

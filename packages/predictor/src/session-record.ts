@@ -136,6 +136,18 @@ export class SessionRecord {
     return forecast * Math.min(1, before / Math.max(1, sessionsInFlight))
   }
 
+  /**
+   * Planned time of what is missing over the time it takes at best, counted from the last progress: under a half, the
+   * session is a straggler whatever happens next (METHODS, finding 3). Undefined without a forecast.
+   */
+  planRatio(o: { nowMs: number; remainingBytes: number; sessionsInFlight: number }): number | undefined {
+    const expected = this.expectedRate(o.sessionsInFlight)
+    if (expected === undefined || expected <= 0) return undefined
+    const sendingMs = (o.remainingBytes / expected) * 1000
+    const plannedMs = Math.max(this.store.startFloorMs, this.expectedGapMs) + sendingMs
+    return plannedMs / Math.max(plannedMs, this.gapMs(o.nowMs) + sendingMs)
+  }
+
   /** Rate over forecast, and how far to trust it (0 just after a start, 1 once warm). */
   slowness(sessionsInFlight: number): { ratio: number; trust: number } | undefined {
     const rate = this.movingRate()

@@ -1,0 +1,60 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url))
+
+/** Packages by their sources, so that a test sees what is being written. */
+const SOURCES = [
+  { find: /^tus-reconcile-protocol$/, replacement: path('packages/protocol/src/index.ts') },
+  { find: /^upload-predictor$/, replacement: path('packages/predictor/src/index.ts') },
+  { find: /^uppy-adaptive$/, replacement: path('packages/uppy-adaptive/src/index.ts') },
+  { find: /^uppy-adaptive\/upload$/, replacement: path('packages/uppy-adaptive/src/upload.ts') },
+  { find: /^tus-reconcile-server$/, replacement: path('packages/tus-reconcile-server/src/index.ts') },
+  { find: /^reconcile-test-support\/(.*)$/, replacement: path('test/support/$1.ts') },
+  // package.json names what is built
+  { find: /^#platform$/, replacement: path('packages/uppy-adaptive/src/io/platform-node.ts') },
+]
+
+/** Two cores: more workers make tests slower, and those that measure time wrong. */
+const MAX_WORKERS = 2
+
+export default defineConfig({
+  test: {
+    pool: 'forks',
+    maxWorkers: MAX_WORKERS,
+    projects: [
+      {
+        resolve: { alias: SOURCES },
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['test/{conformance,e2e}/**', '**/{node_modules,dist}/**'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      {
+        resolve: { alias: SOURCES },
+        test: {
+          name: 'conformance',
+          include: ['test/conformance/**/*.test.ts'],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // what is built: browsers load it, and servers run it as processes of their own
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
+  },
+})
