@@ -107,7 +107,7 @@ export class Fleet {
   #observersRhythmMs(of: SessionRecord): number | undefined {
     const gaps = [...this.sessions.values()]
       .filter((other) => other !== of && other.lastProgressMs >= this.#silentSinceMs - 3 * other.rhythmMs)
-      .map((other) => other.rhythmMs)
+      .map((other) => other.nextWordMs)
     return gaps.length === 0 ? undefined : Math.min(...gaps)
   }
 

@@ -75,6 +75,11 @@ export class SessionRecord {
     return this.#gaps.expectedGapMs(0)
   }
 
+  /** How soon it should speak again: by its rhythm, or, before its first bytes, when its start is over. */
+  get nextWordMs(): number {
+    return this.#starting ? Math.max(this.rhythmMs, this.store.startFloorMs) : this.rhythmMs
+  }
+
   gapMs(nowMs: number): number {
     return nowMs - this.lastProgressMs
   }

@@ -55,7 +55,7 @@ export interface AdaptiveUploadOptions extends UploadOptions {
  */
 export class AdaptiveUpload extends UploadEngine {
   constructor(source: SourceInput, options: AdaptiveUploadOptions) {
-    const resolved = resolveOptions(options)
+    const resolved = resolveOptions(options, typeof location === 'undefined' ? undefined : location.href)
     super(createHost(source, options, resolved), resolved)
   }
 }
@@ -67,6 +67,7 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     clock: systemClock,
     randomness: systemRandomness,
     digester: createDigester(),
+    reportError: (error) => console.error(error),
     journal: chooseJournal(options.journal),
     openSource: async () => withFingerprint(await openSource(input), options.fingerprint),
     createPort: (endpoint, server) =>

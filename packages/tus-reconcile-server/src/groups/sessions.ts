@@ -63,7 +63,9 @@ export async function agreeOnSize(group: Group, size: number | undefined): Promi
   if (size === undefined || size === group.size) return
   if (group.size !== null) throw new Refusal('contradiction', `this file has ${group.size} bytes, not ${size}`)
   if (group.maxSize !== null && size > group.maxSize) {
-    throw new Refusal('too-large', `a file has at most ${group.maxSize} bytes here`)
+    throw new Refusal('too-large', `a file has at most ${group.maxSize} bytes here`, {
+      headers: { 'Upload-Limit': `max-size=${group.maxSize}` },
+    })
   }
   const beyond = [...group.sessions.values()].find(
     (session) => !session.ended && Math.max(session.end ?? 0, session.start + session.admitted) > size,

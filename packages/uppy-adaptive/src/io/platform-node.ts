@@ -91,14 +91,22 @@ class FileJournal implements JournalStorage {
   }
 
   async #read(): Promise<Record<string, string>> {
+    const text = await readFile(this.#path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return '{}'
+      throw new UploadError(
+        'bad-option',
+        `journal: ${this.#path} cannot be read (${error.message}): name a file that can`,
+        { cause: error },
+      )
+    })
     try {
-      const json: unknown = JSON.parse(await readFile(this.#path, 'utf8'))
+      const json: unknown = JSON.parse(text)
       if (typeof json !== 'object' || json === null) return {}
       return Object.fromEntries(
         Object.entries(json).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
       )
     } catch {
-      // no journal yet, or a damaged one: nothing is remembered, and it is written anew
+      // damaged: nothing of it can be trusted, and it is written anew
       return {}
     }
   }

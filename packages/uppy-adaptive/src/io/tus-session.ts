@@ -54,7 +54,9 @@ function append(endpoint: string, attempt: Attempt, url: string): Parameters<typ
 
 /** The same upload by another address of its store: the last segment of the URL names it. */
 function onRoute(url: string, endpoint: string): string {
-  return `${endpoint}/${url.slice(url.lastIndexOf('/') + 1)}`
+  const onEndpoint = new URL(endpoint)
+  onEndpoint.pathname = `${onEndpoint.pathname.replace(/\/$/, '')}/${new URL(url).pathname.split('/').at(-1) ?? ''}`
+  return onEndpoint.href
 }
 
 function readAnswer(answer: HttpAnswer, endpoint: string, attempt: Attempt): AttemptOutcome {

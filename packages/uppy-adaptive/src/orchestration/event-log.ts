@@ -116,11 +116,14 @@ const KEPT = 10_000
 /** The last events in a ring, and whoever listens. A listener that throws does not stop the upload. */
 export class EventLog {
   readonly #now: () => { at: number; elapsedMs: number }
+  readonly #onListenerError: (error: unknown) => void
   readonly #kept: LoggedEvent[] = []
   readonly #listeners = new Set<(event: LoggedEvent) => void>()
 
-  constructor(now: () => { at: number; elapsedMs: number }) {
+  /** @param onListenerError is told of a listener that threw: its bug stays visible and stays the listener's */
+  constructor(now: () => { at: number; elapsedMs: number }, onListenerError: (error: unknown) => void) {
     this.#now = now
+    this.#onListenerError = onListenerError
   }
 
   emit(event: UploadEvent): void {
@@ -131,10 +134,7 @@ export class EventLog {
       try {
         listener(logged)
       } catch (error) {
-        // rethrown where no upload is on the stack: the listener's bug stays visible and stays the listener's
-        queueMicrotask(() => {
-          throw error
-        })
+        this.#onListenerError(error)
       }
     }
   }

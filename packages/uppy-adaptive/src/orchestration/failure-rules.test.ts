@@ -21,7 +21,8 @@ test.each<Row>([
   ['aborted by us', { kind: 'aborted' }, {}, { kind: 'look' }],
   ['aborted by us, after failures', { kind: 'aborted' }, { fruitless: 9, hasAlternative: true }, { kind: 'look' }],
   ['409 with the offset', mismatch(7), {}, { kind: 'goOn' }],
-  ['409 at the planned end', mismatch(undefined, true), {}, { kind: 'goOn' }],
+  ['409 at the planned end', mismatch(7, true), {}, { kind: 'goOn' }],
+  ['409 at the planned end, without saying where that is', mismatch(undefined, true), {}, { kind: 'look' }],
   ['409 without an offset', mismatch(undefined), {}, { kind: 'look' }],
   [
     '409 without an offset, again',

@@ -46,8 +46,7 @@ export function decideNextStep(outcome: AttemptOutcome, context: RuleContext): N
       return { kind: 'look' }
     case 'mismatch':
       // 409: the offset is not what we thought, nothing changed; without an offset in the answer, ask
-      if (outcome.reachedEnd || (outcome.offset !== undefined && context.fruitless < MAX_MISMATCHES))
-        return { kind: 'goOn' }
+      if (outcome.offset !== undefined && context.fruitless < MAX_MISMATCHES) return { kind: 'goOn' }
       return retry(outcome.offset === undefined ? '409 without an offset' : '409 again and again', context)
     case 'over':
       return { kind: 'end', end: { kind: 'over', state: outcome.state } }
@@ -93,7 +92,7 @@ function giveToOthers(cause: string): NextStep {
   return { kind: 'end', end: { kind: 'failed', cause, code: 'network' } }
 }
 
-/** Exponential with full jitter, so that clients of a restarted server do not return together. */
+/** Exponential, jittered over its upper half, so that clients of a restarted server do not return together. */
 export function backoffMs(context: Pick<RuleContext, 'fruitless' | 'uniform'>): number {
   const longest = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** Math.min(context.fruitless, 10))
   return longest * (0.5 + context.uniform / 2)

@@ -66,10 +66,13 @@ export interface ResolvedOptions {
   readonly giveUpAfterMs: number
 }
 
-/** @throws UploadError `no-endpoint` or `bad-option` that quotes the value and says what it should be. */
-export function resolveOptions(options: UploadOptions): ResolvedOptions {
-  const endpoint = parseEndpoint(options.endpoint, 'endpoint')
-  const mirrors = parseMirrors(options.mirrors ?? [])
+/**
+ * @param base what relative URLs are relative to: a page's own address
+ * @throws UploadError `no-endpoint` or `bad-option` that quotes the value and says what it should be.
+ */
+export function resolveOptions(options: UploadOptions, base?: string): ResolvedOptions {
+  const endpoint = parseEndpoint(options.endpoint, { name: 'endpoint', base })
+  const mirrors = parseMirrors(options.mirrors ?? [], base)
   refuseDuplicates(endpoint, mirrors)
   return {
     endpoint,
@@ -83,7 +86,7 @@ export function resolveOptions(options: UploadOptions): ResolvedOptions {
   }
 }
 
-function parseMirrors(mirrors: unknown): MirrorOptions[] {
+function parseMirrors(mirrors: unknown, base: string | undefined): MirrorOptions[] {
   if (!Array.isArray(mirrors)) {
     throw new UploadError(
       'bad-option',
@@ -92,7 +95,7 @@ function parseMirrors(mirrors: unknown): MirrorOptions[] {
   }
   return mirrors.map((mirror: string | MirrorOptions | null) => {
     const given = typeof mirror === 'object' && mirror !== null ? mirror : { endpoint: mirror }
-    return { ...given, endpoint: parseEndpoint(given.endpoint, 'mirrors') }
+    return { ...given, endpoint: parseEndpoint(given.endpoint, { name: 'mirrors', base }) }
   })
 }
 
@@ -128,14 +131,13 @@ function numberIn(name: string, value: unknown, bounds: { min: number; max?: num
   throw new UploadError('bad-option', `${name} must be ${wanted}, not ${quote(value)}`)
 }
 
-function parseEndpoint(value: unknown, name: string): string {
+function parseEndpoint(value: unknown, { name, base }: { name: string; base: string | undefined }): string {
   if (name === 'endpoint' && (value === undefined || value === null || value === '')) {
     throw new UploadError(
       'no-endpoint',
       'no endpoint: set the option endpoint to the URL of your tus server, such as https://up.example.com/files',
     )
   }
-  const base = typeof location === 'undefined' ? undefined : location.href
   const url = typeof value === 'string' ? tryUrl(value, base) : null
   if (url && /^https?:$/.test(url.protocol)) return url.href.replace(/\/+$/, '')
   throw new UploadError(

@@ -4,7 +4,10 @@ import { EventLog } from './event-log.js'
 import { Progress } from './progress.js'
 
 function reported(totalBytes: number, reports: number[]): number[] {
-  const log = new EventLog(() => ({ at: 0, elapsedMs: 0 }))
+  const log = new EventLog(
+    () => ({ at: 0, elapsedMs: 0 }),
+    () => {},
+  )
   const progress = new Progress(log, totalBytes)
   for (const ackedBytes of reports) progress.report(ackedBytes)
   return log.events().flatMap((event) => {

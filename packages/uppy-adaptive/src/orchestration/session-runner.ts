@@ -1,4 +1,4 @@
-import type { PartitionHeader } from 'tus-reconcile-protocol'
+import type { PartitionHeader, UploadLimit } from 'tus-reconcile-protocol'
 import type { PlannedSession, SessionId } from '../partitioning/partition-plan.js'
 import type { NextStep, SessionEnd } from './failure-rules.js'
 import { decideNextStep } from './failure-rules.js'
@@ -9,6 +9,8 @@ import type { TransferContext } from './transfer-context.js'
 
 /** A PATCH carries at most this much, so that a lost one and the memory it holds stay bounded (DESIGN 5.3). */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
+/** A server that refuses bodies under this is not limiting bodies (guess: a tenth of the smallest default known, nginx's 1 MB). */
+const MIN_BODY_BYTES = 16 * 1024
 /** A look-up that is not answered in this time counts as cut; at least, and in retransmission time-outs. */
 const MIN_LOOK_MS = 2_000
 const LOOK_RTOS = 4
@@ -75,10 +77,24 @@ export class SessionRunner {
       if (step.kind === 'end') return step.end
       look = step.kind === 'look' || (step.kind === 'wait' && step.next === 'look')
       if (step.kind === 'wait') await pause(this.#context.clock, step.delayMs, this.#stop.signal)
-      if (step.kind === 'shrink')
-        this.#maxBodyBytes = step.limit.maxAppendSize ?? Math.max(1, Math.floor(this.#maxBodyBytes / 2))
+      if (step.kind === 'shrink' && !this.#shrink(step.limit)) {
+        return {
+          kind: 'failed',
+          cause: `413: not even ${this.#maxBodyBytes} bytes at once`,
+          code: 'refused',
+          status: 413,
+        }
+      }
     }
     return { kind: 'stopped' }
+  }
+
+  /** Smaller bodies from now on; false when they are as small as makes sense. */
+  #shrink(limit: UploadLimit): boolean {
+    const smaller = Math.min(limit.maxAppendSize ?? Math.floor(this.#maxBodyBytes / 2), this.#maxBodyBytes - 1)
+    if (smaller < MIN_BODY_BYTES) return false
+    this.#maxBodyBytes = smaller
+    return true
   }
 
   /** One request: the next bytes, or none when only the offset is asked for (a POST repeated without a body). */

@@ -72,7 +72,6 @@ export class SessionStarter {
     const range = { start: blockFloor(original.acked), end: original.end }
     const [rest] = subtractRanges([range], plan.verified)
     if (!rest) return
-    budget.spend(rangeLength(rest))
     const { risk, gapMs, because } = o.assessment
     const copy = this.#start({
       store: o.store,
@@ -83,6 +82,7 @@ export class SessionStarter {
       of: original.session,
     })
     if (!copy) return
+    budget.spend(rangeLength(rest))
     const from = this.#context.directory.serverOf(original.store)
     log.emit({
       type: 'copy',
@@ -187,6 +187,7 @@ export class SessionStarter {
   }
 
   #settleCopy(session: PlannedSession, won: boolean): void {
+    if (session.kind !== 'copy' && won) this.#context.budget.succeeded()
     if (session.kind === 'copy') this.#context.budget.settle({ won, unsentBytes: session.end - session.acked })
   }
 

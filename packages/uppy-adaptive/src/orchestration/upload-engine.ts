@@ -19,6 +19,8 @@ export interface UploadHost {
   readonly randomness: Randomness
   readonly digester: Digester
   readonly journal: JournalStorage | undefined
+  /** Shows an error that is not the upload's, such as a listener's. */
+  reportError(error: unknown): void
   openSource(): Promise<Source>
   createPort(endpoint: string, server: number): ServerPort
   /** Uploads to a server without our extension; resolves to the file's URL. */
@@ -56,7 +58,10 @@ export class UploadEngine {
     this.#host = host
     this.#options = options
     this.#client = host.randomness.id()
-    this.#log = new EventLog(() => ({ at: host.clock.epochMs(), elapsedMs: host.clock.now() - this.#startedMs }))
+    this.#log = new EventLog(
+      () => ({ at: host.clock.epochMs(), elapsedMs: host.clock.now() - this.#startedMs }),
+      (error) => host.reportError(error),
+    )
     this.#directory = new ServerDirectory(this.#log)
   }
 

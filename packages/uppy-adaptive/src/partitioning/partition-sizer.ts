@@ -62,7 +62,7 @@ function estimateWindowMs(input: SizerInput): number {
   const factor = windowFactor(input.priority)
   if (input.targetSeconds !== undefined) return input.targetSeconds * 1000 * factor
   // d: a request and its answer, and the server's finish, which the other half round trip stands for
-  const fixedCostMs = 1.5 * input.requestRttMs
+  const fixedCostMs = Math.max(1, 1.5 * input.requestRttMs)
   const window = Math.sqrt((2 * fixedCostMs * input.meanTimeBetweenFailuresMs) / Math.max(input.lostShare, 0.01))
   return Math.min(Math.max(window, MIN_WINDOW_MS), MAX_WINDOW_MS) * factor
 }

@@ -29,6 +29,11 @@ export class HedgeBudget {
     this.#spentBytes += bytes
   }
 
+  /** A session that is no copy has completed: the throttle recovers by every success. */
+  succeeded(): void {
+    this.#tokens = Math.min(MAX_TOKENS, this.#tokens + TOKEN_REFUND)
+  }
+
   /** A copy has ended: bytes that it was given and never sent come back. */
   settle(o: { won: boolean; unsentBytes: number }): void {
     this.#spentBytes = Math.max(0, this.#spentBytes - o.unsentBytes)
