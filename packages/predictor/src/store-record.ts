@@ -13,6 +13,8 @@ const START_ROUND_TRIPS = 4
 const UNKNOWN_START_MS = 600
 /** Guess: in a goodput sample no silence counts as more than this; an outage is not a rate. */
 const LONGEST_SAMPLE_MS = 1_000
+/** Guess: a store that answers may be asked again after this: each answer dates the silence of others. */
+const ANSWERED_PAUSE_MS = 300
 /** Guess: unanswered probes are spaced out, up to this. */
 const LONGEST_PROBE_PAUSE_MS = 8_000
 
@@ -87,7 +89,8 @@ export class StoreRecord {
   }
 
   get startFloorMs(): number {
-    const roundTripMs = this.requestRtt.smoothedMs
+    // the least seen lately: what queues behind our own bytes is in the learned starts already
+    const roundTripMs = this.requestRtt.minimumMs(this.lastHeardMs ?? this.silentSinceMs)
     return roundTripMs === undefined ? UNKNOWN_START_MS : Math.max(START_FLOOR_MS, START_ROUND_TRIPS * roundTripMs)
   }
 
@@ -120,9 +123,11 @@ export class StoreRecord {
     return this.lastHeardMs !== undefined && nowMs - this.lastHeardMs <= this.requestRtt.rtoMs
   }
 
-  /** True at most once per RTO, doubled for each probe lost in a row (RFC 6298 section 5.5), at most 8 s. */
+  /** True at most each 300 ms, or once per RTO, while probes are answered; else once per RTO, doubled for each probe lost in a row (RFC 6298 section 5.5), at most 8 s. */
   mayBeAsked(nowMs: number): boolean {
-    const pauseMs = Math.min(LONGEST_PROBE_PAUSE_MS, this.requestRtt.rtoMs * 2 ** Math.min(8, this.#lostInARow))
+    const lost = this.#lostInARow
+    const backOffMs = Math.min(LONGEST_PROBE_PAUSE_MS, this.requestRtt.rtoMs * 2 ** Math.min(8, lost))
+    const pauseMs = lost === 0 ? Math.min(ANSWERED_PAUSE_MS, backOffMs) : backOffMs
     if (nowMs - this.#askedMs < pauseMs) return false
     this.#askedMs = nowMs
     return true
