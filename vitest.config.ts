@@ -27,7 +27,12 @@ export default defineConfig({
         resolve: { alias: SOURCES },
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'examples/*/src/**/*.test.ts', 'test/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'examples/*/src/**/*.test.ts',
+            'examples/*/page/**/*.test.ts',
+            'test/**/*.test.ts',
+          ],
           exclude: ['test/{conformance,e2e}/**', '**/{node_modules,dist}/**'],
           testTimeout: 30_000,
           hookTimeout: 30_000,

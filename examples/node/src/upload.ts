@@ -11,9 +11,13 @@ const stop = new AbortController()
 process.once('SIGINT', () => stop.abort())
 
 try {
-  const upload = new AdaptiveUpload({ path }, { endpoint, mirrors, metadata: { filename: path }, journal: `${path}.upload.json` })
+  const upload = new AdaptiveUpload(
+    { path },
+    { endpoint, mirrors, metadata: { filename: path }, journal: `${path}.upload.json` },
+  )
   upload.on('event', (event) => {
-    if (event.type === 'progress') process.stderr.write(`\r${((100 * event.ackedBytes) / event.totalBytes).toFixed(1)} %`)
+    if (event.type === 'progress')
+      process.stderr.write(`\r${((100 * event.ackedBytes) / event.totalBytes).toFixed(1)} %`)
     if (event.type === 'warning') process.stderr.write(`\n${event.message}\n`)
     if (event.type === 'copy' || event.type === 'takeOver' || event.type === 'split') {
       process.stderr.write(`\n${event.type} on server ${event.server}: ${event.reason}\n`)

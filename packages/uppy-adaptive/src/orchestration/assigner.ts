@@ -18,8 +18,8 @@ const UNKNOWN_RTT_MS = 100
 const MAX_PER_STORE = 2
 /** A steal must bring the end at least this much nearer; anything less is noise between equal servers (guess). */
 const MIN_STEAL_GAIN_MS = 1_000
-/** Share of a failed partition's work that is lost: its rest moves, its acknowledged blocks stay (measured by issue: guess). */
-const LOST_SHARE = 0.25
+/** Share of a partition's time that its failure costs: until it is measured, all of it, a straggler's wait included (guess). */
+const LOST_SHARE = 1
 
 /** Gives unassigned bytes to stores that have room, and splits the slowest session for one that is idle. */
 export class Assigner {

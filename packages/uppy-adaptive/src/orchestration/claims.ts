@@ -9,6 +9,7 @@ import type { TransferContext } from './transfer-context.js'
 /** How far ahead of the sender blocks are hashed and claimed, bytes. */
 const LOOKAHEAD_BYTES = 4 * 1024 * 1024
 const CLAIM_INTERVAL_MS = 1_000
+const EARLY_CLAIM_MS = 50
 const MAX_LEAVES_PER_CLAIM = MAX_ENTRIES
 
 interface Claimant {
@@ -103,7 +104,9 @@ export class Claims {
       else {
         const { clock, directory, signal } = this.#context
         if (!(error instanceof OperationError)) directory.suspect(store, 'takes no claims', clock.now())
-        await pause(clock, CLAIM_INTERVAL_MS, signal)
+        // 404: the claim has overtaken the creation that opens the group there
+        const isEarly = error instanceof OperationError && error.status === 404
+        await pause(clock, isEarly ? EARLY_CLAIM_MS : CLAIM_INTERVAL_MS, signal)
       }
     } finally {
       this.#busy.delete(store)

@@ -15,6 +15,8 @@ import { nameSession } from './transfer-context.js'
 const SLOW_KEEPS_MS = 1_500
 /** A store that answers on another connection is believed after this much more silence on the first (guess). */
 const GRACE_MS = 500
+/** A new connection gets this long to bring its first bytes before the next remedy (guess: five usual starts). */
+const RECONNECT_GRACE_MS = 1_500
 const LINK_IS_GOOD = 0.5
 /** phi from which a session is a candidate for a remedy (METHODS, Stall suspicion). */
 const IN_DOUBT_PHI = 2
@@ -51,6 +53,8 @@ export class RiskWatch {
   }
 
   #treat(session: PlannedSession, assessment: RiskAssessment, nowMs: number): void {
+    const runner = this.#context.runners.get(session.session)
+    if (runner && nowMs - runner.reconnectedAtMs < RECONNECT_GRACE_MS) return
     const alternative = this.bestAlternative(session, this.#context.plan.missingOf(session))
     const remedy = decideRemedy(this.#describe(session, assessment, nowMs), this.#surroundings(alternative))
     if (remedy.kind !== 'none') this.#apply(remedy, { session, assessment, alternative, nowMs })
@@ -102,6 +106,7 @@ export class RiskWatch {
       hasCopy: plan.copiesOf(session.session).length > 0,
       hasOtherRoute: (store?.routes.length ?? 0) > 1 && (runners.get(session.session)?.freshTries ?? 0) === 0,
       answersElsewhere: heardMs !== undefined && heardMs > silentSinceMs + GRACE_MS,
+      storeIsSuspect: store?.state === 'suspect',
       freshTries: runners.get(session.session)?.freshTries ?? 0,
     }
   }
@@ -150,6 +155,7 @@ export class RiskWatch {
     if (!runner) return
     if (remedy.kind === 'otherRoute') directory.changeRoute(session.store)
     runner.freshTries += 1
+    runner.reconnectedAtMs = this.#context.clock.now()
     log.emit({
       type: 'reconnect',
       ...nameSession(this.#context, session),

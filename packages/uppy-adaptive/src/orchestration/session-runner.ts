@@ -22,6 +22,7 @@ export class SessionRunner {
   /** Bytes handed to the socket, absolute offset: ahead of what is acknowledged. */
   handedOver: number
   freshTries = 0
+  reconnectedAtMs: number = Number.NEGATIVE_INFINITY
   /** When it was begun or last acknowledged. */
   aliveAtMs: number
   readonly #context: TransferContext

@@ -17,6 +17,7 @@ const HEALTHY: SessionRisk = {
   hasCopy: false,
   hasOtherRoute: false,
   answersElsewhere: false,
+  storeIsSuspect: false,
   freshTries: 0,
 }
 /** Suspected to be dead, for a reason that is the server's. */

@@ -15,6 +15,8 @@ export interface SessionRisk {
   readonly hasOtherRoute: boolean
   /** The same store answered on a new connection well after this silence began. */
   readonly answersElsewhere: boolean
+  /** Its store is in suspicion already, by another of its sessions or by a request that failed. */
+  readonly storeIsSuspect: boolean
   /** Fresh connections already tried in this silence. */
   readonly freshTries: number
 }
@@ -45,6 +47,8 @@ const ABANDON_PHI = 3.5
 /** Suspicion is about the server when it is more likely than not (cost-optimal between equals). */
 const SERVER_CAUSED = 0.5
 const STRAGGLING = 0.5
+/** A session of a suspect store is silent after this: seven times the interval of its events (guess). */
+const SUSPECT_GAP_MS = 700
 /** A copy must be expected to save at least this much (guess: ten times a usual event interval). */
 const MIN_GAIN_MS = 500
 
@@ -61,6 +65,7 @@ export function decideRemedy(session: SessionRisk, around: HedgeSurroundings): R
 }
 
 function isSilent(session: SessionRisk): boolean {
+  if (session.storeIsSuspect) return session.gapMs >= SUSPECT_GAP_MS
   return session.phi >= CANDIDATE_PHI && session.server >= SERVER_CAUSED
 }
 
@@ -76,7 +81,7 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
   if (around.bestAlternativeMs === undefined) return NONE
   if (session.hasCopy) return NONE
   if (around.unassignedBytes > 0) return { kind: 'takeOver', reason: silence }
-  const refusal = refuseCopy(session, around, session.server)
+  const refusal = refuseCopy(session, around, session.storeIsSuspect ? 1 : session.server)
   if (refusal === undefined) return { kind: 'copy', reason: `${silence}, and nothing is unsent` }
   return session.phi >= ABANDON_PHI ? { kind: 'takeOver', reason: `${silence}; no copy: ${refusal}` } : NONE
 }

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest'
+import { planWorld } from './world-plan.js'
+
+const MBIT = 125_000
+
+describe('rates of the world', () => {
+  it('let a file take 20 s, within 20 to 100 Mbit/s', () => {
+    const rateOf = (sizeBytes: number) => planWorld({ sizeBytes, seed: 1, servers: 3 }).lastMileBytesPerSecond / MBIT
+    expect([1e6, 64e6, 125e6, 500e6].map(rateOf)).toEqual([20, 25.6, 50, 100])
+  })
+
+  it('let no path fill the last mile alone, and all of them together more than that', () => {
+    for (let seed = 0; seed < 100; seed++) {
+      const { paths, lastMileBytesPerSecond: lastMile } = planWorld({ sizeBytes: 64e6, seed, servers: 3 })
+      const shares = paths.map((path) => path.upBytesPerSecond / lastMile)
+      expect(shares.every((share) => share >= 0.499 && share <= 0.801)).toBe(true)
+      expect(paths.every(({ delayMs }) => delayMs >= 10 && delayMs <= 40)).toBe(true)
+    }
+  })
+
+  it('give a single server nearly the whole last mile', () => {
+    const { paths, lastMileBytesPerSecond } = planWorld({ sizeBytes: 64e6, seed: 3, servers: 1 })
+    expect(paths).toHaveLength(1)
+    expect(paths[0]?.upBytesPerSecond).toBeGreaterThanOrEqual(0.89 * lastMileBytesPerSecond)
+  })
+
+  it('are another world for another seed', () => {
+    const world = (seed: number) => planWorld({ sizeBytes: 64e6, seed, servers: 3 })
+    expect(world(1)).toEqual(world(1))
+    expect(world(1)).not.toEqual(world(2))
+  })
+})
