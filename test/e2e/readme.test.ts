@@ -53,7 +53,7 @@ async function runSnippet(code: string, o: { endpoint: string; after?: string })
 describe('the README is true', () => {
   it('its Uppy snippets make an Uppy with our uploader', async () => {
     const [first = '', withMirrors = ''] = await snippetsOf('README.md')
-    const then =
+    const after =
       "console.log(uppy.getPlugin('AdaptiveTus').opts.endpoint, uppy.getState().capabilities.resumableUploads)"
     expect(await runSnippet(first, { endpoint: 'http://127.0.0.1:9/files', after })).toBe(
       'http://127.0.0.1:9/files true\n',

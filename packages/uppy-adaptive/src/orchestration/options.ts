@@ -22,7 +22,7 @@ export interface PartitioningOptions {
   readonly minSize?: number
   /** Largest partition, bytes (default 64 MiB). */
   readonly maxSize?: number
-  /** How long a partition should take, seconds; by default it follows round trips and failures, 1 to 8. */
+  /** How long a partition should take, seconds; by default it follows round trips and failures, 1 to 4. */
   readonly targetSeconds?: number
 }
 

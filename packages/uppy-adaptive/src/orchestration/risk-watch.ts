@@ -18,6 +18,8 @@ const GRACE_MS = 500
 /** A new connection gets this long to bring its first bytes before the next remedy (guess: five usual starts). */
 const RECONNECT_GRACE_MS = 1_500
 const LINK_IS_GOOD = 0.5
+/** A copied session without an event for this long puts its store in suspicion: seven times their interval (guess). */
+const SILENT_MS = 700
 /** phi from which a session is a candidate for a remedy (METHODS, Stall suspicion). */
 const IN_DOUBT_PHI = 2
 
@@ -142,7 +144,7 @@ export class RiskWatch {
         this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
         return this.#starter.takeOver(session, { reason: remedy.reason, assessment })
       case 'copy':
-        if (assessment.phi >= IN_DOUBT_PHI) this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
+        if (assessment.gapMs >= SILENT_MS) this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
         if (o.alternative)
           this.#starter.copy(session, { store: o.alternative.store, reason: remedy.reason, assessment })
         return

@@ -6,13 +6,13 @@ import { DEFAULT_LIMITS } from './size-limits.js'
 
 const MIB = 1024 * 1024
 
-/** 4 MiB/s, 100 ms, a failure every 30 s that loses a quarter: W* = sqrt(2 · 0.15 · 30 / 0.25) = 6 s, 24 MiB. */
+/** 4 MiB/s, 100 ms, a failure every 30 s that loses all of it: W* = sqrt(2 · 0.15 · 30) = 3 s, 12 MiB. */
 const USUAL: SizerInput = {
   goodputBytesPerSecond: 4 * MIB,
   requestRttMs: 100,
   meanTimeBetweenFailuresMs: 30_000,
-  lostShare: 0.25,
-  previousBytes: 24 * MIB,
+  lostShare: 1,
+  previousBytes: 12 * MIB,
   unassignedBytes: 1024 * MIB,
   concurrency: 2,
   priority: 'normal',
@@ -78,16 +78,16 @@ test('nothing known: the first partition has the initial size, and a later one t
 
 test('the window is the one that Young and Daly name', () => {
   const { windowMs, sizeBytes, reason } = decide({})
-  expect(windowMs).toBeCloseTo(6_000)
-  expect(sizeBytes).toBe(24 * MIB)
+  expect(windowMs).toBeCloseTo(3_000)
+  expect(sizeBytes).toBe(12 * MIB)
   expect(reason).toBe('window')
 })
 
 test('size follows goodput, a step at a time', () => {
-  expect(decide({ goodputBytesPerSecond: 6 * MIB })).toMatchObject({ sizeBytes: 36 * MIB, reason: 'window' })
-  expect(decide({ goodputBytesPerSecond: 3 * MIB })).toMatchObject({ sizeBytes: 18 * MIB, reason: 'window' })
-  expect(decide({ goodputBytesPerSecond: 64 * MIB })).toMatchObject({ sizeBytes: 48 * MIB, reason: 'growth' })
-  expect(decide({ goodputBytesPerSecond: 1 })).toMatchObject({ sizeBytes: 12 * MIB, reason: 'shrink' })
+  expect(decide({ goodputBytesPerSecond: 6 * MIB })).toMatchObject({ sizeBytes: 18 * MIB, reason: 'window' })
+  expect(decide({ goodputBytesPerSecond: 3 * MIB })).toMatchObject({ sizeBytes: 9 * MIB, reason: 'window' })
+  expect(decide({ goodputBytesPerSecond: 64 * MIB })).toMatchObject({ sizeBytes: 24 * MIB, reason: 'growth' })
+  expect(decide({ goodputBytesPerSecond: 1 })).toMatchObject({ sizeBytes: 6 * MIB, reason: 'shrink' })
 })
 
 test('more goodput never makes a partition smaller', () => {
@@ -114,12 +114,12 @@ test('more frequent failures, or failures that lose more, make partitions shorte
 })
 
 test('longer round trips make partitions longer, since a request costs more', () => {
-  expect(decide({ requestRttMs: 25 }).windowMs).toBeCloseTo(3_000)
+  expect(decide({ requestRttMs: 25 }).windowMs).toBeCloseTo(1_500)
   expect(decide({ requestRttMs: 150 }).windowMs).toBeGreaterThan(decide({}).windowMs)
 })
 
-test('without a target, the window stays between 1 and 8 seconds at normal priority', () => {
-  expect(decide({ meanTimeBetweenFailuresMs: 1e12 }).windowMs).toBe(8_000)
+test('without a target, the window stays between 1 and 4 seconds at normal priority', () => {
+  expect(decide({ meanTimeBetweenFailuresMs: 1e12 }).windowMs).toBe(4_000)
   expect(decide({ meanTimeBetweenFailuresMs: 1 }).windowMs).toBe(1_000)
 })
 

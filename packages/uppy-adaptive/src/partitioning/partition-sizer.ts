@@ -30,9 +30,9 @@ export interface SizeDecision {
   readonly reason: 'initial' | 'window' | 'growth' | 'shrink' | 'endgame'
 }
 
-/** METHODS, Sizing: 2–8 s; the lower bound is 1 s here so that a file of twenty seconds still has room to react. */
+/** METHODS, Sizing: 2–8 s. Half of that, so that a file of twenty seconds still has room to react (guess). */
 const MIN_WINDOW_MS = 1_000
-const MAX_WINDOW_MS = 8_000
+const MAX_WINDOW_MS = 4_000
 /** At most doubled or halved from one partition to the next (METHODS, Sizing). */
 const MAX_STEP = 2
 /** Near the end a partition still takes at least this long, so that requests do not outnumber bytes (guess). */

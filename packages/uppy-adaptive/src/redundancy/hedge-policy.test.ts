@@ -53,8 +53,26 @@ test.each<Row>([
   ['a silence that is more likely the link', { ...SILENT, server: 0.49 }, ENDGAME, 'none'],
   ['a silence at the very thresholds', { ...SILENT, phi: 2, server: 0.5 }, MIDST, 'takeOver'],
   ['silent, and another route reaches the store', { ...SILENT, hasOtherRoute: true }, MIDST, 'otherRoute'],
-  ['silent, while its store answers elsewhere', { ...SILENT, answersElsewhere: true }, MIDST, 'freshConnection'],
-  ['silent still, after a fresh connection', { ...SILENT, answersElsewhere: true, freshTries: 1 }, MIDST, 'takeOver'],
+  [
+    'silent, while its store answers elsewhere',
+    { ...SILENT, phi: 4, answersElsewhere: true },
+    MIDST,
+    'freshConnection',
+  ],
+  ['silent not for long, while its store answers elsewhere', { ...SILENT, answersElsewhere: true }, MIDST, 'none'],
+  [
+    'silent as a slow one is, while its store answers elsewhere',
+    { ...SLOW, ...SILENT, straggle: 0.8, expectedRemainingMs: 20_000, answersElsewhere: true },
+    MIDST,
+    'split',
+  ],
+  ['one of a suspect store, silent for a moment', { ...HEALTHY, storeIsSuspect: true, gapMs: 800 }, MIDST, 'takeOver'],
+  [
+    'silent still, after a fresh connection',
+    { ...SILENT, phi: 4, answersElsewhere: true, freshTries: 1 },
+    MIDST,
+    'takeOver',
+  ],
   ['silent, with unsent bytes and another store', SILENT, MIDST, 'takeOver'],
   ['silent, and no other store is free', SILENT, { ...MIDST, bestAlternativeMs: undefined }, 'none'],
   ['silent, and no other store is free at the end', SILENT, { ...ENDGAME, bestAlternativeMs: undefined }, 'none'],
@@ -104,7 +122,7 @@ test.each(REFUSALS.filter(([why]) => why !== 'it would not pay'))(
 )
 
 test('the least drastic remedy comes first: other route, fresh connection, take-over, copy', () => {
-  const all = { ...SILENT, hasOtherRoute: true, answersElsewhere: true }
+  const all = { ...SILENT, phi: 4, hasOtherRoute: true, answersElsewhere: true }
   const order = [
     decideRemedy(all, MIDST),
     decideRemedy({ ...all, hasOtherRoute: false }, MIDST),
@@ -127,6 +145,7 @@ const anySession: fc.Arbitrary<SessionRisk> = fc.record({
   hasCopy: fc.boolean(),
   hasOtherRoute: fc.boolean(),
   answersElsewhere: fc.boolean(),
+  storeIsSuspect: fc.boolean(),
   freshTries: fc.nat({ max: 2 }),
 })
 const anySurroundings: fc.Arbitrary<HedgeSurroundings> = fc.record({

@@ -60,8 +60,7 @@ const MIN_GAIN_MS = 500
 export function decideRemedy(session: SessionRisk, around: HedgeSurroundings): Remedy {
   if (session.remainingBytes <= 0) return NONE
   if (isSilent(session)) return decideForSilent(session, around)
-  if (session.straggle >= STRAGGLING && !session.isCopy) return decideForSlow(session, around)
-  return NONE
+  return session.isCopy ? NONE : decideForSlow(session, around)
 }
 
 function isSilent(session: SessionRisk): boolean {
@@ -72,11 +71,11 @@ function isSilent(session: SessionRisk): boolean {
 function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remedy {
   const silence = `silent ${seconds(session.gapMs)} while others move`
   if (session.hasOtherRoute) return { kind: 'otherRoute', reason: `${silence}; another route reaches the same store` }
-  if (session.answersElsewhere && session.freshTries === 0) {
-    return {
-      kind: 'freshConnection',
-      reason: `silent ${seconds(session.gapMs)}, but the server answers on a new connection`,
-    }
+  if (session.answersElsewhere) {
+    // the path lives: what looks like silence may be a slow connection, which a new one would only delay
+    if (session.phi < ABANDON_PHI) return session.isCopy ? NONE : decideForSlow(session, around)
+    const reason = `silent ${seconds(session.gapMs)}, but the server answers on a new connection`
+    if (session.freshTries === 0) return { kind: 'freshConnection', reason }
   }
   if (around.bestAlternativeMs === undefined) return NONE
   if (session.hasCopy) return NONE
@@ -87,6 +86,7 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
 }
 
 function decideForSlow(session: SessionRisk, around: HedgeSurroundings): Remedy {
+  if (session.straggle < STRAGGLING) return NONE
   const { bestAlternativeMs: alternative } = around
   if (alternative === undefined || session.hasCopy) return NONE
   if (session.expectedRemainingMs < 2 * alternative) return NONE
