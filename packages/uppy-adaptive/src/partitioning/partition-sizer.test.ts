@@ -102,8 +102,8 @@ test('more goodput never makes a partition smaller', () => {
 })
 
 test('more frequent failures, or failures that lose more, make partitions shorter', () => {
-  expect(decide({ meanTimeBetweenFailuresMs: 7_500 }).windowMs).toBeCloseTo(3_000)
-  expect(decide({ lostShare: 1 }).windowMs).toBeCloseTo(3_000)
+  expect(decide({ meanTimeBetweenFailuresMs: 7_500 }).windowMs).toBeCloseTo(1_500)
+  expect(decide({ meanTimeBetweenFailuresMs: 15_000, lostShare: 0.5 }).windowMs).toBeCloseTo(3_000)
   fc.assert(
     fc.property(input, fc.double({ min: 0.01, max: 1, noNaN: true }), (given, share) => {
       const shorter = given.meanTimeBetweenFailuresMs * share
