@@ -1,6 +1,6 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
 import { subtractRanges, totalBytes } from 'tus-reconcile-protocol'
-import type { StoreId } from '../partitioning/partition-plan.js'
+import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
 import { decidePartitionSize } from '../partitioning/partition-sizer.js'
 import { priorityOfType } from '../partitioning/priority.js'
@@ -27,6 +27,8 @@ export class Assigner {
   readonly #starter: SessionStarter
   readonly #watch: RiskWatch
   readonly #previousBytes = new Map<StoreId, number>()
+  /** Each store's latest session as it was begun, while it is in flight. */
+  readonly #latest = new Map<StoreId, PlannedSession>()
 
   constructor(context: TransferContext, starter: SessionStarter, watch: RiskWatch) {
     this.#context = context
@@ -35,8 +37,18 @@ export class Assigner {
   }
 
   pass(): void {
+    this.#noteSplits()
     while (this.#assignNext());
     if (this.#context.plan.unassigned().length === 0) this.#stealForIdle()
+  }
+
+  /** A partition that was split was too large: the next one of its store starts from what it has become. */
+  #noteSplits(): void {
+    for (const [store, planned] of this.#latest) {
+      const session = this.#context.plan.session(planned.session)
+      if (!session) this.#latest.delete(store)
+      else if (session.end < planned.end) this.#previousBytes.set(store, session.end - session.start)
+    }
   }
 
   /** Begins one session; false when no free store may take any of the unassigned bytes. */
@@ -80,8 +92,14 @@ export class Assigner {
   #assign(store: RankedStore, gap: ByteRange): void {
     const size = this.#restrain(store.store, this.#size(store))
     const end = Math.min(gap.end, gap.start + size.sizeBytes)
+    const session = this.#starter.begin({
+      store: store.store,
+      range: { start: gap.start, end },
+      reason: size.reason,
+      size,
+    })
+    if (session) this.#latest.set(store.store, session)
     if (size.reason !== 'endgame') this.#previousBytes.set(store.store, size.sizeBytes)
-    this.#starter.begin({ store: store.store, range: { start: gap.start, end }, reason: size.reason, size })
   }
 
   #restrain(id: StoreId, size: SizeDecision): SizeDecision {

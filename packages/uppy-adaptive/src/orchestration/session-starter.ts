@@ -62,9 +62,9 @@ export class SessionStarter {
     return this.#context.plan.sessions().filter((session) => session.store === store).length
   }
 
-  begin(order: Omit<StartOrder, 'partition' | 'kind'>): void {
+  begin(order: Omit<StartOrder, 'partition' | 'kind'>): PlannedSession | undefined {
     const kind = coversRange(toRangeSet(this.#tookOver), order.range) ? 'takeOver' : 'first'
-    this.#start({ ...order, kind, partition: this.#context.plan.nextPartitionId() })
+    return this.#start({ ...order, kind, partition: this.#context.plan.nextPartitionId() })
   }
 
   copy(original: PlannedSession, o: { store: StoreId; reason: string; assessment: RiskAssessment }): void {

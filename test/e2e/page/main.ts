@@ -1,0 +1,45 @@
+import Uppy from '@uppy/core'
+import type { LoggedEvent } from 'uppy-adaptive'
+import AdaptiveTus from 'uppy-adaptive'
+
+/** What the test reads and does: the page itself is an ordinary user of the plugin. */
+interface Bench {
+  events: LoggedEvent[]
+  outcome: { url?: string; error?: string } | undefined
+  pauseAll(): void
+  resumeAll(): void
+  cancelAll(): void
+}
+declare global {
+  interface Window {
+    bench: Bench
+  }
+}
+
+const query = new URLSearchParams(location.search)
+const [endpoint = '', ...mirrors] = query.getAll('server')
+// a browser under a POSIX locale has a language that Uppy cannot sort by
+const uppy = new Uppy({ locale: { strings: {}, pluralize: (n: number) => (n === 1 ? 0 : 1) } })
+const bench: Bench = {
+  events: [],
+  outcome: undefined,
+  pauseAll: () => uppy.pauseAll(),
+  resumeAll: () => uppy.resumeAll(),
+  cancelAll: () => uppy.cancelAll(),
+}
+window.bench = bench
+uppy.use(AdaptiveTus, { endpoint, mirrors, onEvent: (_file, event) => bench.events.push(event) })
+uppy.on('upload-success', (_file, response) => {
+  bench.outcome = response.uploadURL ? { url: response.uploadURL } : { error: 'no URL' }
+})
+uppy.on('upload-error', (_file, error) => {
+  bench.outcome = { error: error.message }
+})
+
+document.querySelector('input')?.addEventListener('change', (change) => {
+  const input = change.target
+  const file = input instanceof HTMLInputElement ? input.files?.[0] : undefined
+  if (!file) return
+  uppy.addFile({ name: file.name, type: file.type, data: file, source: 'test' })
+  void uppy.upload()
+})
