@@ -205,3 +205,61 @@ test('a server with another store is refused', () => {
   const server = new Server({ path: '/files', datastore: new DataStore() })
   expect(() => reconcile(server)).toThrow(/RangeStore/)
 })
+
+test('a length that a chunked PATCH declares cannot exceed the largest file', async () => {
+  const store = await open({ tus: { maxSize: B } })
+  const client = new TestClient(store.endpoint, new TestFile(4 * B), store.storeId)
+  const session = client.session(0, 4 * B)
+  const unsized = client.header(session)['Upload-Partition']?.replace(/, (size|end)=\d+/g, '') ?? ''
+  expect((await client.post(session, undefined, { 'Upload-Partition': unsized })).status).toBe(201)
+  const body = new ReadableStream({
+    pull(controller) {
+      controller.enqueue(new Uint8Array(client.file.bytes.subarray(0, 4 * B)))
+      controller.close()
+    },
+  })
+  const answer = await client.send(session.url, {
+    method: 'PATCH',
+    headers: {
+      'Tus-Resumable': '1.0.0',
+      'Upload-Offset': '0',
+      'Upload-Length': String(4 * B),
+      'Content-Type': 'application/offset+octet-stream',
+    },
+    body,
+    // fetch wants to be told that the answer may come before the body's end
+    ...{ duplex: 'half' },
+  })
+  expect([answer.status, answer.headers.get('upload-limit')]).toEqual([413, `max-size=${B}`])
+  expect((await client.head(session)).headers.get('upload-offset')).toBe('0')
+})
+
+test('a refused PATCH changes nothing, not even the length that it declared', async () => {
+  const store = await open()
+  const client = new TestClient(store.endpoint, new TestFile(4 * B), store.storeId)
+  const session = client.session(0, 4 * B)
+  const open_ =
+    client
+      .header(session)
+      ['Upload-Partition']?.replace(/, end=\d+/, '')
+      .replace('attempt=0', 'attempt=5') ?? ''
+  await client.post(session, undefined, { 'Upload-Partition': open_ })
+  const late = await client.patch(session, 0, client.file.bytes.subarray(0, B), { 'Upload-Length': String(B) })
+  expect(late.status).toBe(409)
+  const offGrid = await client.patch(session, 0, client.file.bytes.subarray(0, 777), {
+    'Upload-Length': '777',
+    'Upload-Partition': open_,
+  })
+  expect(offGrid.status).toBe(400)
+  expect((await client.head(session, { 'Tus-Resumable': '1.0.0' })).headers.get('upload-defer-length')).toBe('1')
+})
+
+test('a creation that says nothing of its length opens no group', async () => {
+  const store = await open()
+  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  const session = client.session(0, B)
+  const headers = { ...client.header(session), 'Upload-Metadata': 'filename YQ==' }
+  expect((await client.send(store.endpoint, { method: 'POST', headers })).status).toBe(400)
+  const status = await client.operate({ op: 'status', group: client.file.group, home: store.storeId })
+  expect(status.status).toBe(404)
+})

@@ -115,7 +115,8 @@ export class Group {
 
   /** Where the session takes no more bytes: its planned end, or the file's, or the largest file's. */
   limitOf(session: Session): number {
-    return session.end ?? this.size ?? this.maxSize ?? Number.MAX_SAFE_INTEGER
+    const most = this.size ?? this.maxSize ?? Number.MAX_SAFE_INTEGER
+    return Math.min(session.end ?? most, most)
   }
 
   isFull(session: Session): boolean {

@@ -26,7 +26,7 @@ export async function openSession(
       }
       return { session: known, created: false }
     }
-    if (group.state === 'committing') throw new Refusal('committing', 'the file is being committed')
+    refuseCommitting(group)
     refuseTooMany(group)
     const session = new Session({ ...header, id: header.session, end: endOf(group, header, length) })
     group.sessions.set(session.id, session)
@@ -47,15 +47,40 @@ function endOf(group: Group, header: PartitionHeader, length: number | undefined
     throw new Refusal('contradiction', `Upload-Length ${length} from ${header.start} on does not end at ${header.end}`)
   }
   if (header.start > most || (end ?? 0) > most) {
-    throw new Refusal('too-large', `the range ends beyond the file's ${most} bytes`)
+    throw tooLarge(`the range ends beyond the file's ${most} bytes`, most)
   }
-  if (end !== undefined && end % BLOCK_SIZE !== 0 && group.size !== null && end !== group.size) {
-    throw new Refusal(
-      'bad-request',
-      `a partition ends on a multiple of ${BLOCK_SIZE} or at the file's end, not at ${end}`,
-    )
-  }
+  refuseOffGrid(group, end)
   return end ?? null
+}
+
+/** In the queue. A deferred length that is declared now; the same again is no error. */
+function declareEnd(group: Group, session: Session, length: number): void {
+  const end = session.start + length
+  const most = group.size ?? group.maxSize ?? Number.MAX_SAFE_INTEGER
+  if (session.end !== null && session.end !== end) {
+    throw new Refusal('contradiction', `this session ends at ${session.end}, not at ${end}`)
+  }
+  if (length < session.admitted) throw new Refusal('contradiction', `${session.admitted} bytes have arrived already`)
+  if (end > most) throw tooLarge(`the range ends beyond the file's ${most} bytes`, most)
+  refuseOffGrid(group, end)
+  session.end = end
+}
+
+function refuseOffGrid(group: Group, end: number | undefined): void {
+  if (end === undefined || end % BLOCK_SIZE === 0 || group.size === null || end === group.size) return
+  throw new Refusal(
+    'bad-request',
+    `a partition ends on a multiple of ${BLOCK_SIZE} or at the file's end, not at ${end}`,
+  )
+}
+
+function tooLarge(message: string, mostBytes: number): Refusal {
+  return new Refusal('too-large', message, { headers: { 'Upload-Limit': `max-size=${mostBytes}` } })
+}
+
+function refuseCommitting(group: Group): void {
+  if (group.state !== 'committing') return
+  throw new Refusal('committing', 'the file is being committed', { headers: { 'Retry-After': '1' } })
 }
 
 /** In the queue. The first size that is named binds all sessions and the commit. */
@@ -63,9 +88,7 @@ export async function agreeOnSize(group: Group, size: number | undefined): Promi
   if (size === undefined || size === group.size) return
   if (group.size !== null) throw new Refusal('contradiction', `this file has ${group.size} bytes, not ${size}`)
   if (group.maxSize !== null && size > group.maxSize) {
-    throw new Refusal('too-large', `a file has at most ${group.maxSize} bytes here`, {
-      headers: { 'Upload-Limit': `max-size=${group.maxSize}` },
-    })
+    throw tooLarge(`a file has at most ${group.maxSize} bytes here`, group.maxSize)
   }
   const beyond = [...group.sessions.values()].find(
     (session) => !session.ended && Math.max(session.end ?? 0, session.start + session.admitted) > size,
@@ -78,16 +101,22 @@ export async function agreeOnSize(group: Group, size: number | undefined): Promi
 export function beginWrite(
   group: Group,
   session: Session,
-  request: { readonly attempt: number | undefined; readonly offset: number },
+  request: {
+    readonly attempt: number | undefined
+    readonly offset: number
+    /** The session's whole length, when this request declares it. */
+    readonly length?: number | undefined
+  },
 ): Promise<RunningWrite> {
   return takeTurn(group, session, {
     attempt: request.attempt,
     begin: () => {
       refuseEndedSession(group, session)
-      if (group.state === 'committing') throw new Refusal('committing', 'the file is being committed')
+      refuseCommitting(group)
       if (request.offset !== session.offset) {
         throw new Refusal('bad-offset', `this session stands at ${session.offset}, not at ${request.offset}`)
       }
+      if (request.length !== undefined) declareEnd(group, session, request.length)
       const running = new RunningWrite()
       session.running = running
       return running
@@ -186,7 +215,8 @@ export async function acknowledgedOffset(group: Group, session: Session): Promis
 
 export function refuseEnded(group: Group): void {
   if (!group.hasEnded) return
-  const headers = { 'Reconcile-State': group.state, ...(group.url ? { 'Reconcile-Upload': group.url } : {}) }
+  const url = group.state === 'committed' ? group.url : null
+  const headers = { 'Reconcile-State': group.state, ...(url ? { 'Reconcile-Upload': url } : {}) }
   throw new Refusal('group-ended', `this upload is ${group.state}`, { headers })
 }
 

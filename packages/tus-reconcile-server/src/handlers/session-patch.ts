@@ -35,10 +35,12 @@ export async function patchSession(
     const offset = numberHeader(req, 'upload-offset')
     if (offset === undefined) throw new Refusal('bad-request', 'Upload-Offset is missing')
     const length = announcedLength(req)
-    const declared = numberHeader(req, 'upload-length')
-    if (declared !== undefined) await group.queue.run(() => declareLength(session, declared))
     refuseBeyond(group, session, offset + (length ?? 0))
-    const running = await beginWrite(group, session, { attempt: header?.attempt, offset })
+    const running = await beginWrite(group, session, {
+      attempt: header?.attempt,
+      offset,
+      length: numberHeader(req, 'upload-length'),
+    })
     const outcome = await receiveBody({ group, session, running, body, length })
     const stands = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 204, sessionHeaders(site, req, { ...target, offset: stands }))
@@ -47,21 +49,12 @@ export async function patchSession(
   }
 }
 
-/** A deferred length that is declared now; the same again is no error. */
-function declareLength(session: Session, length: number): void {
-  if (session.ended) return
-  const end = session.start + length
-  if (session.end !== null && session.end !== end) {
-    throw new Refusal('contradiction', `this session ends at ${session.end}, not at ${end}`)
-  }
-  if (length < session.admitted) throw new Refusal('contradiction', `${session.admitted} bytes have arrived already`)
-  session.end = end
-}
-
 /** Bytes beyond the file's end are refused before they are read; beyond the planned end they are cut off there. */
 function refuseBeyond(group: Group, session: Session, upTo: number): void {
   const most = group.size ?? group.maxSize
   if (most === null || session.start + upTo <= most) return
   if (session.end !== null && session.end < most) return
-  throw new Refusal('too-large', `the body goes beyond the file's ${most} bytes`)
+  throw new Refusal('too-large', `the body goes beyond the file's ${most} bytes`, {
+    headers: { 'Upload-Limit': `max-size=${most}` },
+  })
 }

@@ -24,8 +24,9 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
     const header = readPartitionHeader(req)
     if (!header) throw new Refusal('bad-request', 'Upload-Partition is missing')
     checkBodyType(req)
+    const length = readLength(exchange)
     const group = await openGroup(site, req, header)
-    const opened = await openSession(group, header, readLength(exchange))
+    const opened = await openSession(group, header, length)
     const target = { group, session: opened.session, header }
     at = target
     if (!opened.created) return await answerRepeat(site, exchange, target)

@@ -76,7 +76,7 @@ export function sessionHeaders(
   return {
     Location: site.server.handlers.POST.generateUrl(req, `${group.id}.${session.id}`),
     'Upload-Offset': at.offset,
-    [HEADER.upload]: group.url ?? undefined,
+    [HEADER.upload]: group.hasEnded && group.state !== 'committed' ? undefined : (group.url ?? undefined),
     [HEADER.state]: session.ended ?? (group.hasEnded ? group.state : completed ? 'completed' : 'inProgress'),
     'Upload-Expires': group.hasEnded ? undefined : new Date(group.touchedAt + site.expireMs).toUTCString(),
   }
