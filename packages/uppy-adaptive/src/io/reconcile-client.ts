@@ -1,6 +1,7 @@
 import { createParser } from 'eventsource-parser'
 import type { GroupOperationRequest, OperationAnswers, ServerEvent } from 'tus-reconcile-protocol'
 import {
+  BLOCK_SIZE,
   formatMessage,
   HEADER,
   OPERATION_CONTENT_TYPE,
@@ -40,7 +41,9 @@ export class ReconcileClient implements ServerPort {
       )
     }
     const extensions = (answer.header('Tus-Extension') ?? '').split(',').map((name) => name.trim())
-    const isReconcile = extensions.includes(RECONCILE_EXTENSION)
+    // digests are of blocks: a server with other blocks is a plain one to us
+    const blockSize = Number(answer.header(HEADER.blockSize) ?? BLOCK_SIZE)
+    const isReconcile = extensions.includes(RECONCILE_EXTENSION) && blockSize === BLOCK_SIZE
     return {
       kind: isReconcile ? 'reconcile' : 'tus',
       storeId: answer.header(HEADER.storeId),
