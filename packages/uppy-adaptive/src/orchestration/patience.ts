@@ -1,7 +1,7 @@
 import type { Claims } from './claims.js'
 import type { Operations } from './operations.js'
 import type { Reconciliation } from './reconciliation.js'
-import type { SessionStarter } from './session-starter.js'
+import type { SessionOutcomes } from './session-outcomes.js'
 import type { TransferContext } from './transfer-context.js'
 import { UploadError } from './upload-error.js'
 
@@ -14,19 +14,19 @@ export class Patience {
   readonly #claims: Claims
   readonly #operations: Operations
   readonly #reconciliation: Reconciliation
-  readonly #starter: SessionStarter
+  readonly #outcomes: SessionOutcomes
   #lastProgressMs: number
   #idleSinceMs: number | undefined
 
   constructor(
     context: TransferContext,
-    parts: { claims: Claims; operations: Operations; reconciliation: Reconciliation; starter: SessionStarter },
+    parts: { claims: Claims; operations: Operations; reconciliation: Reconciliation; outcomes: SessionOutcomes },
   ) {
     this.#context = context
     this.#claims = parts.claims
     this.#operations = parts.operations
     this.#reconciliation = parts.reconciliation
-    this.#starter = parts.starter
+    this.#outcomes = parts.outcomes
     this.#lastProgressMs = context.clock.now()
   }
 
@@ -52,7 +52,7 @@ export class Patience {
     const { directory, plan, log } = this.#context
     for (const store of directory.stores()) {
       if (store.state === 'ready') continue
-      this.#starter.giveUpSent(store.id)
+      this.#outcomes.giveUpSent(store.id)
       if (plan.heldUnverified(store.id).length === 0) continue
       const ranges = plan.forget(store.id)
       this.#claims.forgetStore(store.id)

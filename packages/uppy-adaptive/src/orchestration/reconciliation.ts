@@ -2,7 +2,7 @@ import type { ClaimAnswer, RangeSet, ServerEvent } from 'tus-reconcile-protocol'
 import { addRanges } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import type { Operations } from './operations.js'
-import type { SessionStarter } from './session-starter.js'
+import type { SessionOutcomes } from './session-outcomes.js'
 import type { TransferContext } from './transfer-context.js'
 import { UploadError } from './upload-error.js'
 
@@ -12,12 +12,12 @@ const MAX_BAD = 3
 /** Takes what servers say of blocks and sessions, from whichever answer or event it comes first, into the plan. */
 export class Reconciliation {
   readonly #context: TransferContext
-  readonly #starter: SessionStarter
+  readonly #outcomes: SessionOutcomes
   readonly #badCounts = new Map<number, number>()
 
-  constructor(context: TransferContext, starter: SessionStarter) {
+  constructor(context: TransferContext, outcomes: SessionOutcomes) {
     this.#context = context
-    this.#starter = starter
+    this.#outcomes = outcomes
   }
 
   onClaimAnswer(store: StoreId, answer: ClaimAnswer): void {
@@ -28,8 +28,8 @@ export class Reconciliation {
     }
     this.verify(answer.verified, 'claim')
     this.#discard(answer.bad, store)
-    for (const session of answer.superseded) this.#starter.supersede(session, { via: 'server', by: null })
-    this.#starter.completeVerified()
+    for (const session of answer.superseded) this.#outcomes.supersede(session, { via: 'server', by: null })
+    this.#outcomes.completeVerified()
   }
 
   onEvent(store: StoreId, event: ServerEvent): void {
@@ -41,7 +41,7 @@ export class Reconciliation {
     } else if (event.type === 'verified') this.verify(event.ranges, 'event')
     else if (event.type === 'pulled' && store === this.#context.homeId) this.#noteAtHome(event.ranges)
     else if (event.type === 'bad') this.#discard(event.ranges, store)
-    else if (event.type === 'superseded') this.#starter.supersede(event.session, { via: 'server', by: null })
+    else if (event.type === 'superseded') this.#outcomes.supersede(event.session, { via: 'server', by: null })
   }
 
   /** Everything is sent and yet not verified: an event was lost, so ask. */

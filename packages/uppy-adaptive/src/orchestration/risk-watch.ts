@@ -7,6 +7,7 @@ import { decideRemedy } from '../redundancy/hedge-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
 import { rankStores } from '../redundancy/mirror-choice.js'
 import type { Store } from './server-directory.js'
+import type { SessionOutcomes } from './session-outcomes.js'
 import type { SessionStarter } from './session-starter.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
@@ -27,11 +28,13 @@ const IN_DOUBT_PHI = 2
 export class RiskWatch {
   readonly #context: TransferContext
   readonly #starter: SessionStarter
+  readonly #outcomes: SessionOutcomes
   readonly #assessments = new Map<string, RiskAssessment>()
 
-  constructor(context: TransferContext, starter: SessionStarter) {
+  constructor(context: TransferContext, parts: { starter: SessionStarter; outcomes: SessionOutcomes }) {
     this.#context = context
-    this.#starter = starter
+    this.#starter = parts.starter
+    this.#outcomes = parts.outcomes
   }
 
   /** The last assessment of a session in flight. */
@@ -142,7 +145,7 @@ export class RiskWatch {
       }
       case 'takeOver':
         this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
-        return this.#starter.takeOver(session, { reason: remedy.reason, assessment })
+        return this.#outcomes.takeOver(session, { reason: remedy.reason, assessment })
       case 'copy':
         if (assessment.gapMs >= SILENT_MS) this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
         if (o.alternative)

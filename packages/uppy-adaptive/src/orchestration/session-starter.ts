@@ -1,17 +1,16 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
-import { addRanges, blockFloor, coversRange, rangeLength, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import { blockFloor, rangeLength, subtractRanges } from 'tus-reconcile-protocol'
 import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, SessionId, SessionKind, StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
 import type { Claims } from './claims.js'
-import type { SessionEnd } from './failure-rules.js'
 import type { Operations } from './operations.js'
 import type { Store } from './server-directory.js'
+import type { SessionOutcomes } from './session-outcomes.js'
 import { SessionRunner } from './session-runner.js'
 import type { Terminations } from './terminations.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
-import { toError, UploadError } from './upload-error.js'
 
 interface StartOrder {
   readonly store: StoreId
@@ -25,23 +24,24 @@ interface StartOrder {
 
 /** A session with less than this left to send no longer keeps its store from beginning another: requests overlap. */
 const DRAIN_MS = 150
-/** An answer that is later than this after the bytes were verified is not waited for. */
-const ANSWER_PATIENCE_MS = 2_000
 
-/** Begins, splits, moves, copies and ends sessions: every change of the plan that is a decision goes through here. */
+/** Begins, copies and splits sessions: every new range in the plan goes through here. */
 export class SessionStarter {
   readonly #context: TransferContext
   readonly #claims: Claims
   readonly #operations: Operations
   readonly #terminations: Terminations
-  readonly #tookOver: ByteRange[] = []
-  readonly #running = new Map<SessionRunner, Promise<void>>()
+  readonly #outcomes: SessionOutcomes
 
-  constructor(context: TransferContext, parts: { claims: Claims; operations: Operations; terminations: Terminations }) {
+  constructor(
+    context: TransferContext,
+    parts: { claims: Claims; operations: Operations; terminations: Terminations; outcomes: SessionOutcomes },
+  ) {
     this.#context = context
     this.#claims = parts.claims
     this.#operations = parts.operations
     this.#terminations = parts.terminations
+    this.#outcomes = parts.outcomes
   }
 
   /** Whether the store may begin a session now. */
@@ -63,7 +63,7 @@ export class SessionStarter {
   }
 
   begin(order: Omit<StartOrder, 'partition' | 'kind'>): PlannedSession | undefined {
-    const kind = coversRange(toRangeSet(this.#tookOver), order.range) ? 'takeOver' : 'first'
+    const kind = this.#outcomes.wasTakenOver(order.range) ? 'takeOver' : 'first'
     return this.#start({ ...order, kind, partition: this.#context.plan.nextPartitionId() })
   }
 
@@ -107,90 +107,6 @@ export class SessionStarter {
     this.#context.wake()
   }
 
-  /** Ends a session in doubt; its unacknowledged rest is taken over by whichever store takes it next. */
-  takeOver(victim: PlannedSession, o: { reason: string; assessment: RiskAssessment }): void {
-    const { log } = this.#context
-    const { risk, gapMs } = o.assessment
-    const range = { start: blockFloor(victim.acked), end: victim.end }
-    log.emit({ type: 'takeOver', ...nameSession(this.#context, victim), range, reason: o.reason, risk, gapMs })
-    this.#tookOver.push(range)
-    this.#close(victim.session, 'takenOver')
-    this.#context.statuses.setStatus(victim.session, 'failed')
-    this.#terminations.drop({ session: victim.session, store: victim.store, reason: 'taken over' })
-  }
-
-  /** Another copy has won: nothing of this session is needed any more. */
-  supersede(id: SessionId, o: { via: 'client' | 'server'; by: SessionId | null }): void {
-    const { plan, log, statuses } = this.#context
-    const session = plan.session(id)
-    if (!session) return
-    statuses.setStatus(id, 'superseded')
-    log.emit({ type: 'superseded', ...nameSession(this.#context, session), ...o })
-    this.#settleCopy(session, false)
-    this.#close(id, 'superseded')
-    if (o.via === 'client') this.#terminations.drop({ session: id, store: session.store, reason: 'superseded' })
-  }
-
-  /** Ends the sessions whose ranges are verified, and with each the others of its partition. */
-  completeVerified(): void {
-    const { plan, statuses, leaves } = this.#context
-    for (const { session: id } of plan.sessions()) {
-      const session = plan.session(id)
-      if (!session || plan.missingOf(session) > 0) continue
-      this.#creditWinner(session)
-      const credited = plan.session(id)
-      if (!credited) continue
-      // what it has not sent yet is verified elsewhere; what it has sent stays on its store
-      if (credited.acked < credited.end) this.supersede(id, { via: 'client', by: null })
-      else if (plan.isCovered(credited)) {
-        this.#complete(credited)
-        statuses.markCompleted(id, leaves.known(credited).at(-1) ?? '')
-      }
-    }
-  }
-
-  /**
-   * The blocks are verified, and no session of the partition is known to have sent them all: the news of an offset is
-   * still on its way. It is the offset of the session that was alive last.
-   */
-  #creditWinner(session: PlannedSession): void {
-    const { plan, runners } = this.#context
-    const rivals = plan.sessions().filter((other) => other.partition === session.partition)
-    if (rivals.some((rival) => rival.acked >= rival.end)) return
-    const alive = rivals.filter((rival) => plan.isCovered(rival))
-    const winner = alive.sort(
-      (a, b) => (runners.get(b.session)?.aliveAtMs ?? 0) - (runners.get(a.session)?.aliveAtMs ?? 0),
-    )[0]
-    if (winner) this.#context.acknowledge(winner.session, winner.end)
-  }
-
-  /** Bytes that were sent to a store that does not answer any more: nobody's again. */
-  giveUpSent(store: StoreId): void {
-    for (const session of this.#context.plan.sessions()) {
-      if (session.store === store && session.acked >= session.end) this.#lose(session, 'its server does not answer')
-    }
-  }
-
-  /** Stops every session; what their stores hold stays. Settles when all requests have ended. */
-  async stopAll(): Promise<void> {
-    for (const runner of this.#running.keys()) runner.stop()
-    await Promise.all(this.#running.values())
-  }
-
-  #complete(session: PlannedSession): void {
-    const { log } = this.#context
-    const { start, end, kind } = session
-    log.emit({ type: 'completed', ...nameSession(this.#context, session), start, end, kind })
-    if (session.store === this.#context.homeId) this.#context.atHome = addRanges(this.#context.atHome, { start, end })
-    this.#settleCopy(session, true)
-    this.#close(session.session, 'completed')
-  }
-
-  #settleCopy(session: PlannedSession, won: boolean): void {
-    if (session.kind !== 'copy' && won) this.#context.budget.succeeded()
-    if (session.kind === 'copy') this.#context.budget.settle({ won, unsentBytes: session.end - session.acked })
-  }
-
   #start(order: StartOrder): PlannedSession | undefined {
     const { plan, model, clock, log, statuses, randomness, directory, runners } = this.#context
     const store = directory.get(order.store)
@@ -223,96 +139,8 @@ export class SessionStarter {
     })
     const runner = new SessionRunner(this.#context, session, store)
     runners.set(session.session, runner)
-    this.#follow(runner)
+    this.#outcomes.follow(runner)
     return session
-  }
-
-  #follow(runner: SessionRunner): void {
-    const running = runner
-      .run()
-      .then((end) => this.#ended(runner, end))
-      .catch((error: unknown) => this.#context.fail(toError(error)))
-      .finally(() => {
-        this.#running.delete(runner)
-        this.#context.wake()
-      })
-    this.#running.set(runner, running)
-  }
-
-  #ended(runner: SessionRunner, end: SessionEnd): void {
-    const session = this.#context.plan.session(runner.id)
-    if (!session || end.kind === 'stopped') return
-    switch (end.kind) {
-      case 'sent':
-        // it stays planned until its blocks are verified, so that nobody sends them again meanwhile
-        return this.#claims.hurry(session.store)
-      case 'over':
-        if (end.state === 'superseded') return this.supersede(session.session, { via: 'server', by: null })
-        return this.#lose(session, `the server says that it is ${end.state}`)
-      case 'failed':
-        if (end.code === 'network') this.#context.directory.suspect(session.store, end.cause, this.#context.clock.now())
-        else this.#exclude(session, end)
-        return this.#lose(session, end.cause)
-    }
-  }
-
-  #exclude(session: PlannedSession, end: Extract<SessionEnd, { kind: 'failed' }>): void {
-    const { directory, homeId } = this.#context
-    const endpoint = directory.get(session.store)?.route.endpoint ?? session.store
-    const full = end.code === 'full'
-    if (session.store !== homeId) {
-      directory.exclude(
-        session.store,
-        full ? 'server-full' : 'mirror-refused',
-        `${endpoint} answered ${end.cause}: going on without it`,
-      )
-      return
-    }
-    const status = end.status === undefined ? {} : { status: end.status }
-    this.#context.fail(
-      full
-        ? new UploadError(
-            'server-full',
-            `${endpoint} has no room for this file (507): free space there and upload it again`,
-            status,
-          )
-        : new UploadError(
-            end.status === 413 ? 'too-large' : 'refused',
-            `${endpoint} refused the upload (${end.cause})`,
-            status,
-          ),
-    )
-  }
-
-  #lose(session: PlannedSession, cause: string): void {
-    const { log, statuses } = this.#context
-    log.emit({ type: 'failed', ...nameSession(this.#context, session), cause })
-    statuses.setStatus(session.session, 'failed')
-    this.#settleCopy(session, false)
-    this.#tookOver.push({ start: blockFloor(session.acked), end: session.end })
-    this.#close(session.session, 'failed')
-    this.#terminations.drop({ session: session.session, store: session.store, reason: 'failed' })
-  }
-
-  #close(id: SessionId, outcome: 'completed' | 'failed' | 'superseded' | 'takenOver'): void {
-    const { plan, model, clock, runners } = this.#context
-    const session = plan.session(id)
-    if (!session) return
-    model.sessionEnded({ nowMs: clock.now(), session: id, outcome })
-    const ended = plan.end(id)
-    if (ended) this.#claims.end(id, ended.acked === plan.sizeBytes ? ended.acked : blockFloor(ended.acked))
-    const runner = runners.get(id)
-    runners.delete(id)
-    if (runner) this.#release(runner, session.end, outcome)
-    this.#claims.hurry(session.store)
-    this.#context.wake()
-  }
-
-  /** A completed session's answer is on its way: waiting for it keeps the connection for the next one. */
-  #release(runner: SessionRunner, end: number, outcome: string): void {
-    if (outcome !== 'completed' || !runner.endsBy(end)) return runner.stop()
-    const cancel = this.#context.clock.after(ANSWER_PATIENCE_MS, () => runner.stop())
-    void this.#running.get(runner)?.finally(cancel)
   }
 
   async #plan(victim: PlannedSession, end: number): Promise<void> {

@@ -2,11 +2,13 @@ import { EMPTY_RANGES, totalBytes } from 'tus-reconcile-protocol'
 import type { RiskModel } from 'upload-predictor'
 import { PartitionPlan } from '../partitioning/partition-plan.js'
 import { HedgeBudget } from '../redundancy/hedge-budget.js'
+import { Alarm } from './alarm.js'
 import { Assigner } from './assigner.js'
 import { BlockLeaves } from './block-leaves.js'
 import { Claims } from './claims.js'
 import type { CommitOutcome } from './commit.js'
 import { runCommit } from './commit.js'
+import { openEmptyGroup } from './empty-file.js'
 import type { EventLog } from './event-log.js'
 import { EventStreams } from './event-streams.js'
 import { Operations } from './operations.js'
@@ -17,13 +19,14 @@ import { Probes } from './probes.js'
 import { Progress } from './progress.js'
 import { Reconciliation } from './reconciliation.js'
 import { RiskWatch } from './risk-watch.js'
+import { Sampler } from './sampler.js'
 import type { ServerDirectory, Store } from './server-directory.js'
+import { SessionOutcomes } from './session-outcomes.js'
 import { SessionStarter } from './session-starter.js'
 import { adoptStored } from './stored-blocks.js'
 import { Terminations } from './terminations.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
-import { UploadError } from './upload-error.js'
 import { UploadStatuses } from './upload-status.js'
 
 /** Sessions are scored this often (METHODS, finding 3: 250–500 ms). */
@@ -58,7 +61,7 @@ export class Transfer {
   readonly #operations: Operations
   readonly #claims: Claims
   readonly #terminations: Terminations
-  readonly #starter: SessionStarter
+  readonly #outcomes: SessionOutcomes
   readonly #watch: RiskWatch
   readonly #assigner: Assigner
   readonly #probes: Probes
@@ -66,38 +69,43 @@ export class Transfer {
   readonly #reconciliation: Reconciliation
   readonly #patience: Patience
   readonly #progress: Progress
+  readonly #sampler: Sampler
+  readonly #alarm: Alarm
   readonly #stop = new AbortController()
   #failure: Error | undefined
-  #wakeUp: (() => void) | undefined
-  #awake = false
   #lastTickMs = 0
 
   constructor(parts: TransferParts) {
     this.#parts = parts
     this.plan = new PartitionPlan(parts.source.sizeBytes)
-    this.statuses = new UploadStatuses((uploadID, by) => this.#starter.supersede(uploadID, { via: 'client', by }))
+    this.statuses = new UploadStatuses((uploadID, by) => this.#outcomes.supersede(uploadID, { via: 'client', by }))
+    this.#alarm = new Alarm(parts.clock)
     this.#context = this.#createContext()
     this.#operations = new Operations(this.#context)
     this.#claims = new Claims(this.#context, this.#operations, (store, answer) =>
       this.#reconciliation.onClaimAnswer(store, answer),
     )
-    this.#terminations = new Terminations(this.#context, this.#operations)
-    this.#starter = new SessionStarter(this.#context, {
+    const terminations = new Terminations(this.#context, this.#operations)
+    this.#terminations = terminations
+    this.#outcomes = new SessionOutcomes(this.#context, { claims: this.#claims, terminations })
+    const starter = new SessionStarter(this.#context, {
       claims: this.#claims,
       operations: this.#operations,
-      terminations: this.#terminations,
+      terminations,
+      outcomes: this.#outcomes,
     })
-    this.#watch = new RiskWatch(this.#context, this.#starter)
-    this.#assigner = new Assigner(this.#context, this.#starter, this.#watch)
+    this.#watch = new RiskWatch(this.#context, { starter, outcomes: this.#outcomes })
+    this.#assigner = new Assigner(this.#context, starter, this.#watch)
     this.#probes = new Probes(this.#context)
+    this.#sampler = new Sampler(this.#context, this.#watch)
     this.#progress = new Progress(parts.log, parts.source.sizeBytes)
     this.#streams = new EventStreams(this.#context, (store, event) => this.#reconciliation.onEvent(store.id, event))
-    this.#reconciliation = new Reconciliation(this.#context, this.#starter)
+    this.#reconciliation = new Reconciliation(this.#context, this.#outcomes)
     this.#patience = new Patience(this.#context, {
       claims: this.#claims,
       operations: this.#operations,
       reconciliation: this.#reconciliation,
-      starter: this.#starter,
+      outcomes: this.#outcomes,
     })
   }
 
@@ -106,7 +114,7 @@ export class Transfer {
     const { clock } = this.#parts
     this.#lastTickMs = clock.now()
     try {
-      if (this.plan.sizeBytes === 0) await this.#openEmpty()
+      if (this.plan.sizeBytes === 0) await openEmptyGroup(this.#context)
       if (this.#parts.resume)
         await adoptStored(this.#context, {
           operations: this.#operations,
@@ -121,7 +129,7 @@ export class Transfer {
       }
     } finally {
       this.#stop.abort()
-      await this.#starter.stopAll()
+      await this.#outcomes.stopAll()
     }
     if (this.#failure) throw this.#failure
     return undefined
@@ -130,7 +138,7 @@ export class Transfer {
   /** Stops every request; what the servers hold stays. */
   stop(): void {
     this.#stop.abort()
-    this.#wakeUp?.()
+    this.#alarm.ring()
   }
 
   /** Ends the whole group on every server. */
@@ -144,40 +152,6 @@ export class Transfer {
     this.#context.wake()
   }
 
-  /** A file without bytes has no block to open its group with: one creation without a body does. */
-  async #openEmpty(): Promise<void> {
-    const { directory, homeId, options, randomness, group, client } = this.#parts
-    const home = directory.get(homeId)
-    if (!home) return
-    const partition = {
-      group,
-      partition: 'p0',
-      session: randomness.id(),
-      attempt: 1,
-      client,
-      start: 0,
-      end: 0,
-      size: 0,
-      home: homeId,
-    }
-    const range = { start: 0, end: 0 }
-    const outcome = await home.route.port.attempt({
-      partition,
-      metadata: options.metadata,
-      url: undefined,
-      range,
-      body: undefined,
-      signal: this.#stop.signal,
-      onHandedOver: () => {},
-    })
-    if (outcome.kind === 'refused')
-      throw new UploadError(
-        'refused',
-        `${home.route.endpoint} refused the upload (${outcome.status}: ${outcome.message})`,
-        { status: outcome.status },
-      )
-  }
-
   async #upload(): Promise<void> {
     const { clock } = this.#parts
     for (const store of this.#parts.directory.stores()) this.#streams.open(store)
@@ -185,9 +159,9 @@ export class Transfer {
       const nowMs = clock.now()
       this.#decide(nowMs)
       if (this.plan.isVerified) break
-      await this.#nextPass(nowMs)
+      await this.#alarm.wait(this.#lastTickMs + TICK_MS - nowMs)
     }
-    this.#starter.completeVerified()
+    this.#outcomes.completeVerified()
   }
 
   #decide(nowMs: number): void {
@@ -205,11 +179,13 @@ export class Transfer {
       this.#trustAnswering()
     }
     this.#watch.pass(nowMs)
-    this.#starter.completeVerified()
+    this.#outcomes.completeVerified()
     this.#assigner.pass()
     this.#claims.pass(nowMs)
-    if (isTick) this.#sample()
-    this.#progress.report(totalBytes(this.plan.acknowledged()))
+    if (isTick) this.#sampler.sample()
+    const ackedBytes = totalBytes(this.plan.acknowledged())
+    this.#context.budget.acknowledged(ackedBytes)
+    this.#progress.report(ackedBytes)
     this.#patience.pass(nowMs)
   }
 
@@ -248,42 +224,6 @@ export class Transfer {
     return undefined
   }
 
-  #sample(): void {
-    const { model, log } = this.#parts
-    const sessions = this.plan.sessions().flatMap((session) => {
-      const assessment = this.#watch.assessmentOf(session.session)
-      const { start, end, acked, kind } = session
-      return assessment ? [{ ...nameSession(this.#context, session), start, end, acked, kind, assessment }] : []
-    })
-    const ackedBytes = totalBytes(this.plan.acknowledged())
-    this.#context.budget.acknowledged(ackedBytes)
-    log.emit({
-      type: 'sample',
-      ackedBytes,
-      verifiedBytes: totalBytes(this.plan.verified),
-      goodputBytesPerSecond: model.aggregateGoodput() ?? null,
-      link: model.link(),
-      sessions,
-    })
-  }
-
-  /** Waits for the next tick or for something to happen, whichever comes first. */
-  #nextPass(nowMs: number): Promise<void> {
-    if (this.#stop.signal.aborted) return Promise.resolve()
-    // even when something has happened already, other work gets its turn first
-    const delayMs = this.#awake ? 0 : Math.max(0, this.#lastTickMs + TICK_MS - nowMs)
-    return new Promise((resolve) => {
-      const finish = () => {
-        cancel()
-        this.#wakeUp = undefined
-        this.#awake = false
-        resolve()
-      }
-      const cancel = this.#parts.clock.after(delayMs, finish)
-      this.#wakeUp = finish
-    })
-  }
-
   #createContext(): TransferContext {
     const { group, client, homeId, options, source, digester, clock, randomness, log, directory, model } = this.#parts
     const allowanceBytes = 2 * options.partitioning.initialSize
@@ -313,10 +253,7 @@ export class Transfer {
       noteCut: (session, cause, attempt) =>
         log.emit({ type: 'cut', ...nameSession(this.#context, session), cause, attempt }),
       hasAlternative: (store) => directory.stores().some((other) => other.id !== store && other.state === 'ready'),
-      wake: () => {
-        this.#awake = true
-        this.#wakeUp?.()
-      },
+      wake: () => this.#alarm.ring(),
       noteProgress: () => this.#patience.noteProgress(),
       fail: (error) => {
         this.#failure ??= error
