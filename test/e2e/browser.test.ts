@@ -154,7 +154,7 @@ describe.skipIf(!found)('the plugin in Chromium, across origins', () => {
     await page.setInputFiles('input', file.path)
     await untilAcked(page, 2 * MB)
     await page.evaluate(() => window.bench.pauseAll())
-    await page.waitForFunction(() => window.bench.events.at(-1)?.type === 'paused')
+    await page.waitForFunction(() => window.bench.events.some((event) => event.type === 'paused'))
     await page.evaluate(() => window.bench.resumeAll())
     const { url } = await outcome(page)
     expect(await storedSha256(all[0], url)).toBe(file.sha256)

@@ -41,17 +41,29 @@ export class AbortedError extends Error {
 export async function sendRequest(options: HttpOptions, call: HttpCall): Promise<HttpAnswer> {
   if (call.signal.aborted) throw new AbortedError()
   const request = options.stack.createRequest(call.method, call.url)
-  await setHeaders(options, call, request)
+  await orAbort(setHeaders(options, call, request), call.signal)
   if (call.onHandedOver) request.setProgressHandler(call.onHandedOver)
   if (options.withCredentials) allowCredentials(request)
-  await options.onBeforeRequest?.(request)
+  await orAbort(options.onBeforeRequest?.(request), call.signal)
   const response = await raceAbort(request, call)
-  await options.onAfterResponse?.(request, response)
+  await orAbort(options.onAfterResponse?.(request, response), call.signal)
   return {
     status: response.getStatus(),
     header: (name) => response.getHeader(name) ?? undefined,
     body: response.getBody() ?? '',
   }
+}
+
+/** The application's own promise, such as a token's refresh, may never settle: an abort does not wait for it. */
+function orAbort<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(new AbortedError())
+    if (signal.aborted) return abort()
+    signal.addEventListener('abort', abort)
+    Promise.resolve(work)
+      .then(resolve, reject)
+      .finally(() => signal.removeEventListener('abort', abort))
+  })
 }
 
 async function setHeaders(options: HttpOptions, call: HttpCall, request: HttpRequest): Promise<void> {

@@ -75,7 +75,7 @@ function readAnswer(answer: HttpAnswer, endpoint: string, attempt: Attempt): Att
   if (status >= 200 && status < 300) {
     if (offset === undefined || url === undefined)
       return { kind: 'cut', cause: new Error(`the answer ${status} lacks Upload-Offset or Location`) }
-    return { kind: 'accepted', offset, url, fileUrl: readFileUrl(answer, endpoint) }
+    return { kind: 'accepted', offset, url }
   }
   if (status === 409) return { kind: 'mismatch', offset, url, reachedEnd: answer.header(HEADER.state) === 'completed' }
   if (status === 410 || status === 404) return { kind: 'over', state: answer.header(HEADER.state) ?? 'gone', status }
@@ -90,11 +90,6 @@ function readOffset(answer: HttpAnswer, start: number): number | undefined {
   const text = answer.header('Upload-Offset')
   const offset = text === undefined ? Number.NaN : Number(text)
   return Number.isSafeInteger(offset) && offset >= 0 ? start + offset : undefined
-}
-
-function readFileUrl(answer: HttpAnswer, endpoint: string): string | undefined {
-  const url = answer.header(HEADER.upload)
-  return url === undefined ? undefined : new URL(url, `${endpoint}/`).href
 }
 
 /** Whole seconds; a date is left to our own backoff. */

@@ -62,17 +62,10 @@ export class Claims {
     })
   }
 
-  /** These bytes are to be claimed again: they were bad, or their store is given up. */
+  /** The store is given up: what ended sessions left there is not claimed any more. */
   forgetStore(store: StoreId): void {
     for (const [id, claimant] of this.#claimants)
       if (claimant.store === store && claimant.endedAt !== undefined) this.#claimants.delete(id)
-  }
-
-  /** Whether every digest of what has ended was accepted. */
-  get isSettled(): boolean {
-    return [...this.#claimants.values()].every(
-      (claimant) => claimant.endedAt !== undefined && claimant.claimedTo >= claimant.endedAt,
-    )
   }
 
   /** Starts a claim at every store that has something to hear and was not asked just now. */
@@ -100,6 +93,7 @@ export class Claims {
       this.#onAnswer(store, answer)
       this.#context.wake()
     } catch (error) {
+      if (this.#context.signal.aborted) return
       if (isSourceFault(error)) this.#context.fail(error)
       else {
         const { clock, directory, signal } = this.#context

@@ -61,6 +61,7 @@ export async function runCommit(
   const root = encodeDigest(await merkleRoot(digests, plan.sizeBytes, (bytes) => digester.digest(bytes)))
   const pullWaitMs = await awaitPulls(context, operations)
   const startedMs = clock.now()
+  const stuck = new StuckPull(startedMs)
   let fruitless = 0
   while (!signal.aborted) {
     try {
@@ -68,21 +69,47 @@ export async function runCommit(
       fruitless = 0
       const outcome = judge(answer, { root, pullWaitMs, verified: plan.verified, waitedMs: clock.now() - startedMs })
       if (outcome) return outcome
+      if (answer.state === 'pulling' && stuck.isStuck(answer.missingBytes, clock.now())) {
+        return await nameMissing(context, operations)
+      }
       await pause(clock, POLL_MS, signal)
     } catch (error) {
       refuse(error)
       fruitless += 1
-      if (clock.now() - startedMs > context.options.giveUpAfterMs) {
-        throw new UploadError(
-          'gave-up',
-          `the server did not commit the file within ${context.options.giveUpAfterMs / 1000} s; start the upload again to go on`,
-          { cause: error },
-        )
-      }
       await pause(clock, backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
+    }
+    if (clock.now() - startedMs > context.options.giveUpAfterMs) {
+      throw new UploadError(
+        'gave-up',
+        `the server did not commit the file within ${context.options.giveUpAfterMs / 1000} s; start the upload again to go on`,
+      )
     }
   }
   return { kind: 'stopped' }
+}
+
+/** A home that pulls and gets nothing: a peer says that it has blocks and does not give them. */
+class StuckPull {
+  #leastMissing = Number.POSITIVE_INFINITY
+  #sinceMs: number
+
+  constructor(nowMs: number) {
+    this.#sinceMs = nowMs
+  }
+
+  isStuck(missingBytes: number, nowMs: number): boolean {
+    if (missingBytes < this.#leastMissing) {
+      this.#leastMissing = missingBytes
+      this.#sinceMs = nowMs
+    }
+    return nowMs - this.#sinceMs > NEWS_PATIENCE_MS
+  }
+}
+
+/** What the home does not hold itself is to be sent to it. */
+async function nameMissing(context: TransferContext, operations: Operations): Promise<CommitOutcome> {
+  const { stored } = await operations.ask(context.homeId, { op: 'status' }, context.signal)
+  return { kind: 'incomplete', missing: missingRanges(stored, context.plan.sizeBytes), bad: [] }
 }
 
 function judge(
@@ -103,8 +130,9 @@ function judge(
       return undefined
     case 'incomplete': {
       const unexpected = subtractRanges(answer.missing, o.verified)
+      const isNothing = answer.missing.length === 0 && answer.bad.length === 0
       const isOldNews = unexpected.length === 0 && answer.bad.length === 0 && o.waitedMs < NEWS_PATIENCE_MS
-      return isOldNews ? undefined : { kind: 'incomplete', missing: answer.missing, bad: answer.bad }
+      return isOldNews || isNothing ? undefined : { kind: 'incomplete', missing: answer.missing, bad: answer.bad }
     }
   }
 }

@@ -17,7 +17,7 @@ const wait = (retryAfterMs: number | undefined): AttemptOutcome => ({ kind: 'wai
 type Row = [situation: string, AttemptOutcome, Partial<RuleContext>, NextStep]
 
 test.each<Row>([
-  ['accepted', { kind: 'accepted', offset: 5, url: URL, fileUrl: undefined }, {}, { kind: 'goOn' }],
+  ['accepted', { kind: 'accepted', offset: 5, url: URL }, {}, { kind: 'goOn' }],
   ['aborted by us', { kind: 'aborted' }, {}, { kind: 'look' }],
   ['aborted by us, after failures', { kind: 'aborted' }, { fruitless: 9, hasAlternative: true }, { kind: 'look' }],
   ['409 with the offset', mismatch(7), {}, { kind: 'goOn' }],

@@ -34,6 +34,8 @@ export interface RuleContext {
 const PATIENCE_WITH_ALTERNATIVE = 2
 /** An offset that is wrong twice running is not corrected by trying at once. */
 const MAX_MISMATCHES = 2
+/** A server may ask for patience, not park an upload for good. */
+const LONGEST_RETRY_AFTER_MS = 60_000
 const FIRST_BACKOFF_MS = 250
 const LONGEST_BACKOFF_MS = 10_000
 
@@ -68,7 +70,7 @@ export function decideNextStep(outcome: AttemptOutcome, context: RuleContext): N
     case 'wait': {
       if (context.hasAlternative && context.fruitless >= PATIENCE_WITH_ALTERNATIVE)
         return giveToOthers(`${outcome.status}`)
-      const delayMs = outcome.retryAfterMs ?? backoffMs(context)
+      const delayMs = Math.min(outcome.retryAfterMs ?? backoffMs(context), LONGEST_RETRY_AFTER_MS)
       return { kind: 'wait', delayMs, next: 'look', cause: `${outcome.status}` }
     }
     case 'cut':

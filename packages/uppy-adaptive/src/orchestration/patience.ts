@@ -2,6 +2,7 @@ import type { Claims } from './claims.js'
 import type { Operations } from './operations.js'
 import type { Reconciliation } from './reconciliation.js'
 import type { SessionOutcomes } from './session-outcomes.js'
+import type { Terminations } from './terminations.js'
 import type { TransferContext } from './transfer-context.js'
 import { UploadError } from './upload-error.js'
 
@@ -15,18 +16,26 @@ export class Patience {
   readonly #operations: Operations
   readonly #reconciliation: Reconciliation
   readonly #outcomes: SessionOutcomes
+  readonly #terminations: Terminations
   #lastProgressMs: number
   #idleSinceMs: number | undefined
 
   constructor(
     context: TransferContext,
-    parts: { claims: Claims; operations: Operations; reconciliation: Reconciliation; outcomes: SessionOutcomes },
+    parts: {
+      claims: Claims
+      operations: Operations
+      reconciliation: Reconciliation
+      outcomes: SessionOutcomes
+      terminations: Terminations
+    },
   ) {
     this.#context = context
     this.#claims = parts.claims
     this.#operations = parts.operations
     this.#reconciliation = parts.reconciliation
     this.#outcomes = parts.outcomes
+    this.#terminations = parts.terminations
     this.#lastProgressMs = context.clock.now()
   }
 
@@ -44,7 +53,7 @@ export class Patience {
     this.#idleSinceMs = isWaiting ? (this.#idleSinceMs ?? nowMs) : undefined
     if (this.#idleSinceMs === undefined || nowMs - this.#idleSinceMs < HELD_PATIENCE_MS) return
     this.#idleSinceMs = nowMs
-    void this.#reconciliation.ask(this.#operations)
+    void this.#reconciliation.ask(this.#operations, this.#terminations)
     this.#giveUpHeld()
   }
 

@@ -66,7 +66,7 @@ export interface Attempt {
 
 /** How an attempt ended. Offsets are absolute. `cut` says nothing of what arrived; every other kind is the server's word. */
 export type AttemptOutcome =
-  | { readonly kind: 'accepted'; readonly offset: number; readonly url: string; readonly fileUrl: string | undefined }
+  | { readonly kind: 'accepted'; readonly offset: number; readonly url: string }
   | {
       readonly kind: 'mismatch'
       readonly offset: number | undefined

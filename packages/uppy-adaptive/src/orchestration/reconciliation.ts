@@ -1,19 +1,20 @@
-import type { ClaimAnswer, RangeSet, ServerEvent } from 'tus-reconcile-protocol'
-import { addRanges } from 'tus-reconcile-protocol'
-import type { StoreId } from '../partitioning/partition-plan.js'
+import type { ByteRange, ClaimAnswer, RangeSet, ServerEvent, StatusAnswer } from 'tus-reconcile-protocol'
+import { addRanges, coversRange, intersectRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import type { SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { Operations } from './operations.js'
 import type { SessionOutcomes } from './session-outcomes.js'
+import type { Terminations } from './terminations.js'
 import type { TransferContext } from './transfer-context.js'
 import { UploadError } from './upload-error.js'
 
-/** The same block found bad this often is no accident of the path. */
+/** The same block of one store found bad this often is no accident of the path. */
 const MAX_BAD = 3
 
 /** Takes what servers say of blocks and sessions, from whichever answer or event it comes first, into the plan. */
 export class Reconciliation {
   readonly #context: TransferContext
   readonly #outcomes: SessionOutcomes
-  readonly #badCounts = new Map<number, number>()
+  readonly #badCounts = new Map<string, number>()
 
   constructor(context: TransferContext, outcomes: SessionOutcomes) {
     this.#context = context
@@ -22,39 +23,59 @@ export class Reconciliation {
 
   onClaimAnswer(store: StoreId, answer: ClaimAnswer): void {
     const [conflict] = answer.conflict
-    if (conflict) {
-      const message = `the file changed while it was uploaded (at byte ${conflict.start}): choose it again`
-      return this.#context.fail(new UploadError('source-changed', message))
-    }
+    if (conflict) return this.#onConflict(store, conflict)
     this.verify(answer.verified, 'claim')
     this.#discard(answer.bad, store)
-    for (const session of answer.superseded) this.#outcomes.supersede(session, { via: 'server', by: null })
+    for (const session of answer.superseded) this.#supersede(session, store)
     this.#outcomes.completeVerified()
   }
 
+  /** A store's word counts for its own sessions only. */
   onEvent(store: StoreId, event: ServerEvent): void {
-    const { group, plan } = this.#context
+    const { group, plan, homeId } = this.#context
     if ('group' in event && event.group !== group) return
     if (event.type === 'offset') {
       const session = plan.session(event.session)
-      if (session) this.#context.acknowledge(event.session, session.start + event.offset)
+      if (session?.store === store) this.#context.acknowledge(event.session, session.start + event.offset)
     } else if (event.type === 'verified') this.verify(event.ranges, 'event')
-    else if (event.type === 'pulled' && store === this.#context.homeId) this.#noteAtHome(event.ranges)
+    else if (event.type === 'pulled' && store === homeId) this.#noteAtHome(event.ranges)
     else if (event.type === 'bad') this.#discard(event.ranges, store)
-    else if (event.type === 'superseded') this.#outcomes.supersede(event.session, { via: 'server', by: null })
+    else if (event.type === 'superseded') this.#supersede(event.session, store)
+    else if (event.type === 'terminated' && store === homeId) {
+      this.#context.fail(new UploadError('gone', 'the upload was terminated on its server: start it again'))
+    }
   }
 
-  /** Everything is sent and yet not verified: an event was lost, so ask. */
-  async ask(operations: Operations): Promise<void> {
+  /** Everything is sent and yet not verified: an event was lost, or bytes were another session's to write. Ask. */
+  async ask(operations: Operations, terminations: Terminations): Promise<void> {
     for (const store of this.#context.directory.stores()) {
       try {
         const status = await operations.ask(store.id, { op: 'status' }, this.#context.signal)
         this.verify(status.verified, 'status')
         this.#discard(status.bad, store.id)
+        this.#findDiscarded(store.id, status, terminations)
       } catch {
         // asked again when patience ends the next time
       }
     }
+  }
+
+  /** Acknowledged and not there: another session, perhaps of another page, owns the blocks. It is ended, ours sent again. */
+  #findDiscarded(store: StoreId, status: StatusAnswer, terminations: Terminations): void {
+    const { plan } = this.#context
+    const there = toRangeSet([...status.stored, ...status.verified])
+    for (const session of plan.sessions()) {
+      if (session.store !== store || session.acked < session.end || coversRange(there, session)) continue
+      for (const other of status.sessions) {
+        const overlaps = other.start < session.end && other.start + other.offset > session.start
+        if (other.state === 'inProgress' && other.session !== session.session && overlaps) {
+          terminations.drop({ session: other.session, store, reason: 'owns blocks that it does not finish' })
+        }
+      }
+      this.#outcomes.giveUpDiscarded(session)
+    }
+    const lost = subtractRanges(plan.heldUnverified(store), there)
+    if (lost.length > 0) plan.discard(lost)
   }
 
   /** The home lacks these blocks, whoever said that they were there. */
@@ -78,21 +99,52 @@ export class Reconciliation {
     this.#context.wake()
   }
 
-  #discard(ranges: RangeSet, store: StoreId): void {
-    if (ranges.length === 0) return
-    const { log, plan, leaves } = this.#context
-    log.emit({ type: 'bad', ranges, store })
-    plan.discard(ranges)
-    for (const range of ranges) {
-      // the leaf may be what is wrong: the file is read twice, for the digest and for the body
-      leaves.forget(range)
-      const count = (this.#badCounts.get(range.start) ?? 0) + 1
-      this.#badCounts.set(range.start, count)
-      if (count >= MAX_BAD) {
-        const message = `bytes from ${range.start} on arrive with another digest each time: the file is being changed; choose it again`
-        return this.#context.fail(new UploadError('source-changed', message))
-      }
+  #supersede(session: SessionId, store: StoreId): void {
+    if (this.#context.plan.session(session)?.store === store) {
+      this.#outcomes.supersede(session, { via: 'server', by: null })
     }
+  }
+
+  /** The home's word is final; a mirror that contradicts is left out. */
+  #onConflict(store: StoreId, at: ByteRange): void {
+    if (store === this.#context.homeId) {
+      const message = `the file changed while it was uploaded (at byte ${at.start}): choose it again`
+      return this.#context.fail(new UploadError('source-changed', message))
+    }
+    this.#leaveOut(store, `has another digest for the block at ${at.start}`)
+  }
+
+  /** What a claim's answer says the event says again: only blocks that were thought to be there count. */
+  #discard(ranges: RangeSet, store: StoreId): void {
+    const { log, plan, leaves } = this.#context
+    const bad = intersectRanges(ranges, plan.acknowledged())
+    if (bad.length === 0) return
+    log.emit({ type: 'bad', ranges: bad, store })
+    plan.discard(bad)
+    // the leaf may be what is wrong: the file is read twice, for the digest and for the body
+    for (const range of bad) {
+      leaves.forget(range)
+      this.#countBad(store, range)
+    }
+    this.#context.wake()
+  }
+
+  #countBad(store: StoreId, range: ByteRange): void {
+    const key = `${store} ${range.start}`
+    const count = (this.#badCounts.get(key) ?? 0) + 1
+    this.#badCounts.set(key, count)
+    if (count < MAX_BAD) return
+    if (store !== this.#context.homeId) return this.#leaveOut(store, `gets the block at ${range.start} wrong each time`)
+    const message = `bytes from ${range.start} on arrive with another digest each time: the file is being changed; choose it again`
+    this.#context.fail(new UploadError('source-changed', message))
+  }
+
+  #leaveOut(store: StoreId, why: string): void {
+    const { directory, plan } = this.#context
+    const endpoint = directory.get(store)?.route.endpoint ?? store
+    directory.exclude(store, 'mirror-unusable', `${endpoint} ${why}: going on without it`)
+    this.#outcomes.giveUpStore(store)
+    plan.forget(store)
     this.#context.wake()
   }
 }

@@ -13,7 +13,7 @@ export interface Route {
 export interface Store {
   readonly id: StoreId
   /** 0 is the primary, then the mirrors in their order. */
-  readonly server: number
+  server: number
   readonly routes: Route[]
   /** The route in use. */
   route: Route
@@ -29,7 +29,6 @@ export interface Store {
 export class ServerDirectory {
   readonly #stores = new Map<StoreId, Store>()
   readonly #log: EventLog
-  #homeId: StoreId | undefined
 
   constructor(log: EventLog) {
     this.#log = log
@@ -43,6 +42,11 @@ export class ServerDirectory {
     const known = this.#stores.get(id)
     if (known) {
       known.routes.push(route)
+      // the primary's own address goes first, whichever answered first
+      if (server === 0) {
+        known.server = 0
+        known.route = route
+      }
       this.#log.emit({
         type: 'warning',
         code: 'same-store',
@@ -62,7 +66,6 @@ export class ServerDirectory {
       onProbation: false,
     }
     this.#stores.set(id, store)
-    if (server === 0) this.#homeId = id
     this.#log.emit({
       type: 'server',
       endpoint: port.endpoint,
@@ -72,15 +75,6 @@ export class ServerDirectory {
       reason: 'answered its probe',
     })
     return store
-  }
-
-  /** Names the home when a journal remembers it and the primary has not answered yet. */
-  assumeHome(id: StoreId): void {
-    this.#homeId ??= id
-  }
-
-  get homeId(): StoreId | undefined {
-    return this.#homeId
   }
 
   stores(): Store[] {

@@ -12,6 +12,8 @@ import { toError, UploadError } from './upload-error.js'
 
 /** An answer that is later than this after the bytes were verified is not waited for. */
 const ANSWER_PATIENCE_MS = 2_000
+/** So many sessions ended by servers, without one completing between, are no accident. */
+const MAX_ENDED_BY_SERVER = 5
 
 /** Follows running sessions to their one outcome: completed, superseded, taken over or failed; here and on their servers. */
 export class SessionOutcomes {
@@ -20,6 +22,7 @@ export class SessionOutcomes {
   readonly #terminations: Terminations
   readonly #tookOver: ByteRange[] = []
   readonly #running = new Map<SessionRunner, Promise<void>>()
+  #endedByServer = 0
 
   constructor(context: TransferContext, parts: { claims: Claims; terminations: Terminations }) {
     this.#context = context
@@ -103,6 +106,18 @@ export class SessionOutcomes {
     if (winner) this.#context.acknowledge(winner.session, winner.end)
   }
 
+  /** The store acknowledged the session's bytes and does not hold them: they were another's to write. */
+  giveUpDiscarded(session: PlannedSession): void {
+    this.#lose(session, 'its server took its bytes and does not hold them')
+  }
+
+  /** The store is left out: none of its sessions goes on. */
+  giveUpStore(store: StoreId): void {
+    for (const session of this.#context.plan.sessions()) {
+      if (session.store === store) this.#lose(session, 'its server is left out')
+    }
+  }
+
   /** Bytes that were sent to a store that does not answer any more: nobody's again. */
   giveUpSent(store: StoreId): void {
     for (const session of this.#context.plan.sessions()) {
@@ -122,6 +137,7 @@ export class SessionOutcomes {
     log.emit({ type: 'completed', ...nameSession(this.#context, session), start, end, kind })
     if (session.store === this.#context.homeId) this.#context.atHome = addRanges(this.#context.atHome, { start, end })
     this.#settleCopy(session, true)
+    this.#endedByServer = 0
     this.#close(session.session, 'completed')
   }
 
@@ -139,12 +155,26 @@ export class SessionOutcomes {
         return this.#claims.hurry(session.store)
       case 'over':
         if (end.state === 'superseded') return this.supersede(session.session, { via: 'server', by: null })
-        return this.#lose(session, `the server says that it is ${end.state}`)
+        return this.#loseEnded(session, end.state)
       case 'failed':
         if (end.code === 'network') this.#context.directory.suspect(session.store, end.cause, this.#context.clock.now())
         else this.#exclude(session, end)
         return this.#lose(session, end.cause)
     }
+  }
+
+  /** A session that its server ended by itself: once may be another page's doing, again and again is the group's end. */
+  #loseEnded(session: PlannedSession, state: string): void {
+    const { directory, clock, plan, homeId } = this.#context
+    if (state === 'committed') plan.verify([{ start: 0, end: plan.sizeBytes }])
+    else if (++this.#endedByServer > MAX_ENDED_BY_SERVER) {
+      const message = `the servers end every session of this upload (${state}): start it again`
+      this.#context.fail(new UploadError('gone', message))
+    }
+    if (session.store !== homeId || state !== 'committed') {
+      directory.suspect(session.store, `it says that a session is ${state}`, clock.now())
+    }
+    this.#lose(session, `the server says that it is ${state}`)
   }
 
   #exclude(session: PlannedSession, end: Extract<SessionEnd, { kind: 'failed' }>): void {

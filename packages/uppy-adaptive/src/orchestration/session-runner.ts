@@ -74,7 +74,7 @@ export class SessionRunner {
       if (session.acked >= session.end) return { kind: 'sent' }
       const outcome = await this.#try(session, look)
       if (this.#stop.signal.aborted) break
-      const step = this.#judge(session, outcome)
+      const step = this.#judge(session, outcome, look)
       if (step.kind === 'end') return step.end
       look = step.kind === 'look' || (step.kind === 'wait' && step.next === 'look')
       if (step.kind === 'wait') await pause(this.#context.clock, step.delayMs, this.#stop.signal)
@@ -160,7 +160,7 @@ export class SessionRunner {
     }
   }
 
-  #judge(session: PlannedSession, outcome: AttemptOutcome): NextStep {
+  #judge(session: PlannedSession, outcome: AttemptOutcome, look: boolean): NextStep {
     const { plan, randomness } = this.#context
     if (outcome.kind === 'accepted' || outcome.kind === 'mismatch') {
       if (outcome.url !== undefined) this.#url = outcome.url
@@ -168,15 +168,17 @@ export class SessionRunner {
       if (outcome.kind === 'mismatch' && outcome.reachedEnd && outcome.offset !== undefined)
         plan.lowerEnd(this.id, outcome.offset)
     }
-    if (outcome.kind === 'accepted' && outcome.fileUrl !== undefined) this.#context.fileUrl = outcome.fileUrl
     const progressed = (plan.session(this.id)?.acked ?? 0) > session.acked
     if (progressed) this.#fruitless = 0
-    const step = decideNextStep(outcome, {
+    // a body that was accepted and moved nothing is as good as none
+    const isHollow = outcome.kind === 'accepted' && !progressed && !look
+    const judged: AttemptOutcome = isHollow ? { kind: 'cut', cause: new Error('the server took no byte') } : outcome
+    const step = decideNextStep(judged, {
       fruitless: this.#fruitless,
       hasAlternative: this.#context.hasAlternative(this.store.id),
       uniform: randomness.uniform(),
     })
-    if (!progressed && outcome.kind !== 'aborted' && outcome.kind !== 'accepted') this.#fruitless += 1
+    if (!progressed && judged.kind !== 'aborted' && judged.kind !== 'accepted') this.#fruitless += 1
     if (outcome.kind === 'cut') this.#context.noteCut(session, outcome.cause.message, this.#attempt)
     return step
   }

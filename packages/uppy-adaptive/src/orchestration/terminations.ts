@@ -25,10 +25,6 @@ export class Terminations {
     return [...this.#pending.values()].includes(store)
   }
 
-  get isEmpty(): boolean {
-    return this.#pending.size === 0
-  }
-
   drop(o: { session: string; store: string; reason: string }): void {
     if (this.#pending.has(o.session)) return
     this.#pending.set(o.session, o.store)

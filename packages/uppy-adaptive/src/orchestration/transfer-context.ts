@@ -33,8 +33,6 @@ export interface TransferContext {
   onlyHome: RangeSet
   /** What the home is known to hold itself: sent there and verified, or pulled. */
   atHome: RangeSet
-  /** The file's URL at its home, as soon as an answer names it. */
-  fileUrl: string | undefined
   /** Bytes up to `offset` (absolute) of a session are acknowledged. */
   acknowledge(session: SessionId, offset: number): void
   noteCut(session: PlannedSession, cause: string, attempt: number): void

@@ -106,6 +106,7 @@ export class Transfer {
       operations: this.#operations,
       reconciliation: this.#reconciliation,
       outcomes: this.#outcomes,
+      terminations,
     })
   }
 
@@ -246,7 +247,6 @@ export class Transfer {
       leaves: new BlockLeaves(source, digester),
       runners: new Map(),
       signal: this.#stop.signal,
-      fileUrl: undefined,
       onlyHome: EMPTY_RANGES,
       atHome: EMPTY_RANGES,
       acknowledge: (id, offset) => this.#acknowledge(id, offset),

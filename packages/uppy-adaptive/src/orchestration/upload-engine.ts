@@ -7,6 +7,7 @@ import type { ResolvedOptions } from './options.js'
 import type { Clock, Digester, JournalStorage, Randomness, ServerPort, Source } from './ports.js'
 import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
+import type { TransferParts, TransferResult } from './transfer.js'
 import { Transfer } from './transfer.js'
 import { toError, UploadError } from './upload-error.js'
 import type { UploadStats } from './upload-stats.js'
@@ -45,14 +46,18 @@ export class UploadEngine {
   readonly #options: ResolvedOptions
   readonly #log: EventLog
   readonly #model = new RiskModel()
-  readonly #directory: ServerDirectory
-  readonly #stop = new AbortController()
+  #directory: ServerDirectory
+  #stop = new AbortController()
   readonly #client: string
   #startedMs = 0
   #state: State = 'idle'
   #transfer: Transfer | undefined
   #continue: (() => void) | undefined
   #running: Promise<UploadResult> | undefined
+  /** The transfer in progress, settled whatever comes of it. */
+  #transferring: Promise<unknown> = Promise.resolve()
+  /** This upload's group, once it has one: a second start goes on with it. */
+  #group: string | undefined
 
   constructor(host: UploadHost, options: ResolvedOptions) {
     this.#host = host
@@ -84,9 +89,12 @@ export class UploadEngine {
     return this.#log.toNdjson()
   }
 
-  /** @throws UploadError; aborting the signal stops and keeps what the servers hold (`aborted`). */
+  /** May be called again after it failed. @throws UploadError; aborting the signal stops and keeps what the servers hold (`aborted`). */
   start(o: { signal?: AbortSignal } = {}): Promise<UploadResult> {
-    this.#running ??= this.#run(o.signal)
+    this.#running ??= this.#run(o.signal).catch((error: unknown) => {
+      this.#running = undefined
+      throw error
+    })
     return this.#running
   }
 
@@ -96,6 +104,7 @@ export class UploadEngine {
     this.#state = 'paused'
     this.#log.emit({ type: 'paused' })
     this.#transfer?.stop()
+    await this.#transferring
   }
 
   async resume(): Promise<void> {
@@ -107,17 +116,21 @@ export class UploadEngine {
 
   /** Ends the upload everywhere: no session, block or file of it stays on any server that can be reached. */
   async cancel(): Promise<void> {
-    if (this.#state === 'done' || this.#state === 'failed' || this.#state === 'cancelled') return
+    if (this.#state === 'done' || this.#state === 'cancelled') return
     this.#state = 'cancelled'
     this.#stop.abort()
     this.#transfer?.stop()
     this.#continue?.()
+    const wasRunning = this.#running !== undefined
     await this.#running?.catch(() => {})
+    if (!wasRunning && this.#group !== undefined) await this.#transfer?.terminate().catch(() => {})
     this.#log.emit({ type: 'cancelled' })
   }
 
   async #run(outer: AbortSignal | undefined): Promise<UploadResult> {
     this.#startedMs = this.#host.clock.now()
+    this.#stop = new AbortController()
+    this.#directory = new ServerDirectory(this.#log)
     const abort = () => {
       this.#stop.abort()
       this.#transfer?.stop()
@@ -125,7 +138,7 @@ export class UploadEngine {
     }
     if (outer?.aborted) abort()
     outer?.addEventListener('abort', abort)
-    if (this.#state === 'idle') this.#state = 'running'
+    if (this.#state === 'idle' || this.#state === 'failed') this.#state = 'running'
     try {
       const result = await this.#upload()
       this.#state = 'done'
@@ -195,8 +208,8 @@ export class UploadEngine {
     for (;;) {
       await this.#whilePaused()
       const pass = new AbortController()
-      const pauseNow = this.#log.subscribe((event) => event.type === 'paused' && pass.abort())
       const abort = () => pass.abort()
+      const pauseNow = this.#log.subscribe((event) => event.type === 'paused' && abort())
       this.#stop.signal.addEventListener('abort', abort)
       try {
         const url = await this.#host.uploadPlain({ source, signal: pass.signal, onProgress })
@@ -213,47 +226,66 @@ export class UploadEngine {
   async #uploadReconciled(source: Source, homeId: string): Promise<UploadResult> {
     const journal = new Journal(this.#host.journal, source, this.#options.endpoint)
     const known = await journal.recall()
-    const resumed = known?.homeId === homeId && known.sizeBytes === source.sizeBytes
-    const group = resumed && known ? known.group : this.#host.randomness.id()
-    this.#log.emit({ type: 'started', group, sizeBytes: source.sizeBytes, resumed })
-    await journal.remember({
-      version: 1,
-      group,
-      homeId,
-      sizeBytes: source.sizeBytes,
-      startedAt: this.#host.clock.epochMs(),
-    })
-    for (let resume = resumed; ; resume = true) {
+    if (known?.homeId === homeId && known.sizeBytes === source.sizeBytes) this.#group ??= known.group
+    for (let isFirst = true; ; isFirst = false) {
       await this.#whilePaused()
-      const { clock, randomness, digester } = this.#host
-      this.#transfer = new Transfer({
-        group,
-        client: this.#client,
-        homeId,
-        options: this.#options,
-        source,
-        digester,
-        clock,
-        randomness,
-        log: this.#log,
-        directory: this.#directory,
-        model: this.#model,
-        resume,
-      })
+      const resume = this.#group !== undefined
+      const group = this.#group ?? this.#host.randomness.id()
+      this.#group = group
+      if (isFirst) await this.#announce(journal, { group, homeId, sizeBytes: source.sizeBytes, resumed: resume })
       try {
-        if (this.#stop.signal.aborted) this.#transfer.stop()
-        const done = await this.#transfer.run()
+        const done = await this.#transferOnce({ group, homeId, source, resume })
         if (!done) continue
         await journal.forget()
         return { url: done.url, size: source.sizeBytes, digest: done.root, stats: summarize(this.#log.events()) }
       } catch (error) {
-        if (error instanceof UploadError && (error.code === 'gone' || error.code === 'source-changed'))
-          await journal.forget()
-        throw error
+        if (!(await this.#forgetGone(error, journal))) throw error
+        // what a journal remembered is gone from the servers: the file goes there anew
+        if (!isFirst || !resume) throw error
       } finally {
         if (this.#state === 'cancelled') await this.#terminate(journal)
       }
     }
+  }
+
+  async #announce(
+    journal: Journal,
+    o: { group: string; homeId: string; sizeBytes: number; resumed: boolean },
+  ): Promise<void> {
+    const { group, homeId, sizeBytes, resumed } = o
+    this.#log.emit({ type: 'started', group, sizeBytes, resumed })
+    await journal.remember({ version: 1, group, homeId, sizeBytes, startedAt: this.#host.clock.epochMs() })
+  }
+
+  async #transferOnce(
+    o: Pick<TransferParts, 'group' | 'homeId' | 'source' | 'resume'>,
+  ): Promise<TransferResult | undefined> {
+    const { clock, randomness, digester } = this.#host
+    const transfer = new Transfer({
+      ...o,
+      client: this.#client,
+      options: this.#options,
+      digester,
+      clock,
+      randomness,
+      log: this.#log,
+      directory: this.#directory,
+      model: this.#model,
+    })
+    this.#transfer = transfer
+    if (this.#stop.signal.aborted) transfer.stop()
+    const running = transfer.run()
+    this.#transferring = running.catch(() => {})
+    return running
+  }
+
+  /** True when the servers no longer have the group. A file that changed is nobody's any more: its group is ended. */
+  async #forgetGone(error: unknown, journal: Journal): Promise<boolean> {
+    if (!(error instanceof UploadError) || (error.code !== 'gone' && error.code !== 'source-changed')) return false
+    if (error.code === 'source-changed') await this.#terminate(journal)
+    else await journal.forget()
+    this.#group = undefined
+    return error.code === 'gone'
   }
 
   async #terminate(journal: Journal): Promise<void> {
@@ -261,11 +293,8 @@ export class UploadEngine {
     try {
       await this.#transfer?.terminate()
     } catch (error) {
-      this.#log.emit({
-        type: 'warning',
-        code: 'cancel-incomplete',
-        message: `the servers could not be told that the upload is cancelled (${toError(error).message}); they drop it when it expires`,
-      })
+      const message = `the servers could not be told that the upload is over (${toError(error).message}); they drop it when it expires`
+      this.#log.emit({ type: 'warning', code: 'cancel-incomplete', message })
     }
   }
 

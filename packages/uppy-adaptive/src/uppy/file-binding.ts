@@ -20,6 +20,7 @@ export class FileBinding<M extends Meta, B extends Body> {
   readonly #parts: BindingParts<M, B>
   readonly #events: EventManager<M, B>
   #upload: AdaptiveUpload | undefined
+  #leave: (() => void) | undefined
 
   constructor(parts: BindingParts<M, B>) {
     this.#parts = parts
@@ -30,34 +31,47 @@ export class FileBinding<M extends Meta, B extends Body> {
   run(): Promise<void> {
     const { uppy, file } = this.#parts
     return new Promise((resolve, reject) => {
-      const queued = this.#parts.queue.run(() => {
-        void this.#start()
-          .then(resolve, reject)
-          .finally(() => {
-            this.#events.remove()
-            if ('done' in queued) queued.done()
-          })
-        return () => {}
-      })
+      const settle = () => {
+        this.#leaveQueue()
+        this.#events.remove()
+      }
       const cancel = () => {
-        queued.abort()
-        if (this.#upload) void this.#upload.cancel()
-        else {
-          this.#events.remove()
-          resolve()
-        }
+        const upload = this.#upload
+        settle()
+        if (upload) void upload.cancel()
+        else resolve()
       }
       this.#events.onFileRemove(file.id, cancel)
       this.#events.onCancelAll(file.id, cancel)
-      this.#events.onPause(file.id, (isPaused) => void this.#setPaused(isPaused))
-      this.#events.onPauseAll(file.id, () => void this.#setPaused(true))
-      this.#events.onResumeAll(file.id, () => void this.#setPaused(false))
+      this.#events.onPause(file.id, (isPaused) => this.#setPaused(isPaused))
+      this.#events.onPauseAll(file.id, () => this.#setPaused(true))
+      this.#events.onResumeAll(file.id, () => this.#setPaused(false))
+      this.#enterQueue(() => void this.#start().finally(settle).then(resolve, reject))
       if (!uppy.getFile(file.id)) cancel()
     })
   }
 
-  async #setPaused(isPaused: boolean): Promise<void> {
-    await (isPaused ? this.#upload?.pause() : this.#upload?.resume())
+  /** A paused file gives its place in the queue to others, and queues again to go on. */
+  #setPaused(isPaused: boolean): void {
+    const upload = this.#upload
+    // before its turn it keeps its place; its start sees whether it is paused
+    if (!upload) return
+    this.#leaveQueue()
+    if (isPaused) void upload.pause()
+    else this.#enterQueue(() => void upload.resume())
+  }
+
+  #enterQueue(go: () => void): void {
+    const queued = this.#parts.queue.run(() => {
+      go()
+      return () => {}
+    })
+    this.#leave = () => queued.abort()
+  }
+
+  #leaveQueue(): void {
+    this.#leave?.()
+    this.#leave = undefined
   }
 
   async #start(): Promise<void> {
