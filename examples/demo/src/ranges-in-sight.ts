@@ -1,5 +1,5 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
-import { missingRanges, toRangeSet } from 'tus-reconcile-protocol'
+import { missingRanges, toRangeSet, totalBytes } from 'tus-reconcile-protocol'
 
 /** A request body that carries bytes of a file, as its head announces it. Offsets in the file. */
 export interface SeenBody {
@@ -60,8 +60,13 @@ export class RangesInSight {
 
   /** Every byte of the file was delivered or is announced by a body that is on its way: nothing is unsent. */
   get isCovered(): boolean {
+    return this.#entries.size > 0 && this.unannouncedBytes === 0
+  }
+
+  /** Bytes of the file that no body has announced yet. */
+  get unannouncedBytes(): number {
     const ranges = toRangeSet([...this.#entries.values()].map((entry) => this.#rangeOf(entry)))
-    return this.#entries.size > 0 && missingRanges(ranges, this.sizeBytes).length === 0
+    return totalBytes(missingRanges(ranges, this.sizeBytes))
   }
 
   /** Bodies on their way, with what is left of them. */

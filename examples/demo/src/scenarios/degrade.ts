@@ -8,6 +8,8 @@ import { percent, type Stage, shareSent, untilShare, untilWire } from './stage.j
 /** A body with so much left is worth a stall, as a share of it or in bytes (the issue's own words). */
 const WORTHWHILE_SHARE = 0.25
 const WORTHWHILE_BYTES = 512 * 1024
+/** At most so much may be unannounced: one block, which is sent and done long before anybody misses the stalled one. */
+const LAST_PIECE_BYTES = 256 * 1024
 /** The file's last rest can be a body of a few bytes: others are better (guess). */
 const LEAST_BYTES = 64 * 1024
 
@@ -39,7 +41,7 @@ async function stallAtTheEnd(stage: Stage, mirrors: readonly WorldServer[], pick
 }
 
 /**
- * A mirror's body on its way, once the bodies on all wires together cover the file: drawn among the worthwhile ones,
+ * A mirror's body on its way, once the bodies on all wires together cover the file but for its last block at most: drawn among the worthwhile ones,
  * else the one with most left.
  */
 export function chooseVictim(
@@ -47,7 +49,8 @@ export function chooseVictim(
   mirrors: readonly { readonly index: number }[],
   pick: number,
 ): OpenBody | undefined {
-  if (!ranges?.isCovered) return undefined
+  if (!ranges || ranges.unannouncedBytes > LAST_PIECE_BYTES) return undefined
+  const isCovered = ranges.isCovered
   const bodies = ranges
     .openBodies()
     .filter((body) => mirrors.some((mirror) => mirror.index === body.server))
@@ -56,5 +59,7 @@ export function chooseVictim(
     ({ leftBytes, bodyBytes }) =>
       leftBytes >= WORTHWHILE_BYTES || leftBytes >= Math.max(LEAST_BYTES, WORTHWHILE_SHARE * bodyBytes),
   )
+  // with a last piece still to be announced a mirror may be idle when it is: one that carries much is taken now
+  if (!isCovered) return bodies.find(({ leftBytes }) => leftBytes >= LAST_PIECE_BYTES / 2)
   return worthwhile[Math.min(Math.floor(pick * worthwhile.length), worthwhile.length - 1)] ?? bodies[0]
 }
