@@ -280,6 +280,90 @@ describe('pause, resume, cancel, and a second try', () => {
   })
 })
 
+async function operate(server: TestServer | undefined, operation: Record<string, unknown>): Promise<Response> {
+  const home = (await fetch(server?.direct ?? '', { method: 'OPTIONS' })).headers.get('store-id')
+  return fetch(server?.direct ?? '', {
+    method: 'POST',
+    headers: { 'Tus-Resumable': '1.0.0', 'Content-Type': 'application/tus-reconcile+json' },
+    body: JSON.stringify({ ...operation, home }),
+  })
+}
+
+describe('what others do to an upload', () => {
+  it('begins anew, once, when the group that a journal remembers was terminated', async () => {
+    const all = await servers({ count: 2, upBytesPerSecond: 4 * MB })
+    const directory = await folder()
+    const path = join(directory, 'source.bin')
+    const data = randomBytes(6 * MB)
+    await writeFile(path, data)
+    const options = { ...endpointsOf(all), journal: join(directory, 'journal.json') }
+    const first = new AdaptiveUpload({ path }, options)
+    const started = eventThat(first, (event) => event.type === 'started')
+    const stop = new AbortController()
+    const stopped = first.start({ signal: stop.signal }).catch(() => {})
+    await ackedBytes(first, 2 * MB)
+    stop.abort()
+    await stopped
+    const { group } = Object.assign({ group: '' }, await started)
+    expect((await operate(all[0], { op: 'terminate', group })).status).toBe(200)
+    const second = new AdaptiveUpload({ path }, options)
+    const events = recorded(second)
+    const result = await second.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(events.filter((event) => event.type === 'started').map((event) => event.resumed)).toEqual([true, false])
+    expect(events.filter((event) => event.type === 'failed')).toEqual([])
+  })
+
+  it('fails as gone when its group is terminated in mid-upload, and leaves the servers alone', async () => {
+    const all = await servers({ count: 1, upBytesPerSecond: 2 * MB })
+    const upload = new AdaptiveUpload(randomBytes(8 * MB), endpointsOf(all))
+    const started = eventThat(upload, (event) => event.type === 'started')
+    const done = upload.start().catch((error: unknown) => error)
+    await ackedBytes(upload, 2 * MB)
+    const { group } = Object.assign({ group: '' }, await started)
+    await operate(all[0], { op: 'terminate', group })
+    expect(await done).toMatchObject({ code: 'gone' })
+    expect(all[0]?.link.counters.requests.POST ?? 0).toBeLessThan(60)
+  })
+
+  it('ends another page’s idle session that owns a block, and sends the block again', async () => {
+    const all = await servers({ count: 1, upBytesPerSecond: 4 * MB })
+    const data = randomBytes(2 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const home = (await fetch(all[0]?.direct ?? '', { method: 'OPTIONS' })).headers.get('store-id')
+    const id = () => randomBytes(16).toString('base64url')
+    let intruded: Promise<unknown> = Promise.resolve()
+    upload.on('event', (event) => {
+      if (event.type !== 'started') return
+      const partition = `group="${event.group}", partition="q", session="${id()}", attempt=1, client="${id()}", start=1048576, size=${data.length}, home="${home}"`
+      const headers = {
+        'Tus-Resumable': '1.0.0',
+        'Upload-Defer-Length': '1',
+        'Upload-Partition': partition,
+        'Content-Type': 'application/offset+octet-stream',
+      }
+      intruded = fetch(all[0]?.direct ?? '', { method: 'POST', headers, body: new Uint8Array(100_000) })
+    })
+    const result = await upload.start()
+    await intruded
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+  })
+
+  it('goes on when it is started again after it was stopped', async () => {
+    const all = await servers({ count: 1, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(6 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const stop = new AbortController()
+    const stopped = upload.start({ signal: stop.signal })
+    void ackedBytes(upload, 3 * MB).then(() => stop.abort())
+    await expect(stopped).rejects.toMatchObject({ code: 'aborted' })
+    const before = bodyBytes(all)
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(bodyBytes(all) - before).toBeLessThan(3 * MB + MB)
+  })
+})
+
 describe('bad input', () => {
   it('refuses to be made without an endpoint', () => {
     expect(() => new AdaptiveUpload(Buffer.from('x'), { endpoint: '' })).toThrow(

@@ -232,7 +232,8 @@ export class UploadEngine {
       const resume = this.#group !== undefined
       const group = this.#group ?? this.#host.randomness.id()
       this.#group = group
-      if (isFirst) await this.#announce(journal, { group, homeId, sizeBytes: source.sizeBytes, resumed: resume })
+      if (isFirst || !resume)
+        await this.#announce(journal, { group, homeId, sizeBytes: source.sizeBytes, resumed: resume })
       try {
         const done = await this.#transferOnce({ group, homeId, source, resume })
         if (!done) continue
