@@ -8,7 +8,7 @@ import { EventHub } from './groups/events.js'
 import { Groups } from './groups/groups.js'
 import { OffsetReports } from './groups/offset-reports.js'
 import { mountRoutes } from './handlers/mount.js'
-import { recoverCommits } from './handlers/op-commit.js'
+import { recoverCommits, recoverHooks } from './handlers/op-commit.js'
 import { QueueLocker } from './handlers/queue-locker.js'
 import type { Site } from './handlers/site.js'
 import { PeerNetwork } from './peers/peer-network.js'
@@ -122,6 +122,7 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   groups.subscribe((notice) => logNotice(log, storeId, notice))
   network.start(storeId)
   await recoverCommits(site)
+  recoverHooks(site)
   return site
 }
 

@@ -70,15 +70,17 @@ export async function checkRoot(group: Group, root: string): Promise<void> {
 
 /**
  * In the queue: no new bytes from now on, and every write in flight has returned. `finalise` makes the ordinary file;
- * if it fails the group is open again.
+ * if it fails the group is open again. Nothing happens to a group that has ended meanwhile.
  */
-export async function commitGroup(group: Group, finalise: () => Promise<void>): Promise<void> {
+export async function commitGroup(group: Group, finalise: (isRepeat: boolean) => Promise<void>): Promise<boolean> {
+  if (group.hasEnded) return false
   group.state = 'committing'
   for (const session of group.sessions.values()) session.running?.stop('committing')
   await Promise.all(Array.from(group.sessions.values(), (session) => session.pending))
   try {
     await group.save()
-    await finalise()
+    const isRepeat = group.commitBegun
+    await finalise(isRepeat)
   } catch (error) {
     group.state = 'open'
     void group.save().catch(() => {})
@@ -88,6 +90,7 @@ export async function commitGroup(group: Group, finalise: () => Promise<void>): 
   for (const session of group.sessions.values()) session.running?.stop('committed')
   for (const store of group.participants) group.toTell.add(store)
   await group.save()
+  return true
 }
 
 export async function recordHook(

@@ -54,6 +54,10 @@ export class Group {
   pulledEarly = 0
   pulledAtCommit = 0
   commit: CommitRecord | null = null
+  /** Its file may have been made already: a commit was begun before, in this run or the last one. */
+  commitBegun = false
+  /** Out of the records: nothing of it is saved any more. */
+  forgotten = false
 
   constructor(facts: GroupFacts, ports: GroupPorts) {
     this.id = facts.id
@@ -78,6 +82,7 @@ export class Group {
     group.pulledEarly = record.pulledEarly
     group.pulledAtCommit = record.pulledAtCommit
     group.commit = record.commit
+    group.commitBegun = record.state === 'committing'
     group.blocks.restore(record)
     group.blocks.elsewhere = record.elsewhere
     for (const store of record.participants) group.participants.add(store)
@@ -126,6 +131,7 @@ export class Group {
 
   /** Settles once the state as it is now is recorded. */
   save(): Promise<void> {
+    if (this.forgotten) return Promise.resolve()
     return this.ports.index.save(this.id, () => this.record())
   }
 

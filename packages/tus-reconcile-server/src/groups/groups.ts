@@ -3,7 +3,7 @@ import { Group, type GroupFacts, type GroupPorts } from './group.js'
 import type { Notice } from './notice.js'
 import { Refusal } from './refusal.js'
 
-/** Unfinished groups at once (guess; bounds memory and the record). */
+/** Groups at once, tombstones included (guess; bounds memory and the record). */
 const MAX_GROUPS = 10_000
 
 /** All groups of this store, open and ended, by their own id and by their file's. */
@@ -14,7 +14,10 @@ export class Groups {
   readonly #listeners = new Set<(notice: Notice) => void>()
   readonly #ports: GroupPorts
 
-  constructor(ports: Omit<GroupPorts, 'notify'>) {
+  readonly #maxGroups: number
+
+  constructor(ports: Omit<GroupPorts, 'notify'>, maxGroups: number = MAX_GROUPS) {
+    this.#maxGroups = maxGroups
     this.#ports = { ...ports, notify: (notice) => this.#publish(notice) }
   }
 
@@ -42,7 +45,7 @@ export class Groups {
 
   /** The home has named the file after sessions were taken provisionally. */
   nameFile(group: Group, fileId: string): void {
-    this.#byFileId.delete(group.fileId)
+    if (this.#byFileId.get(group.fileId) === group) this.#byFileId.delete(group.fileId)
     group.fileId = fileId
     this.#byFileId.set(fileId, group)
   }
@@ -72,11 +75,7 @@ export class Groups {
       const busy = [...group.sessions.values()].some((session) => session.running)
       const idleMs = now - group.touchedAt
       if (!group.hasEnded && !busy && idleMs > expireMs) ended += (await endGroup(group, 'expired')) ? 1 : 0
-      else if (group.hasEnded && group.toTell.size === 0 && idleMs > 2 * expireMs) {
-        this.#groups.delete(group.id)
-        this.#byFileId.delete(group.fileId)
-        await this.#ports.index.remove(group.id)
-      }
+      else if (group.hasEnded && idleMs > 2 * expireMs) await this.#forget(group)
     }
     return ended
   }
@@ -92,14 +91,35 @@ export class Groups {
   }
 
   async #create(id: string, facts: () => Promise<GroupFacts>): Promise<Group> {
-    if ([...this.#groups.values()].filter((group) => !group.hasEnded).length >= MAX_GROUPS) {
-      throw new Refusal('too-many', 'this server has too many unfinished uploads', { headers: { 'Retry-After': '10' } })
-    }
-    const group = new Group(await facts(), this.#ports)
+    await this.#makeRoom()
+    const known = await facts()
+    const namesake = this.#byFileId.get(known.fileId)
+    if (namesake && !namesake.hasEnded) throw new Refusal('contradiction', 'another upload has the name of this file')
+    const group = new Group(known, this.#ports)
     this.#groups.set(id, group)
     this.#byFileId.set(group.fileId, group)
     this.#publish({ kind: 'groupOpened', group })
     return group
+  }
+
+  /** One more has its place: the tombstone that is the oldest goes, or there is none. @throws Refusal */
+  async #makeRoom(): Promise<void> {
+    if (this.#groups.size < this.#maxGroups) return
+    let oldest: Group | undefined
+    for (const group of this.#groups.values()) {
+      if (group.hasEnded && (!oldest || group.touchedAt < oldest.touchedAt)) oldest = group
+    }
+    if (oldest) return this.#forget(oldest)
+    throw new Refusal('too-many', 'this server has too many unfinished uploads', { headers: { 'Retry-After': '10' } })
+  }
+
+  async #forget(group: Group): Promise<void> {
+    group.forgotten = true
+    // whoever still tells its end stops
+    group.toTell.clear()
+    this.#groups.delete(group.id)
+    if (this.#byFileId.get(group.fileId) === group) this.#byFileId.delete(group.fileId)
+    await this.#ports.index.remove(group.id)
   }
 
   #publish(notice: Notice): void {

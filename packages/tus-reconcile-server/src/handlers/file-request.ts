@@ -4,7 +4,7 @@ import { endGroup } from '../groups/ending.js'
 import type { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import { refuseEnded } from '../groups/sessions.js'
-import { asRefusal, emptyAnswer, refusalAnswer } from './answer.js'
+import { asRefusal, emptyAnswer, jsonAnswer, refusalAnswer } from './answer.js'
 import { runIncoming } from './hooks.js'
 import { requestBody } from './request-body.js'
 import type { Exchange, Site } from './site.js'
@@ -65,7 +65,11 @@ export async function deleteFile(site: Site, exchange: Exchange, group: Group): 
     await runIncoming(site, req, group.fileId)
     refuseEnded(group)
     if (group.home === site.storeId) await endGroup(group, 'terminated')
-    else await site.peers.relay(group.home, { op: 'terminate', group: group.id, home: group.home }, req)
+    else {
+      const operation = { op: 'terminate', group: group.id, home: group.home } as const
+      const answer = await site.peers.relay(group.home, operation, req)
+      if (answer.status >= 400) return jsonAnswer(site, exchange, { status: answer.status, json: answer.body })
+    }
     return emptyAnswer(site, exchange, 204)
   } catch (error) {
     return refusalAnswer(site, exchange, { refusal: asRefusal(site, error) })

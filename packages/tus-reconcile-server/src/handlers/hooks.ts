@@ -30,12 +30,12 @@ export async function runIncoming(site: Site, req: TusRequest, fileId: string): 
 
 /**
  * On the home, once per file and before its bytes: its name, its largest size, the user's consent. `gate` lets the
- * request itself in, under the file's id; one that comes from a mirror has passed the mirror's.
+ * request itself in, under the file's id, and refuses an id that is taken.
  */
 export async function runCreate(
   site: Site,
   request: OpenRequest,
-  gate: (fileId: string) => Promise<void> = async () => {},
+  gate: (fileId: string) => Promise<void>,
 ): Promise<Omit<HomeFacts, 'url'>> {
   const { req, header } = request
   const { options } = site.server

@@ -2,8 +2,10 @@ import type { CommitAnswer, CommitRequest } from 'tus-reconcile-protocol'
 import { formatMessage } from 'tus-reconcile-protocol'
 import { askCommit, checkRoot, commitGroup, type Readiness, readiness, recordHook } from '../groups/ending.js'
 import type { Group } from '../groups/group.js'
+import { GroupQueue } from '../groups/group-queue.js'
 import { Refusal } from '../groups/refusal.js'
 import { refuseEnded } from '../groups/sessions.js'
+import type { TusRequest } from '../tus-request.js'
 import { runFinish, uploadOfGroup } from './hooks.js'
 import { fileUrl } from './open-group.js'
 import type { OperationOrigin, OperationResult, Site } from './site.js'
@@ -16,19 +18,18 @@ interface CommitCall {
   readonly origin: OperationOrigin
 }
 
-const running = new WeakMap<Group, Promise<OperationResult>>()
+/** Whoever commits waits for the last one of these: the finish hook of a group never overlaps itself. */
+const commits = new WeakMap<Group, GroupQueue>()
 
-/** Makes the whole file. One at a time per group; a second call gets what the first one made. */
-export async function commit(site: Site, group: Group, call: CommitCall): Promise<OperationResult> {
-  const before = running.get(group)
-  if (before) await before.catch(() => {})
-  const now = commitOnce(site, group, call)
-  running.set(group, now)
-  try {
-    return await now
-  } finally {
-    if (running.get(group) === now) running.delete(group)
-  }
+function inTurn<T>(group: Group, task: () => Promise<T>): Promise<T> {
+  const queue = commits.get(group) ?? new GroupQueue()
+  commits.set(group, queue)
+  return queue.run(task)
+}
+
+/** Makes the whole file. One at a time per group; a later call gets what the first one made. */
+export function commit(site: Site, group: Group, call: CommitCall): Promise<OperationResult> {
+  return inTurn(group, () => commitOnce(site, group, call))
 }
 
 async function commitOnce(site: Site, group: Group, call: CommitCall): Promise<OperationResult> {
@@ -41,7 +42,9 @@ async function commitOnce(site: Site, group: Group, call: CommitCall): Promise<O
   if (ready.kind !== 'ready') return notYet(site, group, ready)
   await checkRoot(group, operation.root)
   group.url ??= fileUrl(site, origin.req, group.fileId, origin.endpoint)
-  await group.queue.run(() => commitGroup(group, () => finalise(site, group)))
+  const committed = await group.queue.run(() => commitGroup(group, (isRepeat) => finalise(site, group, isRepeat)))
+  // terminated or expired while it was looked at
+  if (!committed) refuseEnded(group)
   site.log.info(
     { group: group.id, size: group.size, pulledEarly: group.pulledEarly, pulledAtCommit: group.pulledAtCommit },
     'group committed',
@@ -55,12 +58,27 @@ export async function recoverCommits(site: Site): Promise<void> {
   for (const group of site.groups.all()) {
     if (group.state !== 'committing') continue
     try {
-      await group.queue.run(() => commitGroup(group, () => finalise(site, group)))
+      await group.queue.run(() => commitGroup(group, (isRepeat) => finalise(site, group, isRepeat)))
       site.log.info({ group: group.id, size: group.size }, 'group committed after a crash')
       group.notify({ kind: 'groupEnded', group, state: 'committed' })
     } catch (err) {
       site.log.error({ group: group.id, err }, 'group is open again: its commit could not be ended')
     }
+  }
+}
+
+/**
+ * After a crash between a commit and the end of its finish hook: the hook runs now, whether a client asks again or not.
+ * The client's request is not recorded, so that it gets one that has a URL, the file's, and no headers.
+ */
+export function recoverHooks(site: Site): void {
+  for (const group of site.groups.all()) {
+    if (group.state !== 'committed' || group.home !== site.storeId || group.commit?.hook !== 'pending') continue
+    const url = URL.canParse(group.url ?? '') ? String(group.url) : `http://localhost/${group.fileId}`
+    void inTurn(group, () => runHook(site, group, new Request(url, { method: 'POST' }))).then(
+      () => site.log.info({ group: group.id, hook: group.commit?.hook }, 'finish hook run after a crash'),
+      (err) => site.log.error({ group: group.id, err }, 'the finish hook of a committed group failed after a crash'),
+    )
   }
 }
 
@@ -86,9 +104,17 @@ function notYet(site: Site, group: Group, ready: Exclude<Readiness, { kind: 'rea
   return { status: 409, json: formatMessage({ state: 'incomplete', missing: ready.missing, bad: ready.bad }) }
 }
 
-async function finalise(site: Site, group: Group): Promise<void> {
+async function finalise(site: Site, group: Group, isRepeat: boolean): Promise<void> {
   await group.file.idle()
-  await site.store.finalise(site.store.backend.open(group.id), uploadOfGroup(group))
+  try {
+    await site.store.finalise(site.store.backend.open(group.id), uploadOfGroup(group), isRepeat)
+  } catch (cause) {
+    const isTaken = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
+    if (isTaken) throw new Refusal('contradiction', 'there is a file of that name already', { cause })
+    // the bytes may have become the file before it failed
+    group.commitBegun = true
+    throw cause
+  }
 }
 
 async function repeated(site: Site, group: Group, call: CommitCall): Promise<OperationResult> {
@@ -98,19 +124,24 @@ async function repeated(site: Site, group: Group, call: CommitCall): Promise<Ope
   return finish(site, group, call)
 }
 
-/** The user's finish hook, once; its refusal is told each time. After a crash before its end it runs again. */
-async function finish(site: Site, group: Group, call: CommitCall): Promise<OperationResult> {
-  const headers: Record<string, string> = {}
-  if (group.commit?.hook === 'pending') {
-    try {
-      const upload = await site.store.getUpload(group.fileId)
-      Object.assign(headers, await runFinish(site, call.origin.req, upload))
-      await recordHook(group, 'done', null)
-    } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      await recordHook(group, 'refused', { status: error.status ?? 500, body: error.message })
-    }
+/** In turn: the user's finish hook, unless it has run. After a crash before its end it runs again. */
+async function runHook(site: Site, group: Group, req: TusRequest): Promise<Record<string, string>> {
+  if (group.commit?.hook !== 'pending') return {}
+  const upload = await site.store.getUpload(group.fileId)
+  try {
+    const headers = await runFinish(site, req, upload)
+    await recordHook(group, 'done', null)
+    return headers
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    await recordHook(group, 'refused', { status: error.status ?? 500, body: error.message })
+    return {}
   }
+}
+
+/** What the client is told of a committed file; a refusal of the finish hook each time. */
+async function finish(site: Site, group: Group, call: CommitCall): Promise<OperationResult> {
+  const headers = await runHook(site, group, call.origin.req)
   const refusal = group.commit?.refusal
   if (refusal) throw new Refusal('refused-by-hook', refusal.body, { status: refusal.status })
   const answer: CommitAnswer = {

@@ -25,7 +25,7 @@ export async function openGroup(site: Site, req: TusRequest, header: PartitionHe
 
 async function factsAtHome(site: Site, request: OpenRequest): Promise<GroupFacts> {
   const { header, req } = request
-  const created = await runCreate(site, request, (fileId) => runIncoming(site, req, fileId))
+  const created = await create(site, request)
   return { ...factsOf(header), ...created, url: fileUrl(site, req, created.fileId), opened: true }
 }
 
@@ -38,14 +38,30 @@ async function factsAtMirror(site: Site, request: OpenRequest): Promise<GroupFac
   return { ...factsOf(header), fileId: header.group, url: null, maxSize: null, metadata, opened: false }
 }
 
-/** A group that a mirror opens here, at its home. */
+/** A group that a mirror opens here, at its home: the client has passed the mirror's gate, and passes this one too. */
 export async function openForMirror(site: Site, request: OpenRequest, endpoint: string): Promise<Group> {
   const { header, req } = request
+  let asked = false
   const group = await site.groups.open(header.group, async () => {
-    const created = await runCreate(site, request)
+    asked = true
+    const created = await create(site, request, endpoint)
     return { ...factsOf(header), ...created, url: fileUrl(site, req, created.fileId, endpoint), opened: true }
   })
+  if (!asked) await runIncoming(site, req, group.fileId)
   return group
+}
+
+/** The user's consent to a file that is new, and has a name that nothing else has. */
+function create(site: Site, request: OpenRequest, endpoint?: string): ReturnType<typeof runCreate> {
+  const { header, req } = request
+  return runCreate(site, request, async (fileId) => {
+    await runIncoming(site, req, fileId)
+    if (!(await site.store.holds(fileId))) return
+    if (fileId !== header.group) throw new Refusal('contradiction', 'there is a file of that name already')
+    // its tombstone has been forgotten, the file has not
+    const headers = { 'Reconcile-State': 'committed', 'Reconcile-Upload': fileUrl(site, req, fileId, endpoint) }
+    throw new Refusal('group-ended', 'this upload is committed', { headers })
+  })
 }
 
 function factsOf(header: PartitionHeader): Pick<GroupFacts, 'id' | 'home' | 'size'> {

@@ -130,8 +130,7 @@ async function relayOr(
     if (!group || !isAway) throw error
     if (group.hasEnded && operation.op !== 'terminate') return runOperation(site, operation, { req })
     if (operation.op !== 'terminate') throw error
-    // the home hears of it when it is back
-    group.toTell.add(group.home)
+    site.peers.terminateLater(group, req)
     return runOperation(site, operation, { req })
   }
 }

@@ -7,13 +7,14 @@ import {
   parsePartitionHeader,
 } from 'tus-reconcile-protocol'
 import { endGroup } from '../groups/ending.js'
-import type { Group } from '../groups/group.js'
+import { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import { noteElsewhere, reportBlocks } from '../groups/verification.js'
 import { clientRequest } from '../peers/client-request.js'
 import { type PeerMessageOf, parsePeerMessage } from '../peers/peer-messages.js'
 import { SIGNATURE_HEADER, type SignatureVerifier } from '../peers/signature.js'
 import { answerHeaders, asRefusal, jsonAnswer, refusalAnswer } from './answer.js'
+import { runIncoming } from './hooks.js'
 import { openForMirror } from './open-group.js'
 import { isForStore, readMessage, runOperation } from './operations.js'
 import { requestBody } from './request-body.js'
@@ -23,7 +24,7 @@ import type { Exchange, Site } from './site.js'
 const MAX_MESSAGE_BYTES = 2_097_152
 const PIECE_BYTES = 262_144
 
-/** A message of another server: signed, or refused before anything of it is looked at. No hook of the user's runs. */
+/** A message of another server: signed, or refused before anything of it is looked at. */
 export async function postPeerMessage(site: Site, exchange: Exchange, verifier: SignatureVerifier): Promise<Response> {
   const body = requestBody(exchange.req)
   try {
@@ -78,6 +79,9 @@ async function answer(site: Site, exchange: Exchange, text: string): Promise<Res
     }
     case 'ended': {
       const group = groupOf(site, message.group)
+      if (message.from !== group.home || group.home === site.storeId) {
+        throw new Refusal('contradiction', 'only its home says how an upload has ended')
+      }
       group.toTell.delete(message.from)
       await endGroup(group, message.state, message.url)
       return ok(site, exchange, {})
@@ -93,12 +97,20 @@ async function open(site: Site, exchange: Exchange, message: PeerMessageOf<'open
   const header = readHeader(message.partition)
   if (header.home !== site.storeId) throw new Refusal('contradiction', 'this store is not the home of that upload')
   const req = clientRequest(message.endpoint, message.headers)
-  const group = await openForMirror(site, { header, metadata: message.metadata, req }, message.endpoint)
+  const request = { header, metadata: message.metadata, req }
+  const group = await openForMirror(site, request, message.endpoint).catch(committedLongAgo)
+  if (!(group instanceof Group)) return jsonAnswer(site, exchange, { status: 410, json: JSON.stringify(group) })
   if (group.hasEnded) return ended(site, exchange, group)
   group.participants.add(message.from)
   await group.save()
   const { fileId, url, maxSize, metadata } = group
   return ok(site, exchange, { fileId, url, maxSize, metadata })
+}
+
+/** The file of a forgotten group is told like any ended group's. */
+function committedLongAgo(error: unknown): { state: string; url: string | null } {
+  if (!(error instanceof Refusal) || error.code !== 'group-ended') throw error
+  return { state: 'committed', url: error.headers['Reconcile-Upload'] ?? null }
 }
 
 function readHeader(text: string): ReturnType<typeof parsePartitionHeader> {
@@ -149,6 +161,7 @@ async function relayed(site: Site, exchange: Exchange, message: PeerMessageOf<'r
   if (operation.op === 'events') throw new Refusal('bad-request', 'events are not relayed')
   if (!isForStore(site, operation)) throw new Refusal('unknown-store', `${HEADER.storeId} of this server is another`)
   const req = clientRequest(message.endpoint, message.headers)
+  await runIncoming(site, req, site.groups.get(operation.group)?.fileId ?? '')
   return jsonAnswer(site, exchange, await runOperation(site, operation, { req, endpoint: message.endpoint }))
 }
 

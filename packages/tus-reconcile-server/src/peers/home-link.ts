@@ -59,6 +59,15 @@ export class HomeLink {
     return openedOrThrow(answer)
   }
 
+  /** The group has ended: nothing of it is asked for again. */
+  ended(group: Group): void {
+    this.#asked.delete(group.id)
+  }
+
+  get waiting(): number {
+    return this.#asked.size
+  }
+
   /** Something of this group may have to be told to its home. */
   wake(group: Group): void {
     if (this.#directory.signal.aborted || group.hasEnded) return

@@ -15,11 +15,17 @@ export class MemberLink {
   readonly #log: Logger
   /** What each store still has to hear: `group store`. */
   readonly #stale = new Set<string>()
+  readonly #terminations = new WeakMap<Group, [string, string][]>()
   readonly #running = new Set<string>()
 
   constructor(directory: PeerDirectory, log: Logger) {
     this.#directory = directory
     this.#log = log
+  }
+
+  /** At a mirror: how a client ended the group is asked of its home with that client's headers, as its own operation. */
+  terminateLater(group: Group, headers: [string, string][]): void {
+    this.#terminations.set(group, headers)
   }
 
   /** The verified coverage has changed: every participant ends the sessions that have nothing left to bring. */
@@ -53,8 +59,9 @@ export class MemberLink {
       if (!message) return
       if (await this.#send(store, message)) {
         retryMs = FIRST_RETRY_MS
-        if (message.op === 'ended') {
+        if (message.op !== 'superseded') {
           group.toTell.delete(store)
+          this.#terminations.delete(group)
           await group.save().catch(() => {})
         } else await this.#pause(BATCH_MS)
         continue
@@ -68,6 +75,7 @@ export class MemberLink {
   #next(group: Group, store: string, key: string): PeerMessage | undefined {
     const from = this.#directory.ownStoreId
     const wasStale = this.#stale.delete(key)
+    if (group.hasEnded && store === group.home) return this.#terminate(group, store)
     if (group.state === 'committed' || group.state === 'terminated' || group.state === 'expired') {
       if (!group.toTell.has(store)) return undefined
       return {
@@ -81,6 +89,16 @@ export class MemberLink {
     if (!wasStale) return undefined
     const verified = group.blocks.verifiedAnywhere(group.knownSize).map(({ start, end }) => ({ start, end }))
     return { op: 'superseded', from, group: group.id, verified }
+  }
+
+  /** Only the home ends a group for everybody: it is asked as the client would. Forgotten in a restart; then it expires. */
+  #terminate(group: Group, store: string): PeerMessage | undefined {
+    const headers = this.#terminations.get(group)
+    const endpoint = this.#directory.byStore(store)?.client.endpoint ?? ''
+    if (!headers) group.toTell.delete(store)
+    if (!headers || !group.toTell.has(store)) return undefined
+    const operation = { op: 'terminate', group: group.id, home: group.home }
+    return { op: 'relay', from: this.#directory.ownStoreId, endpoint, operation, headers }
   }
 
   /** Returns whether the peer has taken it. A group that it does not know has nothing there to end. */

@@ -60,6 +60,11 @@ export class PeerNetwork implements Peers {
     return this.#home.openAtHome(request)
   }
 
+  /** Groups whose home has still to be asked with what their clients sent: their headers are kept. */
+  get waiting(): number {
+    return this.#home.waiting
+  }
+
   async relay(store: string, operation: OperationRequest, req: TusRequest): Promise<RelayedAnswer> {
     const peer = await this.directory.find(store, FIND_MS)
     if (!peer && this.directory.isComplete) throw new Refusal('unknown-store', 'no such store is a peer of this server')
@@ -76,6 +81,11 @@ export class PeerNetwork implements Peers {
       this.#log.warn({ peer: endpoint, op: operation.op, reason: reasonOf(cause) }, 'relay failed')
       throw unreachable(cause)
     }
+  }
+
+  terminateLater(group: Group, req: TusRequest): void {
+    group.toTell.add(group.home)
+    this.#members.terminateLater(group, forwardedHeaders(req))
   }
 
   isReachable(store: string): boolean {
@@ -128,8 +138,10 @@ export class PeerNetwork implements Peers {
   #hear(notice: Notice, ownStoreId: string): void {
     const { group } = notice
     const isHome = group.home === ownStoreId
-    if (notice.kind === 'groupEnded') this.#members.groupEnded(group)
-    else if (!isHome && (notice.kind === 'verified' || notice.kind === 'groupOpened')) this.#home.wake(group)
+    if (notice.kind === 'groupEnded') {
+      this.#home.ended(group)
+      this.#members.groupEnded(group)
+    } else if (!isHome && (notice.kind === 'verified' || notice.kind === 'groupOpened')) this.#home.wake(group)
     else if (isHome && notice.kind === 'verified') {
       this.#members.coverageChanged(group)
       if (notice.where === 'elsewhere') this.#puller.wake()

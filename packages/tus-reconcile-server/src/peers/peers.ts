@@ -30,6 +30,8 @@ export interface Peers {
   openAtHome(request: OpenRequest): Promise<HomeFacts | undefined>
   /** @throws Refusal when the store is on no list, or cannot be reached */
   relay(store: string, operation: OperationRequest, req: TusRequest): Promise<RelayedAnswer>
+  /** A client has ended, here, what its home cannot hear of now: the home is asked when it is back. */
+  terminateLater(group: Group, req: TusRequest): void
   isReachable(store: string): boolean
   /** Asks every peer that can be reached what it has verified of the group: reports may still be on their way. */
   refresh(group: Group): Promise<void>

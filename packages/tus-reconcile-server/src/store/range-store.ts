@@ -1,5 +1,5 @@
 import type { ReadStream } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { FileStore } from '@tus/file-store'
@@ -42,11 +42,22 @@ export class RangeStore extends DataStore {
     return join(this.directory, OWN_FOLDER, name)
   }
 
-  /** Makes `file` the finished upload `upload`, as if FileStore had received it. No byte moves. */
-  async finalise(file: RangeFile, upload: Upload): Promise<Upload> {
+  /** Whether there is an upload of this id, whole or not, or anything else in its place. */
+  async holds(id: string): Promise<boolean> {
+    this.#refuseForeign(id)
+    const path = join(this.directory, id)
+    const [bytes, upload] = await Promise.allSettled([access(path), this.#files.getUpload(id)])
+    return bytes.status === 'fulfilled' || upload.status === 'fulfilled'
+  }
+
+  /**
+   * Makes `file` the finished upload `upload`, as if FileStore had received it. No byte moves, and nothing is
+   * overwritten (EEXIST) unless `isRepeat` says that this very commit was begun before.
+   */
+  async finalise(file: RangeFile, upload: Upload, isRepeat: boolean = false): Promise<Upload> {
     this.#refuseForeign(upload.id)
     const path = join(this.directory, upload.id)
-    await file.finalise(path, upload.size ?? 0)
+    await file.finalise(path, upload.size ?? 0, isRepeat)
     const finished = new Upload({
       id: upload.id,
       size: upload.size ?? 0,

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { access, type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { access, type FileHandle, mkdir, open, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import type { RangeBackend, RangeFile } from './range-backend.js'
@@ -62,12 +62,20 @@ class SparseFile implements RangeFile {
     await rm(this.#path, { force: true })
   }
 
-  async finalise(target: string, size: number): Promise<void> {
-    await mkdir(dirname(target), { recursive: true })
-    const moved = await exists(target)
-    if (moved && !(await exists(this.#path))) return
-    await this.#use((handle) => handle.truncate(size))
+  async finalise(target: string, size: number, isRepeat: boolean = false): Promise<void> {
     await this.idle()
+    await mkdir(dirname(target), { recursive: true })
+    if (await exists(target)) {
+      if (isRepeat && !(await exists(this.#path))) return
+      throw failure('EEXIST', 'there is a file of that name already')
+    }
+    if (!(await exists(this.#path))) {
+      if (size > 0) throw failure('ENOENT', 'the bytes of this upload are gone')
+      // no byte was ever written, so that there is no data file
+      await writeFile(target, '', { flag: 'wx', mode: 0o644 })
+      return
+    }
+    await truncate(this.#path, size)
     await rename(this.#path, target)
   }
 
@@ -90,6 +98,10 @@ class SparseFile implements RangeFile {
       throw error
     }
   }
+}
+
+function failure(code: string, message: string): NodeJS.ErrnoException {
+  return Object.assign(new Error(message), { code })
 }
 
 function exists(path: string): Promise<boolean> {

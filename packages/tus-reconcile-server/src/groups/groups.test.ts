@@ -1,0 +1,67 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { MemoryIndex } from '../records/memory-index.js'
+import { newId } from '../testing/client.js'
+import type { BlockFile } from './block-file.js'
+import { commitGroup, endGroup } from './ending.js'
+import type { Group, GroupFacts } from './group.js'
+import { Groups } from './groups.js'
+
+const NO_FILE: BlockFile = {
+  write: async () => {},
+  read: async () => new Uint8Array(),
+  idle: async () => {},
+  remove: async () => {},
+}
+
+function setUp(maxGroups?: number) {
+  const clock = { ms: 0 }
+  const index = new MemoryIndex()
+  const groups = new Groups({ index, openFile: () => NO_FILE, now: () => clock.ms }, maxGroups)
+  const open = (id = newId()): Promise<Group> =>
+    groups.open(id, async (): Promise<GroupFacts> => {
+      const facts = { url: null, size: 1, maxSize: null, metadata: null, opened: true }
+      return { ...facts, id, home: newId(), fileId: id }
+    })
+  return { clock, index, groups, open }
+}
+
+test('tombstones count among the groups, and the oldest makes room', async () => {
+  const { clock, groups, index, open } = setUp(3)
+  const [first, second, third] = [await open(), await open(), await open()]
+  await expect(open()).rejects.toMatchObject({ code: 'too-many' })
+  clock.ms = 10
+  second.touchedAt = third.touchedAt = clock.ms
+  await endGroup(third, 'terminated')
+  await endGroup(first, 'terminated')
+  const fourth = await open()
+  expect([...groups.all()]).toEqual([second, third, fourth])
+  expect(groups.byFileId(first.fileId)).toBeUndefined()
+  await first.save()
+  expect((await index.load()).map(({ id }) => id)).toEqual([third.id])
+})
+
+test('a tombstone whose peers never come back is forgotten too', async () => {
+  const { clock, groups, index, open } = setUp()
+  const group = await open()
+  group.participants.add(newId())
+  await endGroup(group, 'terminated')
+  clock.ms = 20
+  await groups.expire(10)
+  expect(groups.get(group.id)).toBe(group)
+  clock.ms = 21
+  await groups.expire(10)
+  await sleep(1)
+  expect([groups.get(group.id), group.toTell.size, await index.load()]).toEqual([undefined, 0, []])
+})
+
+test('a commit of a group that has ended meanwhile does nothing', async () => {
+  const { open } = setUp()
+  const group = await open()
+  await endGroup(group, 'terminated')
+  let made = 0
+  const committed = await commitGroup(group, async () => {
+    made++
+  })
+  expect([committed, made, group.state]).toEqual([false, 0, 'terminated'])
+})
