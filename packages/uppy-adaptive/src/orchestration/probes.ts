@@ -36,7 +36,10 @@ export class Probes {
     this.#inFlight.add(store.id)
     const deadline = withDeadline(clock, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * model.store(store.id).rtoMs), signal)
     try {
-      await store.route.port.probe(deadline.signal)
+      // by every address: which of them answers tells a dead route from a dead server
+      store.answering = await Promise.any(
+        store.routes.map((route) => route.port.probe(deadline.signal).then(() => route)),
+      )
       const nowMs = clock.now()
       // no round-trip sample: a probe's time holds a handshake, and in a browser a preflight
       model.heard({ nowMs, store: store.id })

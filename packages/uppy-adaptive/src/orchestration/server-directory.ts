@@ -17,6 +17,8 @@ export interface Store {
   readonly routes: Route[]
   /** The route in use. */
   route: Route
+  /** The route that answered the last probe first. */
+  answering: Route | undefined
   limit: UploadLimit
   /** `suspect` gets no new session until it has answered; `unusable` none at all. */
   state: 'ready' | 'suspect' | 'unusable'
@@ -60,6 +62,7 @@ export class ServerDirectory {
       server,
       routes: [route],
       route,
+      answering: undefined,
       limit: capabilities.limit,
       state: 'ready',
       suspectSinceMs: 0,
@@ -127,11 +130,12 @@ export class ServerDirectory {
     this.#log.emit({ type: 'warning', code, message, endpoint: store.route.endpoint })
   }
 
-  /** Changes to the store's next route; false when it has only one. */
+  /** Changes to the route that answers, else to the next; false when it has only one. */
   changeRoute(id: StoreId): boolean {
     const store = this.#stores.get(id)
     if (!store || store.routes.length < 2) return false
-    const next = store.routes[(store.routes.indexOf(store.route) + 1) % store.routes.length]
+    const following = store.routes[(store.routes.indexOf(store.route) + 1) % store.routes.length]
+    const next = store.answering === store.route ? following : (store.answering ?? following)
     if (!next) return false
     store.route = next
     return true
