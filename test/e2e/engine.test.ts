@@ -8,7 +8,6 @@ import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
 import { AdaptiveUpload, type LoggedEvent, UploadError } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openLink } from '../support/links/index.js'
 import {
   startReconcileServers,
   type TestServer,
@@ -213,25 +212,6 @@ describe('links that fail', () => {
     expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
     expect(events.filter((event) => event.type === 'copy')).toEqual([])
     expect(bodyBytes(all)).toBe(data.length)
-  })
-
-  it('goes on with the same session by another address of the same store', async () => {
-    const all = await servers({ count: 1, upBytesPerSecond: 2 * MB })
-    const second = await openLink({
-      name: 'second address',
-      target: { host: '127.0.0.1', port: Number(new URL(all[0]?.direct ?? '').port) },
-      upBytesPerSecond: 2 * MB,
-    })
-    cleanups.push(() => second.close())
-    const data = randomBytes(10 * MB)
-    const upload = new AdaptiveUpload(data, { ...endpointsOf(all), mirrors: [`${second.origin}/files`] })
-    const events = recorded(upload)
-    void ackedBytes(upload, 3 * MB).then(() => all[0]?.link.stall())
-    const result = await upload.start()
-    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
-    expect(events.some((event) => event.type === 'reconnect' && event.remedy === 'otherRoute')).toBe(true)
-    expect(events.some((event) => event.type === 'takeOver' || event.type === 'copy')).toBe(false)
-    expect(second.counters.bodyBytesUp).toBeLessThan(8 * MB)
   })
 
   it('goes on with the same session after its connection was reset', async () => {
