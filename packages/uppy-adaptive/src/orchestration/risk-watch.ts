@@ -158,7 +158,8 @@ export class RiskWatch {
     const { directory, runners, log } = this.#context
     const runner = runners.get(session.session)
     if (!runner) return
-    if (remedy.kind === 'otherRoute') directory.changeRoute(session.store)
+    // another session of the store may have left the silent route already
+    if (remedy.kind === 'otherRoute' && runner.route === runner.store.route) directory.changeRoute(session.store)
     runner.freshTries += 1
     runner.reconnectedAtMs = this.#context.clock.now()
     log.emit({

@@ -3,7 +3,7 @@ import type { PlannedSession, SessionId } from '../partitioning/partition-plan.j
 import type { NextStep, SessionEnd } from './failure-rules.js'
 import { decideNextStep } from './failure-rules.js'
 import type { AttemptOutcome } from './ports.js'
-import type { Store } from './server-directory.js'
+import type { Route, Store } from './server-directory.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
 
@@ -22,6 +22,8 @@ export class SessionRunner {
   /** Bytes handed to the socket, absolute offset: ahead of what is acknowledged. */
   handedOver: number
   freshTries = 0
+  /** By which route the latest attempt went. */
+  route: Route
   reconnectedAtMs: number = Number.NEGATIVE_INFINITY
   /** When it was begun or last acknowledged. */
   aliveAtMs: number
@@ -41,6 +43,7 @@ export class SessionRunner {
     this.#partition = session.partition
     this.store = store
     this.handedOver = session.start
+    this.route = store.route
     this.aliveAtMs = context.clock.now()
     this.#maxBodyBytes = Math.min(MAX_BODY_BYTES, store.limit.maxAppendSize ?? MAX_BODY_BYTES)
   }
@@ -110,6 +113,7 @@ export class SessionRunner {
       if (signal.aborted) return { kind: 'aborted' }
       this.#attempt += 1
       this.#bodyEnd = range.end
+      this.route = this.store.route
       const outcome = await this.store.route.port.attempt({
         partition: this.#header(session),
         metadata: context.options.metadata,
