@@ -8,6 +8,7 @@ import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
 import { AdaptiveUpload, type LoggedEvent, UploadError } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, it } from 'vitest'
+import { openLink } from '../support/links/index.js'
 import {
   startReconcileServers,
   type TestServer,
@@ -168,16 +169,17 @@ describe('links that fail', () => {
   })
 
   it('starts a copy when the end hangs on a silent server, and stops the loser there', async () => {
-    const all = await servers({ count: 3, upBytesPerSecond: 2 * MB })
-    const data = randomBytes(12 * MB)
-    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const all = await servers({ count: 2, upBytesPerSecond: MB })
+    const data = randomBytes(8 * MB)
+    // one partition for each server: nothing is ever unsent, so that taking over is no remedy
+    const size = 4 * MB
+    const partitioning = { initialSize: size, minSize: size }
+    const upload = new AdaptiveUpload(data, { ...endpointsOf(all), partitioning })
     const events = recorded(upload)
-    let stalled = -1
-    upload.on('event', (event) => {
-      if (event.type !== 'session' || event.end !== data.length || stalled >= 0) return
-      stalled = event.server === 1 ? 2 : 1
-      all[stalled]?.link.stall()
-    })
+    const stalled = 1
+    void eventThat(upload, (event) => event.type === 'acked' && event.server === stalled).then(() =>
+      all[stalled]?.link.stall(),
+    )
     const result = await upload.start()
     expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
     const copies = events.flatMap((event) => (event.type === 'copy' ? [event] : []))
@@ -185,6 +187,25 @@ describe('links that fail', () => {
     for (const copy of copies)
       expect(upload.uploads.find((status) => status.uploadID === copy.of)?.status).toBe('superseded')
     expect(events.some((event) => event.type === 'failed')).toBe(false)
+  })
+
+  it('goes on with the same sessions by another address of the same store', async () => {
+    const all = await servers({ count: 1, upBytesPerSecond: 2 * MB })
+    const [first] = all
+    if (!first) throw new Error('no server')
+    const target = { host: '127.0.0.1', port: Number(new URL(first.direct).port) }
+    const second = await openLink({ name: 'second address', target, upBytesPerSecond: 2 * MB })
+    cleanups.push(() => second.close())
+    const data = randomBytes(10 * MB)
+    const upload = new AdaptiveUpload(data, { endpoint: first.endpoint, mirrors: [`${second.origin}/files`] })
+    const events = recorded(upload)
+    void ackedBytes(upload, 3 * MB).then(() => first.link.stall())
+    const result = await upload.start()
+    expect(await storedSha256(first, result.url)).toBe(sha256(data))
+    expect(events.some((event) => event.type === 'reconnect' && event.remedy === 'otherRoute')).toBe(true)
+    expect(events.filter((event) => event.type === 'takeOver' || event.type === 'copy')).toEqual([])
+    // what the first address had passed on is not sent again
+    expect(second.counters.bodyBytesUp).toBeLessThan(8 * MB)
   })
 
   it('commits through a mirror when its own path to the primary is dead', async () => {

@@ -1,6 +1,6 @@
 import type { ServerEvent } from 'tus-reconcile-protocol'
 import { backoffMs } from './failure-rules.js'
-import type { Store } from './server-directory.js'
+import type { Route, Store } from './server-directory.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
 
@@ -10,7 +10,8 @@ const SILENCE_MS = 6_000
 /** One event stream per store while something is in flight. It speeds things up; nothing depends on it (DESIGN 5.13). */
 export class EventStreams {
   readonly #context: TransferContext
-  readonly #open = new Set<string>()
+  /** By store: the route of its stream, and what ends it. */
+  readonly #open = new Map<string, { route: Route; end: () => void }>()
   readonly #onEvent: (store: Store, event: ServerEvent) => void
 
   constructor(context: TransferContext, onEvent: (store: Store, event: ServerEvent) => void) {
@@ -18,11 +19,11 @@ export class EventStreams {
     this.#onEvent = onEvent
   }
 
-  /** Opens the store's stream unless it is open. It ends with the transfer. */
+  /** Opens the store's stream, or follows the store to its new route. It ends with the transfer. */
   open(store: Store): void {
-    if (this.#open.has(store.id)) return
-    this.#open.add(store.id)
-    void this.#run(store)
+    const open = this.#open.get(store.id)
+    if (open && open.route !== store.route) open.end()
+    if (!open) void this.#run(store)
   }
 
   async #run(store: Store): Promise<void> {
@@ -30,9 +31,11 @@ export class EventStreams {
     let lastEventId: string | undefined
     let fruitless = 0
     while (!signal.aborted) {
+      const { route } = store
       lastEventId = await this.#listen(store, lastEventId, () => {
         fruitless = 0
       })
+      if (store.route !== route) continue
       fruitless += 1
       await pause(clock, backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
     }
@@ -40,20 +43,23 @@ export class EventStreams {
 
   async #listen(store: Store, resumeFrom: string | undefined, onAlive: () => void): Promise<string | undefined> {
     const { client, clock, model, signal } = this.#context
+    const { route } = store
     const stream = new AbortController()
     const abort = () => stream.abort()
+    this.#open.set(store.id, { route, end: abort })
     signal.addEventListener('abort', abort)
     let cancel = clock.after(SILENCE_MS, abort)
     let lastEventId = resumeFrom
     try {
-      await store.route.port.listen({
+      await route.port.listen({
         client,
         lastEventId,
         signal: stream.signal,
         onAlive: () => {
           cancel()
           cancel = clock.after(SILENCE_MS, abort)
-          model.heard({ nowMs: clock.now(), store: store.id })
+          route.heardAtMs = clock.now()
+          model.heard({ nowMs: route.heardAtMs, store: store.id })
           onAlive()
         },
         onEvent: (event, id) => {

@@ -1,7 +1,7 @@
 import type { GroupOperationRequest, OperationAnswers } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import { OperationError } from './ports.js'
-import type { Store } from './server-directory.js'
+import type { Route, Store } from './server-directory.js'
 import { withDeadline } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
 
@@ -11,6 +11,12 @@ export type Operation = WithoutAddress<GroupOperationRequest>
 /** An operation is answered in this time or goes another way: at least, and in retransmission time-outs. */
 const MIN_DEADLINE_MS = 2_500
 const DEADLINE_RTOS = 4
+
+/** A server to send an operation to, and by which of its addresses. */
+interface Way {
+  readonly via: Store
+  readonly route: Route
+}
 
 /** Asks a store something: directly, or, while its path is in doubt, through any other server, which relays it (DESIGN 5.9). */
 export class Operations {
@@ -27,10 +33,10 @@ export class Operations {
     signal: AbortSignal,
   ): Promise<OperationAnswers[Op['op']]> {
     let last: unknown = new Error(`no server leads to store ${storeId}`)
-    for (const via of this.#ways(storeId)) {
+    for (const way of this.#ways(storeId)) {
       if (signal.aborted) break
       try {
-        return await this.#send(via, storeId, operation, signal)
+        return await this.#send(way, storeId, operation, signal)
       } catch (error) {
         if (error instanceof OperationError && error.status < 500) throw error
         last = error
@@ -39,16 +45,21 @@ export class Operations {
     throw last
   }
 
-  #ways(storeId: StoreId): Store[] {
+  #ways(storeId: StoreId): Way[] {
     const { directory } = this.#context
-    const others = directory.stores().filter((store) => store.id !== storeId && store.state === 'ready')
+    const others = directory
+      .stores()
+      .filter((store) => store.id !== storeId && store.state === 'ready')
+      .map((via) => ({ via, route: via.route }))
     const target = directory.get(storeId)
     if (!target) return others
-    return target.state === 'ready' ? [target, ...others] : [...others, target]
+    const routes = [target.route, ...target.routes.filter((route) => route !== target.route)]
+    const direct = routes.map((route) => ({ via: target, route }))
+    return target.state === 'ready' ? [...direct, ...others] : [...others, ...direct]
   }
 
   async #send<Op extends Operation>(
-    via: Store,
+    { via, route }: Way,
     storeId: StoreId,
     operation: Op,
     signal: AbortSignal,
@@ -66,13 +77,14 @@ export class Operations {
     const deadline = withDeadline(clock, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * model.store(via.id).rtoMs), signal)
     const startedMs = clock.now()
     try {
-      const answer = await via.route.port.operate(request, deadline.signal)
+      const answer = await route.port.operate(request, deadline.signal)
       const nowMs = clock.now()
       // a relayed answer's time is two servers' time, and a commit waits on purpose: neither is this route's round trip
       if (!relayed && operation.op !== 'commit')
         model.requestRtt({ nowMs, store: via.id, roundTripMs: nowMs - startedMs })
+      route.heardAtMs = nowMs
       model.heard({ nowMs, store: via.id })
-      if (relayed) log.emit({ type: 'relayed', operation: operation.op, store: storeId, through: via.route.endpoint })
+      if (relayed) log.emit({ type: 'relayed', operation: operation.op, store: storeId, through: route.endpoint })
       return answer as OperationAnswers[Op['op']]
     } finally {
       deadline.done()

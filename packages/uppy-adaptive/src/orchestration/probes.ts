@@ -1,5 +1,6 @@
 import { backoffMs } from './failure-rules.js'
-import type { Store } from './server-directory.js'
+import type { RiskWatch } from './risk-watch.js'
+import type { Route, Store } from './server-directory.js'
 import { withDeadline } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
 
@@ -11,24 +12,30 @@ const ANSWERED_PAUSE_MS = 300
 /** Small requests on connections of their own that tell a dead link from a dead server (METHODS, finding 1). */
 export class Probes {
   readonly #context: TransferContext
+  readonly #watch: RiskWatch
   readonly #inFlight = new Set<string>()
   readonly #nextAtMs = new Map<string, number>()
   readonly #lost = new Map<string, number>()
 
-  constructor(context: TransferContext) {
+  constructor(context: TransferContext, watch: RiskWatch) {
     this.#context = context
+    this.#watch = watch
   }
 
-  /** Probes the stores that the model asks about, and those in suspicion until they answer. */
+  /** Probes the stores that the model asks about, those in suspicion until they answer, and those in doubt by which another route may lead. */
   pass(nowMs: number): void {
     const { directory, model } = this.#context
     const wanted = new Set(model.wantsProbe({ nowMs }))
     for (const store of directory.stores()) {
       if (store.state === 'unusable' || this.#inFlight.has(store.id)) continue
-      if (!wanted.has(store.id) && store.state !== 'suspect') continue
+      if (!wanted.has(store.id) && store.state !== 'suspect' && !this.#mayTurn(store)) continue
       if ((this.#nextAtMs.get(store.id) ?? 0) > nowMs) continue
       void this.#probe(store)
     }
+  }
+
+  #mayTurn(store: Store): boolean {
+    return store.routes.length > 1 && this.#watch.isInDoubt(store.id)
   }
 
   async #probe(store: Store): Promise<void> {
@@ -37,9 +44,7 @@ export class Probes {
     const deadline = withDeadline(clock, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * model.store(store.id).rtoMs), signal)
     try {
       // by every address: which of them answers tells a dead route from a dead server
-      store.answering = await Promise.any(
-        store.routes.map((route) => route.port.probe(deadline.signal).then(() => route)),
-      )
+      await Promise.any(store.routes.map((route) => this.#probeBy(route, deadline.signal)))
       const nowMs = clock.now()
       // no round-trip sample: a probe's time holds a handshake, and in a browser a preflight
       model.heard({ nowMs, store: store.id })
@@ -56,5 +61,10 @@ export class Probes {
       this.#inFlight.delete(store.id)
       this.#context.wake()
     }
+  }
+
+  async #probeBy(route: Route, signal: AbortSignal): Promise<void> {
+    await route.port.probe(signal)
+    route.heardAtMs = this.#context.clock.now()
   }
 }

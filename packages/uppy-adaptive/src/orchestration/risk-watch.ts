@@ -6,7 +6,6 @@ import type { HedgeSurroundings, Remedy, SessionRisk } from '../redundancy/hedge
 import { decideRemedy } from '../redundancy/hedge-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
 import { rankStores } from '../redundancy/mirror-choice.js'
-import type { Store } from './server-directory.js'
 import type { SessionOutcomes } from './session-outcomes.js'
 import type { SessionStarter } from './session-starter.js'
 import type { TransferContext } from './transfer-context.js'
@@ -18,6 +17,8 @@ const SLOW_KEEPS_MS = 1_500
 const GRACE_MS = 500
 /** A new connection gets this long to bring its first bytes before the next remedy (guess: five usual starts). */
 const RECONNECT_GRACE_MS = 1_500
+/** The grace doubles with each connection in vain, up to this (guess). */
+const LONGEST_RECONNECT_GRACE_MS = 24_000
 const LINK_IS_GOOD = 0.5
 /** A copied session without an event for this long puts its store in suspicion: seven times their interval (guess). */
 const SILENT_MS = 700
@@ -59,7 +60,7 @@ export class RiskWatch {
 
   #treat(session: PlannedSession, assessment: RiskAssessment, nowMs: number): void {
     const runner = this.#context.runners.get(session.session)
-    if (runner && nowMs - runner.reconnectedAtMs < RECONNECT_GRACE_MS) return
+    if (runner && nowMs - runner.reconnectedAtMs < reconnectGraceMs(runner.freshTries)) return
     const alternative = this.bestAlternative(session, this.#context.plan.missingOf(session))
     const remedy = decideRemedy(this.#describe(session, assessment, nowMs), this.#surroundings(alternative))
     if (remedy.kind !== 'none') this.#apply(remedy, { session, assessment, alternative, nowMs })
@@ -71,7 +72,7 @@ export class RiskWatch {
     const tried = new Set<StoreId>([session.store, ...plan.copiesOf(session.session).map((copy) => copy.store)])
     const options = directory
       .stores()
-      .filter((store) => this.#starter.canTake(store) && !tried.has(store.id) && !this.#isInDoubt(store))
+      .filter((store) => this.#starter.canTake(store) && !tried.has(store.id) && !this.isInDoubt(store.id))
       .map((store) => {
         const { goodputBytesPerSecond, requestRttMs, failuresPerSecond } = model.store(store.id)
         return {
@@ -85,20 +86,22 @@ export class RiskWatch {
     return rankStores(options, bytes)[0]
   }
 
-  #isInDoubt(store: Store): boolean {
+  /** Whether a session of this store is silent for suspiciously long. */
+  isInDoubt(id: StoreId): boolean {
     return this.#context.plan
       .sessions()
-      .some(
-        (session) => session.store === store.id && (this.#assessments.get(session.session)?.phi ?? 0) >= IN_DOUBT_PHI,
-      )
+      .some((session) => session.store === id && (this.#assessments.get(session.session)?.phi ?? 0) >= IN_DOUBT_PHI)
   }
 
   #describe(session: PlannedSession, assessment: RiskAssessment, nowMs: number): SessionRisk {
     const { directory, model, plan, runners } = this.#context
     const { risk, server, straggle, phi, gapMs, expectedRemainingMs } = assessment
     const store = directory.get(session.store)
-    const heardMs = model.store(session.store).lastHeardMs
-    const silentSinceMs = nowMs - gapMs
+    const runner = runners.get(session.session)
+    const heardMs = model.store(session.store).lastHeardMs ?? Number.NEGATIVE_INFINITY
+    const isRecent = (atMs: number) => atMs > nowMs - gapMs + GRACE_MS
+    const byOtherRoute = store?.routes.some((route) => route !== runner?.route && isRecent(route.heardAtMs)) ?? false
+    const byItsRoute = runner !== undefined && isRecent(runner.route.heardAtMs)
     return {
       remainingBytes: plan.missingOf(session),
       risk,
@@ -109,10 +112,10 @@ export class RiskWatch {
       expectedRemainingMs,
       isCopy: session.kind === 'copy',
       hasCopy: plan.copiesOf(session.session).length > 0,
-      hasOtherRoute: (store?.routes.length ?? 0) > 1 && (runners.get(session.session)?.freshTries ?? 0) === 0,
-      answersElsewhere: heardMs !== undefined && heardMs > silentSinceMs + GRACE_MS,
+      hasOtherRoute: byOtherRoute && !byItsRoute,
+      answersElsewhere: byItsRoute || (!byOtherRoute && isRecent(heardMs)),
       storeIsSuspect: store?.state === 'suspect',
-      freshTries: runners.get(session.session)?.freshTries ?? 0,
+      freshTries: runner?.freshTries ?? 0,
     }
   }
 
@@ -158,8 +161,7 @@ export class RiskWatch {
     const { directory, runners, log } = this.#context
     const runner = runners.get(session.session)
     if (!runner) return
-    // another session of the store may have left the silent route already
-    if (remedy.kind === 'otherRoute' && runner.route === runner.store.route) directory.changeRoute(session.store)
+    if (remedy.kind === 'otherRoute') directory.leaveRoute(session.store, runner.route)
     runner.freshTries += 1
     runner.reconnectedAtMs = this.#context.clock.now()
     log.emit({
@@ -171,4 +173,8 @@ export class RiskWatch {
     })
     runner.reconnect()
   }
+}
+
+function reconnectGraceMs(freshTries: number): number {
+  return Math.min(LONGEST_RECONNECT_GRACE_MS, RECONNECT_GRACE_MS * 2 ** Math.max(0, freshTries - 1))
 }

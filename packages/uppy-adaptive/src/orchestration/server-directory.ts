@@ -7,6 +7,8 @@ import type { Capabilities, ServerPort } from './ports.js'
 export interface Route {
   readonly port: ServerPort
   readonly endpoint: string
+  /** When something last came back by it: a probe's answer or an event. */
+  heardAtMs: number
 }
 
 /** A server's storage, by its `Store-Id`, and the addresses that reach it. */
@@ -17,8 +19,6 @@ export interface Store {
   readonly routes: Route[]
   /** The route in use. */
   route: Route
-  /** The route that answered the last probe first. */
-  answering: Route | undefined
   limit: UploadLimit
   /** `suspect` gets no new session until it has answered; `unusable` none at all. */
   state: 'ready' | 'suspect' | 'unusable'
@@ -40,29 +40,14 @@ export class ServerDirectory {
   admit(port: ServerPort, server: number, capabilities: Capabilities): Store | undefined {
     const id = capabilities.storeId
     if (capabilities.kind !== 'reconcile' || id === undefined) return undefined
-    const route = { port, endpoint: port.endpoint }
+    const route = { port, endpoint: port.endpoint, heardAtMs: Number.NEGATIVE_INFINITY }
     const known = this.#stores.get(id)
-    if (known) {
-      known.routes.push(route)
-      // the primary's own address goes first, whichever answered first
-      if (server === 0) {
-        known.server = 0
-        known.route = route
-      }
-      this.#log.emit({
-        type: 'warning',
-        code: 'same-store',
-        endpoint: port.endpoint,
-        message: `${port.endpoint} reaches the same storage as ${known.route.endpoint} (Store-Id ${id}): used as another route to it, not as a mirror; a mirror needs storage of its own`,
-      })
-      return known
-    }
+    if (known) return this.#admitRoute(known, route, server)
     const store: Store = {
       id,
       server,
       routes: [route],
       route,
-      answering: undefined,
       limit: capabilities.limit,
       state: 'ready',
       suspectSinceMs: 0,
@@ -77,6 +62,22 @@ export class ServerDirectory {
       state: 'ready',
       reason: 'answered its probe',
     })
+    return store
+  }
+
+  #admitRoute(store: Store, route: Route, server: number): Store {
+    this.#log.emit({
+      type: 'warning',
+      code: 'same-store',
+      endpoint: route.endpoint,
+      message: `${route.endpoint} reaches the same storage as ${store.route.endpoint} (Store-Id ${store.id}): used as another route to it, not as a mirror; a mirror needs storage of its own`,
+    })
+    store.routes.push(route)
+    // the primary's own address goes first, whichever answered first
+    if (server === 0) {
+      store.server = 0
+      store.route = route
+    }
     return store
   }
 
@@ -130,14 +131,10 @@ export class ServerDirectory {
     this.#log.emit({ type: 'warning', code, message, endpoint: store.route.endpoint })
   }
 
-  /** Changes to the route that answers, else to the next; false when it has only one. */
-  changeRoute(id: StoreId): boolean {
+  /** Leaves `silent` for the route that was heard last; nothing happens when the store goes by another one already. */
+  leaveRoute(id: StoreId, silent: Route): void {
     const store = this.#stores.get(id)
-    if (!store || store.routes.length < 2) return false
-    const following = store.routes[(store.routes.indexOf(store.route) + 1) % store.routes.length]
-    const next = store.answering === store.route ? following : (store.answering ?? following)
-    if (!next) return false
-    store.route = next
-    return true
+    if (store?.route !== silent) return
+    store.route = store.routes.reduce((best, route) => (route.heardAtMs > best.heardAtMs ? route : best), silent)
   }
 }

@@ -20,7 +20,7 @@ import { Progress } from './progress.js'
 import { Reconciliation } from './reconciliation.js'
 import { RiskWatch } from './risk-watch.js'
 import { Sampler } from './sampler.js'
-import type { ServerDirectory, Store } from './server-directory.js'
+import type { ServerDirectory } from './server-directory.js'
 import { SessionOutcomes } from './session-outcomes.js'
 import { SessionStarter } from './session-starter.js'
 import { adoptStored } from './stored-blocks.js'
@@ -96,7 +96,7 @@ export class Transfer {
     })
     this.#watch = new RiskWatch(this.#context, { starter, outcomes: this.#outcomes })
     this.#assigner = new Assigner(this.#context, starter, this.#watch)
-    this.#probes = new Probes(this.#context)
+    this.#probes = new Probes(this.#context, this.#watch)
     this.#sampler = new Sampler(this.#context, this.#watch)
     this.#progress = new Progress(parts.log, parts.source.sizeBytes)
     this.#streams = new EventStreams(this.#context, (store, event) => this.#reconciliation.onEvent(store.id, event))
@@ -148,14 +148,12 @@ export class Transfer {
   }
 
   /** A server has answered its probe while the upload runs. */
-  welcome(store: Store): void {
-    this.#streams.open(store)
+  welcome(): void {
     this.#context.wake()
   }
 
   async #upload(): Promise<void> {
     const { clock } = this.#parts
-    for (const store of this.#parts.directory.stores()) this.#streams.open(store)
     while (!this.#stop.signal.aborted && !this.plan.isVerified) {
       const nowMs = clock.now()
       this.#decide(nowMs)
@@ -180,6 +178,7 @@ export class Transfer {
       this.#trustAnswering()
     }
     this.#watch.pass(nowMs)
+    for (const store of this.#parts.directory.stores()) this.#streams.open(store)
     this.#outcomes.completeVerified()
     this.#assigner.pass()
     this.#claims.pass(nowMs)
@@ -198,8 +197,9 @@ export class Transfer {
       const stillSilent = this.plan
         .sessions()
         .some((session) => session.store === store.id && (this.#watch.assessmentOf(session.session)?.phi ?? 0) >= 2)
-      if (store.state === 'suspect' && heardMs !== undefined && heardMs > store.suspectSinceMs && !stillSilent)
-        directory.trust(store.id, 'answers again')
+      if (store.state !== 'suspect' || heardMs === undefined || heardMs <= store.suspectSinceMs || stillSilent) continue
+      if (store.route.heardAtMs <= store.suspectSinceMs) directory.leaveRoute(store.id, store.route)
+      directory.trust(store.id, 'answers again')
     }
   }
 

@@ -195,7 +195,7 @@ export class UploadEngine {
 
   #welcome(store: Store): void {
     this.#model.heard({ nowMs: this.#host.clock.now(), store: store.id })
-    this.#transfer?.welcome(store)
+    this.#transfer?.welcome()
   }
 
   async #uploadPlain(source: Source): Promise<UploadResult> {

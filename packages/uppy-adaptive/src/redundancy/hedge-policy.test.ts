@@ -73,6 +73,12 @@ test.each<Row>([
     MIDST,
     'takeOver',
   ],
+  [
+    'silent still after a fresh connection, with no other store',
+    { ...SILENT, phi: 4, answersElsewhere: true, freshTries: 3 },
+    { ...MIDST, bestAlternativeMs: undefined },
+    'freshConnection',
+  ],
   ['silent, with unsent bytes and another store', SILENT, MIDST, 'takeOver'],
   ['silent, and no other store is free', SILENT, { ...MIDST, bestAlternativeMs: undefined }, 'none'],
   ['silent, and no other store is free at the end', SILENT, { ...ENDGAME, bestAlternativeMs: undefined }, 'none'],

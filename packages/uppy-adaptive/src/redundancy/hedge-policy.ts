@@ -11,7 +11,7 @@ export interface SessionRisk {
   readonly expectedRemainingMs: number
   readonly isCopy: boolean
   readonly hasCopy: boolean
-  /** Another usable address reaches the same bytes. */
+  /** Another address of the store has answered during this silence, and the session's own has not. */
   readonly hasOtherRoute: boolean
   /** The same store answered on a new connection well after this silence began. */
   readonly answersElsewhere: boolean
@@ -75,7 +75,8 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
     // the path lives: what looks like silence may be a slow connection, which a new one would only delay
     if (session.phi < ABANDON_PHI) return session.isCopy ? NONE : decideForSlow(session, around)
     const reason = `silent ${seconds(session.gapMs)}, but the server answers on a new connection`
-    if (session.freshTries === 0) return { kind: 'freshConnection', reason }
+    // alone with this server, trying again is all there is
+    if (session.freshTries === 0 || around.bestAlternativeMs === undefined) return { kind: 'freshConnection', reason }
   }
   if (around.bestAlternativeMs === undefined) return NONE
   if (session.hasCopy) return NONE

@@ -1,0 +1,89 @@
+import { expect, test } from 'vitest'
+import { EventLog, type LoggedEvent } from './event-log.js'
+import type { Capabilities, ServerPort } from './ports.js'
+import { ServerDirectory } from './server-directory.js'
+
+const FIRST = 'http://first.test/files'
+const SECOND = 'http://second.test/files'
+const CAPABILITIES: Capabilities = { kind: 'reconcile', storeId: 'store', limit: {}, extensions: [] }
+
+function port(endpoint: string): ServerPort {
+  return { endpoint } as ServerPort
+}
+
+function directory(): { directory: ServerDirectory; events: LoggedEvent[] } {
+  const events: LoggedEvent[] = []
+  const log = new EventLog(
+    () => ({ at: 0, elapsedMs: 0 }),
+    (error) => {
+      throw error
+    },
+  )
+  log.subscribe((event) => events.push(event))
+  return { directory: new ServerDirectory(log), events }
+}
+
+/** A store with two addresses, the mirror's admitted first. */
+function twoRoutes() {
+  const { directory: stores, events } = directory()
+  stores.admit(port(SECOND), 1, CAPABILITIES)
+  const store = stores.admit(port(FIRST), 0, CAPABILITIES)
+  const [second, first] = store?.routes ?? []
+  if (!store || !first || !second) throw new Error('not admitted')
+  return { stores, events, store, first, second }
+}
+
+test('a second address of a Store-Id is a route, and the primary’s own address is in use', () => {
+  const { stores, store, first } = twoRoutes()
+  expect(stores.stores()).toHaveLength(1)
+  expect(store.server).toBe(0)
+  expect(store.route).toBe(first)
+})
+
+test('the warning names both addresses, whichever answered first', () => {
+  const { events } = twoRoutes()
+  const messages = events.flatMap((event) => (event.type === 'warning' ? [event.message] : []))
+  expect(messages).toHaveLength(1)
+  expect(messages[0]).toContain(FIRST)
+  expect(messages[0]).toContain(SECOND)
+})
+
+test('a silent route is left for the one that was heard', () => {
+  const { stores, store, first, second } = twoRoutes()
+  second.heardAtMs = 5
+  stores.leaveRoute('store', first)
+  expect(store.route).toBe(second)
+})
+
+test('a second session that leaves the same route changes nothing more', () => {
+  const { stores, store, first, second } = twoRoutes()
+  second.heardAtMs = 5
+  stores.leaveRoute('store', first)
+  first.heardAtMs = 9
+  stores.leaveRoute('store', first)
+  expect(store.route).toBe(second)
+})
+
+test('a route is not left for one that was never heard', () => {
+  const { stores, store, first } = twoRoutes()
+  stores.leaveRoute('store', first)
+  expect(store.route).toBe(first)
+})
+
+test('a mirror without the extension is no store', () => {
+  const { directory: stores } = directory()
+  expect(stores.admit(port(SECOND), 1, { ...CAPABILITIES, kind: 'tus' })).toBeUndefined()
+  expect(stores.stores()).toEqual([])
+})
+
+test('suspicion is told once and ends once', () => {
+  const { directory: stores, events } = directory()
+  stores.admit(port(FIRST), 0, CAPABILITIES)
+  stores.suspect('store', 'silent', 1)
+  stores.suspect('store', 'silent still', 2)
+  expect(stores.get('store')).toMatchObject({ state: 'suspect', suspectSinceMs: 1, onProbation: true })
+  stores.trust('store', 'answers again')
+  stores.trust('store', 'answers again')
+  const states = events.flatMap((event) => (event.type === 'server' ? [event.state] : []))
+  expect(states).toEqual(['ready', 'suspect', 'returned'])
+})
