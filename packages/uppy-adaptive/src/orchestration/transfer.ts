@@ -161,6 +161,14 @@ export class Transfer {
       await this.#alarm.wait(this.#lastTickMs + TICK_MS - nowMs)
     }
     this.#outcomes.completeVerified()
+    // the last blocks may have been verified since the last decision
+    this.#account()
+  }
+
+  #account(): void {
+    const ackedBytes = totalBytes(this.plan.acknowledged())
+    this.#context.budget.acknowledged(ackedBytes)
+    this.#progress.report(ackedBytes)
   }
 
   #decide(nowMs: number): void {
@@ -183,9 +191,7 @@ export class Transfer {
     this.#assigner.pass()
     this.#claims.pass(nowMs)
     if (isTick) this.#sampler.sample()
-    const ackedBytes = totalBytes(this.plan.acknowledged())
-    this.#context.budget.acknowledged(ackedBytes)
-    this.#progress.report(ackedBytes)
+    this.#account()
     this.#patience.pass(nowMs)
   }
 
