@@ -106,7 +106,6 @@ const REFUSALS: [why: string, Partial<SessionRisk>, Partial<HedgeSurroundings>][
   ['risk 0.60 is below 0.7', { server: 0.6, risk: 0.6 }, { copies: { threshold: 0.7, maxConcurrent: 2 } }],
   ['2 copies are in flight', {}, { copiesInFlight: 2 }],
   ['the byte budget is spent', {}, { budgetBytes: 4 * MIB - 1 }],
-  ['it would not pay', { expectedRemainingMs: 3_499 }, {}],
 ]
 
 test.each(REFUSALS)('no copy while %s: the session is left until it is given up', (why, session, around) => {
@@ -117,15 +116,22 @@ test.each(REFUSALS)('no copy while %s: the session is left until it is given up'
   expect(givenUp).toMatchObject({ reason: expect.stringContaining(`no copy: ${why}`) })
 })
 
-test.each(REFUSALS.filter(([why]) => why !== 'it would not pay'))(
-  'no copy of a slow session while %s',
-  (_why, session, around) => {
-    const slow = { ...SLOW, remainingBytes: BLOCK, ...session }
-    const surroundings = { ...ENDGAME, ...around, ...('budgetBytes' in around ? { budgetBytes: BLOCK - 1 } : {}) }
-    expect(decideRemedy(slow, ENDGAME).kind).toBe('copy')
-    expect(decideRemedy(slow, surroundings).kind).toBe('none')
-  },
-)
+test.each(REFUSALS)('no copy of a slow session while %s', (_why, session, around) => {
+  const slow = { ...SLOW, remainingBytes: BLOCK, ...session }
+  const surroundings = { ...ENDGAME, ...around, ...('budgetBytes' in around ? { budgetBytes: BLOCK - 1 } : {}) }
+  expect(decideRemedy(slow, ENDGAME).kind).toBe('copy')
+  expect(decideRemedy(slow, surroundings).kind).toBe('none')
+})
+
+test('a silence is expected to last as long again, and a copy must gain half a second on that', () => {
+  const session = { ...SILENT, expectedRemainingMs: 1_699, gapMs: 1_800 }
+  expect(decideRemedy(session, ENDGAME).kind).toBe('none')
+  expect(decideRemedy({ ...session, gapMs: 1_801 }, ENDGAME).kind).toBe('copy')
+})
+
+test('a session that is given up is copied even if that gains nothing: its bytes are sent again in any case', () => {
+  expect(decideRemedy({ ...SILENT, expectedRemainingMs: 1, phi: 3.5 }, ENDGAME).kind).toBe('copy')
+})
 
 test('the least drastic remedy comes first: other route, fresh connection, take-over, copy', () => {
   const all = { ...SILENT, phi: 4, hasOtherRoute: true, answersElsewhere: true }

@@ -81,7 +81,9 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
   if (around.bestAlternativeMs === undefined) return NONE
   if (session.hasCopy) return NONE
   if (around.unassignedBytes > 0) return { kind: 'takeOver', reason: silence }
-  const refusal = refuseCopy(session, around, session.storeIsSuspect ? 1 : session.server)
+  // a silence with a heavy tail is expected to last as long again (Pareto's mean residual life at shape 2)
+  const silent = { ...session, expectedRemainingMs: session.expectedRemainingMs + session.gapMs }
+  const refusal = refuseCopy(silent, around, session.storeIsSuspect ? 1 : session.server)
   if (refusal === undefined) return { kind: 'copy', reason: `${silence}, and nothing is unsent` }
   return session.phi >= ABANDON_PHI ? { kind: 'takeOver', reason: `${silence}; no copy: ${refusal}` } : NONE
 }
@@ -110,6 +112,8 @@ function refuseCopy(session: SessionRisk, around: HedgeSurroundings, risk: numbe
   if (risk < around.copies.threshold) return `risk ${risk.toFixed(2)} is below ${around.copies.threshold}`
   if (around.copiesInFlight >= around.copies.maxConcurrent) return `${around.copiesInFlight} copies are in flight`
   if (session.remainingBytes > around.budgetBytes) return 'the byte budget is spent'
+  // what is given up is sent again in any case
+  if (session.phi >= ABANDON_PHI) return undefined
   const gainMs = session.expectedRemainingMs - (around.bestAlternativeMs ?? Number.POSITIVE_INFINITY)
   return gainMs < MIN_GAIN_MS ? 'it would not pay' : undefined
 }
