@@ -1,59 +1,15 @@
-import { createHash, createHmac, randomBytes, randomFillSync } from 'node:crypto'
-import { type ClientRequest, type IncomingHttpHeaders, request } from 'node:http'
+import { SlowRequest } from './slow-request.js'
+import { WireEvents } from './wire-events.js'
+import { B, newId, type WireFile } from './wire-file.js'
+import { BYTES, OPERATION, type OperationReply, postJson, type Reply, send, TUS } from './wire-http.js'
+
+export { postPeerMessage, type Stamp, signatureOf } from './peer-signature.js'
+export { type SlowReply, SlowRequest } from './slow-request.js'
+export { type WireEvent, WireEvents } from './wire-events.js'
+export { B, newId, sha256, WireFile } from './wire-file.js'
+export { BYTES, type OperationReply, postJson, type Reply, readJson, send } from './wire-http.js'
 
 // Written from docs/protocol.md alone: nothing of ours is imported, so that a fault in it cannot hide here.
-
-/** Bytes per block. */
-export const B = 262_144
-export const BYTES = 'application/offset+octet-stream'
-const OPERATION = 'application/tus-reconcile+json'
-const PEER = 'application/tus-reconcile-peer+json'
-const TUS = { 'Tus-Resumable': '1.0.0' }
-
-export const newId = (): string => randomBytes(16).toString('base64url')
-export const sha256 = (...parts: Uint8Array[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest()
-
-/** The top of the tree: the left half is the largest power of two below the number of leaves. */
-function topOf(digests: readonly Uint8Array[]): Buffer {
-  const [only] = digests
-  if (!only) return Buffer.alloc(32)
-  if (digests.length === 1) return sha256(Buffer.of(0), only)
-  let half = 1
-  while (half * 2 < digests.length) half *= 2
-  return sha256(Buffer.of(1), topOf(digests.slice(0, half)), topOf(digests.slice(half)))
-}
-
-/** A source, and what a client knows of it. */
-export class WireFile {
-  readonly bytes: Buffer<ArrayBuffer>
-  readonly group = newId()
-  readonly client = newId()
-
-  constructor(source: number | Buffer<ArrayBuffer>) {
-    this.bytes = typeof source === 'number' ? randomFillSync(Buffer.alloc(source)) : source
-  }
-
-  get size(): number {
-    return this.bytes.length
-  }
-
-  digests(start = 0, end = this.size): Buffer[] {
-    const digests: Buffer[] = []
-    for (let at = start; at < end; at += B) digests.push(sha256(this.bytes.subarray(at, Math.min(at + B, end))))
-    return digests
-  }
-
-  leaves(start = 0, end = this.size): string[] {
-    return this.digests(start, end).map((digest) => digest.toString('base64url'))
-  }
-
-  get root(): string {
-    const facts = Buffer.alloc(12)
-    facts.writeBigUInt64BE(BigInt(this.size), 0)
-    facts.writeUInt32BE(B, 8)
-    return sha256(Buffer.of(2), facts, topOf(this.digests())).toString('base64url')
-  }
-}
 
 export interface Session {
   readonly id: string
@@ -65,39 +21,7 @@ export interface Session {
   url: string
 }
 
-export interface Reply {
-  readonly status: number
-  readonly headers: Headers
-  readonly bytes: Buffer
-}
-
-export interface OperationReply {
-  readonly status: number
-  readonly headers: Headers
-  readonly json: Readonly<Record<string, unknown>>
-}
-
 type Facts = Readonly<Record<string, string | number | null>>
-
-export async function send(url: string, init: RequestInit = {}): Promise<Reply> {
-  const response = await fetch(url, init)
-  return { status: response.status, headers: response.headers, bytes: Buffer.from(await response.arrayBuffer()) }
-}
-
-export async function postJson(url: string, text: string, headers: Record<string, string>): Promise<OperationReply> {
-  const reply = await send(url, { method: 'POST', headers, body: text })
-  return { status: reply.status, headers: reply.headers, json: readJson(reply.bytes.toString()) }
-}
-
-export function readJson(text: string): Readonly<Record<string, unknown>> {
-  const json: unknown = JSON.parse(text)
-  if (!isRecord(json)) throw new Error(`not an object: ${text}`)
-  return json
-}
-
-function isRecord(json: unknown): json is Readonly<Record<string, unknown>> {
-  return typeof json === 'object' && json !== null && !Array.isArray(json)
-}
 
 /** The client of one file, at one endpoint. */
 export class WireClient {
@@ -191,119 +115,4 @@ export class WireClient {
     events.close()
     return slow
   }
-}
-
-export interface SlowReply {
-  readonly status: number
-  readonly headers: IncomingHttpHeaders
-  readonly json: Readonly<Record<string, unknown>>
-}
-
-/** A request whose body the test sends piece by piece, on a connection of its own. */
-export class SlowRequest {
-  readonly request: ClientRequest
-  readonly reply: Promise<SlowReply>
-  readonly closed: Promise<void>
-
-  constructor(method: string, url: string, headers: Record<string, string | number>) {
-    this.request = request(url, { method, headers, agent: false })
-    this.closed = new Promise((resolve) => this.request.once('close', () => resolve()))
-    this.reply = new Promise((resolve, reject) => {
-      this.request.once('error', reject)
-      this.request.once('response', (response) => {
-        const pieces: Buffer[] = []
-        response.on('data', (piece: Buffer) => pieces.push(piece))
-        response.once('error', reject)
-        response.once('end', () => {
-          const text = Buffer.concat(pieces).toString()
-          const json = text === '' ? {} : readJson(text)
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, json })
-        })
-      })
-    })
-    this.reply.catch(() => {})
-  }
-}
-
-export interface WireEvent {
-  readonly id: string
-  readonly data: Readonly<Record<string, unknown>>
-}
-
-/** The event stream of one client. */
-export class WireEvents {
-  readonly events: WireEvent[] = []
-  /** What came first. */
-  first = ''
-  readonly #abort = new AbortController()
-  #waiting: (() => void)[] = []
-
-  /** Settles when the stream has begun. */
-  static async open(endpoint: string, client: string, lastEventId?: string): Promise<WireEvents> {
-    const stream = new WireEvents()
-    const response = await fetch(endpoint, {
-      method: 'POST',
-      headers: { ...TUS, 'Content-Type': OPERATION },
-      body: JSON.stringify({ op: 'events', client, lastEventId }),
-      signal: stream.#abort.signal,
-    })
-    if (response.status !== 200 || !response.body) throw new Error(`events: ${response.status}`)
-    void stream.#read(response.body).catch(() => {})
-    while (stream.first === '') await stream.#more()
-    return stream
-  }
-
-  async until(test: (event: WireEvent) => boolean): Promise<WireEvent> {
-    for (;;) {
-      const found = this.events.find(test)
-      if (found) return found
-      await this.#more()
-    }
-  }
-
-  close(): void {
-    this.#abort.abort()
-  }
-
-  #more(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.push(resolve))
-  }
-
-  async #read(body: ReadableStream<Uint8Array>): Promise<void> {
-    const decoder = new TextDecoder()
-    let text = ''
-    for await (const piece of body) {
-      text += decoder.decode(piece, { stream: true })
-      const blocks = text.split('\n\n')
-      text = blocks.pop() ?? ''
-      for (const block of blocks) this.#take(block)
-      for (const wake of this.#waiting.splice(0)) wake()
-    }
-  }
-
-  #take(block: string): void {
-    if (this.first === '') this.first = block
-    const id = /^id: (.*)$/m.exec(block)?.[1]
-    const data = /^data: (.*)$/m.exec(block)?.[1]
-    if (id !== undefined && data !== undefined) this.events.push({ id, data: readJson(data) })
-  }
-}
-
-export interface Stamp {
-  readonly secret: string
-  readonly body: string
-  readonly nonce?: string
-  readonly nowMs?: number
-  readonly path?: string
-}
-
-/** `Reconcile-Signature` of a POST. */
-export function signatureOf({ secret, body, nonce = newId(), nowMs = Date.now(), path = '/files' }: Stamp): string {
-  const text = ['POST', path, nowMs, nonce, sha256(Buffer.from(body)).toString('base64url')].join('\n')
-  return `t=${nowMs}, n=${nonce}, s=${createHmac('sha256', secret).update(text).digest('base64url')}`
-}
-
-export function postPeerMessage(endpoint: string, body: string, signature?: string): Promise<OperationReply> {
-  const signed = signature === undefined ? {} : { 'Reconcile-Signature': signature }
-  return postJson(endpoint, body, { ...TUS, 'Content-Type': PEER, ...signed })
 }

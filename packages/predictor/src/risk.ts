@@ -5,6 +5,7 @@ import { type LinkObservation, LinkState } from './link-state.js'
 import { MonotoneTime } from './monotone-time.js'
 import { type RiskModelOptions, resolveOptions } from './options.js'
 import { PredictorError, requireInput } from './predictor-error.js'
+import { chooseProbes } from './probe-choice.js'
 import { assessRisk, type RiskAssessment } from './risk-assessment.js'
 import { SessionRecord } from './session-record.js'
 import { StoreRecord, type StoreView } from './store-record.js'
@@ -23,12 +24,8 @@ const COLD_BYTES_PER_SECOND = 125_000
 const LOST_PROBE_CHANCE = 0.1
 /** Guess: a session taken over counts as half a failure of its store from this risk on. */
 const BLAME_FROM = 0.3
-/** Guess: a silence of so many usual starts is worth a question to those who could testify. */
-const LATE_STARTS = 1.5
 /** Guess: a partition that took less says nothing of its rate. */
 const MIN_PARTITION_SECONDS = 0.001
-/** METHODS, finding 1: with fewer than two other servers heard from, link and server cannot be told apart. */
-const WITNESSES_NEEDED = 2
 
 /**
  * P(session fails or straggles), told apart into the link that all share and the server that one has.
@@ -176,17 +173,7 @@ export class RiskModel {
   /** Stores to send a small request to, on a new connection: the suspects and whoever could testify. Asking is remembered. */
   wantsProbe(o: { nowMs: number }): StoreKey[] {
     const nowMs = this.#time.advance(o.nowMs)
-    const suspects = new Set(
-      [...this.#fleet.sessions.values()].filter((s) => this.#isSuspect(nowMs, s)).map(({ storeKey }) => storeKey),
-    )
-    const stores = [...this.#fleet.stores]
-    const fresh = stores.filter(([, record]) => record.isFresh(nowMs)).map(([key]) => key)
-    const unclear = [...suspects].filter((key) => fresh.filter((other) => other !== key).length < WITNESSES_NEEDED)
-    if (unclear.length === 0) return []
-    return stores
-      .filter(([key]) => unclear.includes(key) || !fresh.includes(key))
-      .filter(([, record]) => record.mayBeAsked(nowMs))
-      .map(([key]) => key)
+    return chooseProbes(this.#fleet, nowMs, this.#options)
   }
 
   #signOfLife(nowMs: number, storeKey: StoreKey, speaker?: SessionRecord): void {
@@ -236,14 +223,6 @@ export class RiskModel {
       expectedRemainingMs: estimateRemainingMs(remainingBytes, rate),
       horizonMs,
     })
-  }
-
-  #isSuspect(nowMs: number, session: SessionRecord): boolean {
-    const slowness = session.slowness(this.#fleet.sessions.size)
-    const isSlow = slowness !== undefined && slowness.trust >= 1 && slowness.ratio < this.#options.probeRateRatio
-    // half a start's time over the plan for a block: early enough that the answer is there when it is needed
-    const isLate = session.gapMs(nowMs) >= LATE_STARTS * session.store.startFloorMs
-    return isSlow || isLate || session.phi(session.gapMs(nowMs)) >= this.#options.probePhi
   }
 
   #isBlamed(nowMs: number, session: SessionRecord): boolean {

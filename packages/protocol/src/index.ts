@@ -1,5 +1,6 @@
 export * from './byte-range.js'
 export * from './digest.js'
 export * from './headers.js'
+export * from './message-codec.js'
 export * from './messages.js'
 export * from './protocol-error.js'

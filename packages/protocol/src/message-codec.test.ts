@@ -4,6 +4,7 @@ import type { RangeSet } from './byte-range.js'
 import { toRangeSet } from './byte-range.js'
 import { BLOCK_SIZE, encodeDigest } from './digest.js'
 import { formatId } from './headers.js'
+import { formatMessage, parseAnswer, parseOperation, parseServerEvent } from './message-codec.js'
 import type {
   ClaimAnswer,
   CommitAnswer,
@@ -15,7 +16,7 @@ import type {
   StatusAnswer,
   UploadState,
 } from './messages.js'
-import { formatMessage, MAX_ENTRIES, parseAnswer, parseOperation, parseServerEvent } from './messages.js'
+import { MAX_ENTRIES } from './messages.js'
 import { ProtocolError } from './protocol-error.js'
 
 const id = fc.uint8Array({ minLength: 16, maxLength: 16 }).map(formatId)
