@@ -1,5 +1,17 @@
 import { constants } from 'node:fs'
-import { access, type FileHandle, mkdir, open, rename, rm, truncate, writeFile } from 'node:fs/promises'
+import {
+  access,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  rename,
+  rm,
+  stat,
+  truncate,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import type { RangeBackend, RangeFile } from './range-backend.js'
@@ -65,18 +77,17 @@ class SparseFile implements RangeFile {
   async finalise(target: string, size: number, isRepeat: boolean = false): Promise<void> {
     await this.idle()
     await mkdir(dirname(target), { recursive: true })
-    if (await exists(target)) {
-      if (isRepeat && !(await exists(this.#path))) return
-      throw failure('EEXIST', 'there is a file of that name already')
-    }
     if (!(await exists(this.#path))) {
+      const isMade = await exists(target)
+      if (isMade && isRepeat) return
+      if (isMade) throw failure('EEXIST', 'there is a file of that name already')
       if (size > 0) throw failure('ENOENT', 'the bytes of this upload are gone')
       // no byte was ever written, so that there is no data file
       await writeFile(target, '', { flag: 'wx', mode: 0o644 })
       return
     }
     await truncate(this.#path, size)
-    await rename(this.#path, target)
+    await moveExclusively(this.#path, target, isRepeat)
   }
 
   async #use<T>(task: (handle: FileHandle) => Promise<T>): Promise<T> {
@@ -98,6 +109,33 @@ class SparseFile implements RangeFile {
       throw error
     }
   }
+}
+
+/** What a file system answers that has no hard links. */
+const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
+
+/** A rename would overwrite what another request has created in between: a second name never does (EEXIST). */
+async function moveExclusively(from: string, to: string, isRepeat: boolean): Promise<void> {
+  try {
+    await link(from, to)
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+    if (NO_LINKS.has(code)) return renameOverPlaceholder(from, to)
+    // cut between the two steps, the first of which is done
+    if (code !== 'EEXIST' || !isRepeat || !(await isSameFile(from, to))) throw error
+  }
+  await unlink(from)
+}
+
+/** Whoever creates the empty file has the name. A crash between the steps leaves it in the way: EEXIST from then on. */
+async function renameOverPlaceholder(from: string, to: string): Promise<void> {
+  await writeFile(to, '', { flag: 'wx', mode: 0o644 })
+  await rename(from, to)
+}
+
+async function isSameFile(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([stat(a, { bigint: true }), stat(b, { bigint: true })])
+  return one.ino === other.ino && one.dev === other.dev
 }
 
 function failure(code: string, message: string): NodeJS.ErrnoException {
