@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs'
-import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { networkInterfaces } from 'node:os'
+import { Command, CommanderError } from 'commander'
+import { FlagError, oneOf, peer, readSecrets, sizeBytes, timeMs, urlPath, wholeNumber } from './cli-values.js'
 import type { PeerOptions } from './reconcile.js'
 
 export interface CliOptions {
@@ -14,10 +15,11 @@ export interface CliOptions {
   readonly log: 'json' | 'text'
 }
 
-/** A flag is wrong: one sentence that names it and says what to do. */
-export class FlagError extends Error {}
+const DAY_MS = 86_400_000
 
-const MIN_SECRET = 16
+/** What the command answers itself, beside the endpoint. */
+export const HEALTH_PATH = '/healthz'
+export const METRICS_PATH = '/metrics'
 
 /** @returns `undefined` when only help was asked for. @throws FlagError */
 export function parseCliOptions(argv: readonly string[]): CliOptions | undefined {
@@ -29,9 +31,9 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
     .option('--path <path>', 'path of the endpoint', urlPath, '/files')
     .option('--peer <url[,internal-url]>', 'another server: public endpoint, and where this one reaches it', peer, [])
     .option('--secret-file <file>', 'secrets shared with the peers, one a line; the first signs')
-    .option('--max-size <bytes>', 'largest file', wholeNumber('--max-size', Number.MAX_SAFE_INTEGER))
-    .option('--expire <seconds>', 'unfinished uploads end after this time', wholeNumber('--expire', 31_536_000), 86_400)
-    .option('--log <json|text>', 'form of the log and of the ready line', logForm, 'text')
+    .option('--max-size <size>', 'largest file: bytes, or with a unit such as 20GiB', sizeBytes('--max-size'))
+    .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 12h, 7d', timeMs('--expire'), DAY_MS)
+    .option('--log <json|text>', 'form of the log and of the ready line', oneOf('--log', ['json', 'text']), 'text')
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
@@ -40,14 +42,16 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.exitCode === 0) return undefined
-    throw new FlagError(
-      `${error.message
-        .replace(/^error: /, '')
-        .replace(/\s*\n\s*/g, ' ')
-        .replace(/\.$/, '')} (--help lists the flags)`,
-    )
+    throw new FlagError(`${oneLine(error.message)} (--help lists the flags)`)
   }
   return resolve(command.opts<RawOptions>())
+}
+
+function oneLine(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '')
 }
 
 interface RawOptions {
@@ -67,11 +71,11 @@ function resolve(raw: RawOptions): CliOptions {
   if (raw.directory.startsWith('--')) {
     throw new FlagError(`--directory has no value (${raw.directory} follows): name the folder that keeps the uploads`)
   }
-  const secrets = raw.secretFile === undefined ? [] : readSecrets(raw.secretFile)
-  if (raw.peer.length > 0 && secrets.length === 0) {
-    throw new FlagError('--peer needs --secret-file: a file with a secret of at least 16 characters, the same on all')
+  if (raw.path === HEALTH_PATH || raw.path === METRICS_PATH) {
+    throw new FlagError(`--path ${raw.path} is taken by the command's own answers: choose another, such as /files`)
   }
-  if (raw.expire === 0) throw new FlagError('--expire 0 would end every upload at once: give seconds, such as 86400')
+  const secrets = raw.secretFile === undefined ? [] : readSecrets(raw.secretFile)
+  checkPeers(raw, secrets)
   return {
     directory: raw.directory,
     host: raw.host,
@@ -80,53 +84,40 @@ function resolve(raw: RawOptions): CliOptions {
     peers: raw.peer,
     secrets,
     maxSize: raw.maxSize,
-    expireMs: raw.expire * 1000,
+    expireMs: raw.expire,
     log: raw.log,
   }
 }
 
-function readSecrets(file: string): string[] {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
-    throw new FlagError(`--secret-file ${file} cannot be read (${code}): name a file that holds the shared secret`)
+/** @throws FlagError unless peers can be called, each once, and none of them is this server */
+function checkPeers(raw: RawOptions, secrets: readonly string[]): void {
+  if (raw.peer.length > 0 && secrets.length === 0) {
+    throw new FlagError('--peer needs --secret-file: a file with a secret of at least 16 characters, the same on all')
   }
-  const secrets = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '')
-  if (secrets.length === 0) throw new FlagError(`--secret-file ${file} is empty: put a secret on its first line`)
-  if (secrets.some((secret) => secret.length < MIN_SECRET)) {
-    throw new FlagError(`--secret-file ${file} holds a secret of fewer than ${MIN_SECRET} characters: make it longer`)
-  }
-  return secrets
-}
-
-function wholeNumber(flag: string, most: number): (text: string) => number {
-  return (text) => {
-    const number = Number(text)
-    if (/^\d+$/.test(text) && number <= most) return number
-    throw new InvalidArgumentError(`${flag} is a whole number from 0 to ${most}.`)
+  const seen = new Set<string>()
+  for (const { endpoint, internalEndpoint = endpoint } of raw.peer) {
+    for (const address of new Set([endpoint, internalEndpoint].map(addressOf))) {
+      if (seen.has(address)) throw new FlagError(`--peer ${address} is given twice: name each server once`)
+      seen.add(address)
+    }
+    if (isOwn(raw, internalEndpoint)) {
+      throw new FlagError(`--peer ${internalEndpoint} is this server itself: name only the others`)
+    }
   }
 }
 
-function urlPath(text: string): string {
-  if (/^\/[A-Za-z0-9._~/-]*$/.test(text)) return text.length > 1 ? text.replace(/\/$/, '') : text
-  throw new InvalidArgumentError('--path begins with a slash, such as /files.')
+function addressOf(endpoint: string): string {
+  return new URL(endpoint).href.replace(/\/$/, '')
 }
 
-function peer(text: string, before: PeerOptions[]): PeerOptions[] {
-  const [endpoint = '', internalEndpoint, ...rest] = text.split(',')
-  const urls = internalEndpoint === undefined ? [endpoint] : [endpoint, internalEndpoint]
-  if (rest.length > 0 || !urls.every((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol))) {
-    throw new InvalidArgumentError('--peer is an http(s) URL of an endpoint, such as https://eu.example.com/files.')
-  }
-  return [...before, internalEndpoint === undefined ? { endpoint } : { endpoint, internalEndpoint }]
-}
-
-function logForm(text: string): string {
-  if (text === 'json' || text === 'text') return text
-  throw new InvalidArgumentError('--log is json or text.')
+/** Whether a URL leads to where this server is going to listen. Behind names and proxies that is not known here. */
+function isOwn(raw: RawOptions, endpoint: string): boolean {
+  const url = new URL(endpoint)
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+  if (url.protocol !== 'http:' || port !== raw.port || urlPath(url.pathname) !== raw.path) return false
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if (host === raw.host) return true
+  const everywhere = raw.host === '0.0.0.0' || raw.host === '::'
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? [])
+  return (everywhere && own.includes(host)) || (host === 'localhost' && (everywhere || raw.host === '127.0.0.1'))
 }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MemoryLocker, type Server } from '@tus/server'
 import type { Logger } from 'pino'
 import { pino } from 'pino'
@@ -38,6 +39,11 @@ export interface ReconcileOptions {
 export interface ReconcileExtension {
   /** Settles when records are loaded; rejects when they cannot be read. Requests wait for it. */
   readonly ready: Promise<{ readonly storeId: string }>
+  /**
+   * New sessions and bodies are answered 503 from now on; those that run end with the block that they are in, which
+   * is acknowledged. Settles when all have ended, or after 3 s. Operations go on until `close`.
+   */
+  drain(): Promise<void>
   /** Ends streams, timers and running writes, and writes the records. Requests that come later are answered 503. */
   close(): Promise<void>
   /** Ends what has expired. Returns how many uploads that were. */
@@ -47,6 +53,9 @@ export interface ReconcileExtension {
 const DAY_MS = 86_400_000
 /** How often expiry is looked after (guess). */
 const CLEAN_UP_MS = 60_000
+
+/** How long a running body may still bring the rest of its block (guess: a block at 1 Mbit/s). */
+const DRAIN_MS = 3000
 
 /** Mounts the extension on a @tus/server whose datastore is a RangeStore. */
 export function reconcile(server: Server, options: ReconcileOptions = {}): ReconcileExtension {
@@ -65,8 +74,14 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
   return {
     ready: site.then(({ storeId }) => ({ storeId })),
     cleanUp,
+    drain: async () => {
+      parts.draining.abort()
+      await site.catch(() => {})
+      await Promise.race([groups.drain(), sleep(DRAIN_MS, undefined, { ref: false })])
+    },
     close: async () => {
       clearInterval(timer)
+      parts.draining.abort()
       parts.closing.abort()
       await site.catch(() => {})
       parts.offsets.close()
@@ -80,6 +95,7 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
 interface Parts {
   readonly store: RangeStore
   readonly log: Logger
+  readonly draining: AbortController
   readonly closing: AbortController
   readonly index: PartitionIndex
   readonly groups: Groups
@@ -103,6 +119,7 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
     log,
     index,
     groups,
+    draining: new AbortController(),
     closing: new AbortController(),
     hub: new EventHub(randomBytes(6).toString('hex')),
     offsets: new OffsetReports(),
@@ -116,8 +133,8 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   const { store, groups, hub, log, network, expireMs } = parts
   const storeId = await loadStoreId(store.ownPath('store-id'))
   await groups.load()
-  const closing = parts.closing.signal
-  const site: Site = { server, store, storeId, groups, hub, peers: network, log, expireMs, closing }
+  const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
+  const site: Site = { server, store, storeId, groups, hub, peers: network, log, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
   network.start(storeId)

@@ -2,6 +2,7 @@ import { endGroup } from './ending.js'
 import { Group, type GroupFacts, type GroupPorts } from './group.js'
 import type { Notice } from './notice.js'
 import { Refusal } from './refusal.js'
+import type { RunningWrite } from './session.js'
 
 /** Groups at once, tombstones included (guess; bounds memory and the record). */
 const MAX_GROUPS = 10_000
@@ -80,14 +81,25 @@ export class Groups {
     return ended
   }
 
+  /** Every running write ends with the block that it is in. Settles when all have. */
+  async drain(): Promise<void> {
+    const running = this.#running()
+    for (const write of running) write.endWithBlock()
+    await Promise.all(running.map((write) => write.finished))
+  }
+
   /** Stops every running write, so that its client goes on elsewhere or later. Settles when all is on disk. */
   async close(): Promise<void> {
-    for (const group of this.#groups.values()) {
-      const running = [...group.sessions.values()].flatMap((session) => session.running ?? [])
-      for (const write of running) write.stop('closing')
-      await Promise.all(running.map((write) => write.finished))
-      await group.queue.run(() => group.file.idle())
-    }
+    const running = this.#running()
+    for (const write of running) write.stop('closing')
+    await Promise.all(running.map((write) => write.finished))
+    for (const group of this.#groups.values()) await group.queue.run(() => group.file.idle())
+  }
+
+  #running(): RunningWrite[] {
+    return [...this.#groups.values()].flatMap((group) =>
+      [...group.sessions.values()].flatMap((session) => session.running ?? []),
+    )
   }
 
   async #create(id: string, facts: () => Promise<GroupFacts>): Promise<Group> {

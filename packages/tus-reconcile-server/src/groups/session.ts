@@ -11,6 +11,7 @@ export class RunningWrite {
   readonly finished: Promise<void>
   #finish: () => void = () => {}
   #stopped: StopCause | undefined
+  #isLastBlock = false
   /** Set by whoever reads the body: look again whether to go on. */
   onChange: () => void = () => {}
 
@@ -27,6 +28,16 @@ export class RunningWrite {
   stop(cause: StopCause): void {
     this.#stopped ??= cause
     this.onChange()
+  }
+
+  /** Takes the rest of the block that it is in, and stops there. */
+  endWithBlock(): void {
+    this.#isLastBlock = true
+    this.onChange()
+  }
+
+  get endsWithBlock(): boolean {
+    return this.#isLastBlock
   }
 
   /** Its last byte was written and counted. */

@@ -49,10 +49,24 @@ function wrap(handler: Handler, site: Promise<Site>, route: Route): void {
   const send = handler.send.bind(handler)
   handler.send = async (req, context, headers = new Headers()) => {
     const here = await site
-    if (here.closing.aborted) return closed(headers)
+    if (here.closing.aborted || (here.draining.aborted && bringsBytes(req))) return closed(headers)
     const original = async () => asResponse(await send(req, context, headers))
     return withoutDetails(here, () => route(here, { req, context, headers }, original))
   }
+}
+
+/** Creations and bodies; operations still go on while others' bodies end. */
+function bringsBytes(req: TusRequest): boolean {
+  return req.method === 'PATCH' || (req.method === 'POST' && !isMessage(req))
+}
+
+function isMessage(req: TusRequest): boolean {
+  const type = mediaType(req)
+  return type === OPERATION_CONTENT_TYPE || type === PEER_CONTENT_TYPE
+}
+
+function mediaType(req: TusRequest): string | undefined {
+  return req.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
 }
 
 function closed(headers: Headers): Response {
@@ -82,7 +96,7 @@ async function routePost(
   exchange: Exchange,
   to: { readonly original: Original; readonly verifier: SignatureVerifier },
 ): Promise<Response> {
-  const type = exchange.req.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  const type = mediaType(exchange.req)
   if (type === OPERATION_CONTENT_TYPE) return postOperation(site, exchange)
   if (type === PEER_CONTENT_TYPE) return postPeerMessage(site, exchange, to.verifier)
   if (exchange.req.headers.has(HEADER.partition)) return postSession(site, exchange)

@@ -1,3 +1,4 @@
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import type { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import type { RunningWrite, Session, StopCause } from '../groups/session.js'
@@ -46,6 +47,7 @@ async function receive(write: BodyWrite): Promise<WriteOutcome> {
   for (;;) {
     if (running.stopped) return { kind: 'refused', refusal: stopRefusal(running.stopped) }
     if (received === write.length) return { kind: 'ended' }
+    if (running.endsWithBlock && bytesToBlockEnd(session) === 0) return refused(stopRefusal('closing'))
     const atEnd = group.isFull(session)
     // at the file's end the next bytes decide: they are the client's mistake, not a plan's
     if (atEnd && write.length !== undefined && (session.end ?? group.size) !== group.size) return full()
@@ -54,12 +56,18 @@ async function receive(write: BodyWrite): Promise<WriteOutcome> {
     if (read.kind === 'cut') return { kind: 'cut' }
     if (read.kind === 'changed') continue
     if (read.kind === 'stalled') return atEnd ? full() : stalled()
-    received += read.bytes.length
-    const accepted = await acceptBytes(group, { session, running }, read.bytes)
+    const bytes = running.endsWithBlock ? read.bytes.subarray(0, bytesToBlockEnd(session)) : read.bytes
+    received += bytes.length
+    const accepted = await acceptBytes(group, { session, running }, bytes)
     if (accepted === 'full') return full()
     if (accepted === 'beyond') return beyond()
     if (accepted === 'stopped') return refused(stopRefusal(running.stopped ?? 'committing'))
   }
+}
+
+/** 0 where the session stands at the end of a block. */
+function bytesToBlockEnd(session: Session): number {
+  return (BLOCK_SIZE - ((session.start + session.offset) % BLOCK_SIZE)) % BLOCK_SIZE
 }
 
 function full(): WriteOutcome {

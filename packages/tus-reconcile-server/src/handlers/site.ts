@@ -36,6 +36,8 @@ export interface Site {
   readonly peers: Peers
   readonly log: Logger
   readonly expireMs: number
+  /** Fires when no new session or body is taken any more. */
+  readonly draining: AbortSignal
   /** Fires when the extension closes. */
   readonly closing: AbortSignal
 }
