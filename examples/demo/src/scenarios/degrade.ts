@@ -8,6 +8,8 @@ import { percent, type Stage, shareSent, untilShare, untilWire } from './stage.j
 /** A body with so much left is worth a stall, as a share of it or in bytes (the issue's own words). */
 const WORTHWHILE_SHARE = 0.25
 const WORTHWHILE_BYTES = 512 * 1024
+/** The primary slows by then, whatever it carries: this share of the file after the drawn moment (guess). */
+const LATEST_AFTER = 0.1
 /** At most so much may be unannounced: one block, which is sent and done long before anybody misses the stalled one. */
 const LAST_PIECE_BYTES = 256 * 1024
 /** The file's last rest can be a body of a few bytes: others are better (guess). */
@@ -22,6 +24,7 @@ export async function degrade(stage: Stage): Promise<void> {
   const [primary, ...mirrors] = stage.world.servers
   if (!primary) return
   await untilShare(stage, moments.slowAt)
+  await untilMuchOnItsWay(stage, primary, moments.slowAt + LATEST_AFTER)
   primary.link.set({ upBytesPerSecond: primary.path.upBytesPerSecond * SLOWED })
   stage.log.note(0, 'slow', `path slowed to 1/20 at ${percent(shareSent(stage))} of the file`)
   if (mirrors.length === 0) await sleep(moments.backAfterMs, stage.signal)
@@ -29,6 +32,17 @@ export async function degrade(stage: Stage): Promise<void> {
   primary.link.set(ratesOf(primary.path))
   stage.log.note(0, 'normal', `path back at full rate at ${percent(shareSent(stage))} of the file`)
   if (mirrors.length > 0) await stallAtTheEnd(stage, mirrors, moments.pick)
+}
+
+/** A path that slows at the very end of a body harms nobody: it does so while the path has much to carry. */
+async function untilMuchOnItsWay(stage: Stage, primary: WorldServer, latestShare: number): Promise<void> {
+  await untilWire(stage, () => {
+    const bodies = stage.world.wire.ranges?.openBodies() ?? []
+    const isLoaded = bodies.some(
+      ({ server, leftBytes }) => server === primary.index && leftBytes >= 2 * WORTHWHILE_BYTES,
+    )
+    return isLoaded || shareSent(stage) >= latestShare ? true : undefined
+  })
 }
 
 async function stallAtTheEnd(stage: Stage, mirrors: readonly WorldServer[], pick: number): Promise<void> {
