@@ -10,6 +10,7 @@ import { SIGNATURE_HEADER, sign } from './peers/signature.js'
 import { MemoryIndex } from './records/memory-index.js'
 import { newId, TestClient, TestFile } from './testing/client.js'
 import { endpointOf, knows, startCluster, startMember } from './testing/cluster.js'
+import { MemoryBackend } from './testing/memory-backend.js'
 import { freePort, SECRET, startStore, type TestStore, type TestStoreOptions } from './testing/server.js'
 
 const B = BLOCK_SIZE
@@ -136,12 +137,7 @@ test('what a client ends at a mirror while the home is away is asked of the home
 
 test("a client's headers are not kept beyond the end of a group whose home did not answer", async () => {
   const log = pino({ level: 'silent' })
-  const openFile = () => ({
-    write: async () => {},
-    read: async () => new Uint8Array(),
-    idle: async () => {},
-    remove: async () => {},
-  })
+  const openFile = (id: string) => new MemoryBackend().open(id)
   const groups = new Groups({ index: new MemoryIndex(), openFile, now: Date.now })
   const endpoint = endpointOf(await freePort())
   const network = new PeerNetwork({

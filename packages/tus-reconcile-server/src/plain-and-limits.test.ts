@@ -1,19 +1,22 @@
 import { randomFillSync } from 'node:crypto'
-import { readdir, stat } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DataStore, Server } from '@tus/server'
 import { Upload as TusUpload } from 'tus-js-client'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, expect, test } from 'vitest'
 import { reconcile } from './reconcile.js'
-import { SparseFileBackend } from './store/sparse-file-backend.js'
 import { sha256, TestClient, TestFile } from './testing/client.js'
+import { FullDisk } from './testing/full-disk.js'
 import { startStore, type TestStore, type TestStoreOptions } from './testing/server.js'
 
 const B = BLOCK_SIZE
 const opened: TestStore[] = []
+const directories: string[] = []
 afterEach(async () => {
   await Promise.all(opened.splice(0).map((store) => store.close()))
+  await Promise.all(directories.splice(0).map((path) => rm(path, { recursive: true })))
 })
 
 async function open(options: TestStoreOptions = {}): Promise<TestStore> {
@@ -151,24 +154,11 @@ test('the largest file binds all sessions together, and OPTIONS says it', async 
   expect(beyond.status).toBe(413)
 })
 
-test('a full disk is 507, and what arrived is kept', async () => {
-  let full = true
-  const directory: { backend: SparseFileBackend | undefined } = { backend: undefined }
-  const store = await open({
-    backend: {
-      boundaryQuantum: B,
-      open: (name) => {
-        directory.backend ??= new SparseFileBackend(join(store.directory, '.reconcile', 'groups'))
-        const file = directory.backend.open(name)
-        const write = file.write.bind(file)
-        file.write = async (position, bytes) => {
-          if (full && position + bytes.length > 2 * B) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
-          await write(position, bytes)
-        }
-        return file
-      },
-    },
-  })
+test.each(['ENOSPC', 'EDQUOT', 'EFBIG'])('a full disk (%s) is 507, and what arrived is kept', async (code) => {
+  const directory = await mkdtemp(join(tmpdir(), 'reconcile-full-'))
+  directories.push(directory)
+  const backend = new FullDisk(join(directory, '.reconcile', 'groups'), 2 * B, code)
+  const store = await open({ directory, backend })
   const client = new TestClient(store.endpoint, new TestFile(3 * B), store.storeId)
   const session = client.session(0, 3 * B)
   const refused = await client.post(session, client.file.bytes)
@@ -176,7 +166,7 @@ test('a full disk is 507, and what arrived is kept', async () => {
   const kept = Number(refused.headers.get('upload-offset'))
   expect(kept).toBeGreaterThan(B)
   expect(kept).toBeLessThanOrEqual(2 * B)
-  full = false
+  backend.mostBytes = 3 * B
   session.attempt = 1
   expect((await client.patch(session, kept, client.file.bytes.subarray(kept))).status).toBe(204)
   expect((await client.claim(session)).answer.verified).toEqual([{ start: 0, end: 3 * B }])

@@ -1,10 +1,13 @@
-/** The bytes of one group as its room sees them: positional, sparse, one for all sessions. */
+/** Bytes as a group's room sees them: positional, sparse, one file for all sessions. */
 export interface BlockFile {
   /** Settles when every byte is written, or fails; a part may have been written then. */
   write(position: number, bytes: Uint8Array): Promise<void>
-  /** Fewer bytes than `length` only at the end of what exists. */
+  /** Fewer bytes than `length` only at the end of what exists. What was never written reads as zeros before that. */
   read(position: number, length: number): Promise<Uint8Array>
+  /** Settles when a power cut no longer takes what was written before the call. Calls at one time share their work. */
+  sync(): Promise<void>
   /** Nobody is writing for now: descriptors may be closed. */
   idle(): Promise<void>
+  /** Takes all bytes away, after what is running on them. What is written later begins anew. */
   remove(): Promise<void>
 }

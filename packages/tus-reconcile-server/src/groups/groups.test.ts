@@ -2,22 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { MemoryIndex } from '../records/memory-index.js'
 import { newId } from '../testing/client.js'
-import type { BlockFile } from './block-file.js'
+import { MemoryBackend } from '../testing/memory-backend.js'
 import { commitGroup, endGroup } from './ending.js'
 import type { Group, GroupFacts } from './group.js'
 import { Groups } from './groups.js'
 
-const NO_FILE: BlockFile = {
-  write: async () => {},
-  read: async () => new Uint8Array(),
-  idle: async () => {},
-  remove: async () => {},
-}
-
 function setUp(maxGroups?: number) {
   const clock = { ms: 0 }
   const index = new MemoryIndex()
-  const groups = new Groups({ index, openFile: () => NO_FILE, now: () => clock.ms }, maxGroups)
+  const backend = new MemoryBackend()
+  const groups = new Groups({ index, openFile: (id) => backend.open(id), now: () => clock.ms }, maxGroups)
   const open = (id = newId()): Promise<Group> =>
     groups.open(id, async (): Promise<GroupFacts> => {
       const facts = { url: null, size: 1, maxSize: null, metadata: null, opened: true }

@@ -108,6 +108,9 @@ export function asRefusal(site: Site, error: unknown): Refusal {
   return new Refusal('internal', 'something went wrong with that request', { cause: error })
 }
 
+/** The disk is full, or the user's share of it, or the file is larger than the file system takes. */
+const NO_SPACE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+
 function isNoSpace(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')
+  return error instanceof Error && 'code' in error && NO_SPACE.has(error.code)
 }

@@ -1,19 +1,35 @@
 import type { BlockFile } from '../groups/block-file.js'
 
+export interface FinaliseOptions {
+  /** This very commit was begun before: that the bytes are at the target already is no error. Default: false. */
+  readonly isRepeat?: boolean
+  /** Settle only when a power cut no longer takes the file. Default: false. */
+  readonly isDurable?: boolean
+}
+
 /** The bytes of one group, until they become an ordinary file. */
 export interface RangeFile extends BlockFile {
   /**
-   * Makes the file of exactly `size` bytes at `target`, without moving a byte. What lies at `target` already is never
-   * overwritten: that rejects with EEXIST, unless `isRepeat` (this commit was begun before) and the data has gone
-   * there. Data that does not exist rejects with ENOENT, but for an empty file.
+   * Makes the file of exactly `size` bytes at `target`, without moving a byte where the backend can. What lies at
+   * `target` already is never overwritten: that rejects with EEXIST, unless `isRepeat` and the data has gone there.
+   * Data that does not exist rejects with ENOENT, but for an empty file.
    */
-  finalise(target: string, size: number, isRepeat?: boolean): Promise<void>
+  finalise(target: string, size: number, options?: FinaliseOptions): Promise<void>
 }
 
-/** Where the bytes of groups lie. A sparse file each at first; an object store with a fixed part grid can follow. */
+/**
+ * Where the bytes of groups lie. A sparse file each at first; an object store with a fixed part grid can follow.
+ * `testing/backend-conformance.ts` is what every one of them does.
+ */
 export interface RangeBackend {
   /** Partitions that begin and end on multiples of this many bytes suit the backend best. */
   readonly boundaryQuantum: number
-  /** @param name the group's id */
+  /** @param name the group's id. What was written under it by an earlier process is there again. */
   open(name: string): RangeFile
+  /** Bytes that need not outlive the process: copies of blocks that nobody has verified. @param name the group's id */
+  openSide(name: string): BlockFile
+  /** Removes the side bytes that an earlier process left. Called once, before any is opened. */
+  sweepSides(): Promise<void>
+  /** Bytes that can still be written; `Infinity` where nobody knows. */
+  freeBytes(): Promise<number>
 }

@@ -57,7 +57,7 @@ export class RangeStore extends DataStore {
   async finalise(file: RangeFile, upload: Upload, isRepeat: boolean = false): Promise<Upload> {
     this.#refuseForeign(upload.id)
     const path = join(this.directory, upload.id)
-    await file.finalise(path, upload.size ?? 0, isRepeat)
+    await file.finalise(path, upload.size ?? 0, { isRepeat })
     const finished = new Upload({
       id: upload.id,
       size: upload.size ?? 0,
