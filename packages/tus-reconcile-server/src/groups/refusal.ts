@@ -23,6 +23,7 @@ export type RefusalCode =
   | 'not-signed'
   | 'closing'
   | 'refused-by-hook'
+  | 'body-consumed'
   | 'internal'
 
 /** An expected "no": a stable code, a sentence for people, and the headers that go with it. No path, no stack. */

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { ERRORS } from '@tus/utils'
 import { HEADER } from 'tus-reconcile-protocol'
+import { asRefusal, refusalAnswer } from './answer.js'
 import { setCors } from './cors.js'
 import { runIncoming } from './hooks.js'
 import type { Exchange, Site } from './site.js'
@@ -14,7 +15,11 @@ export async function getFile(site: Site, exchange: Exchange, id: string | undef
   setCors(options, req.headers.get('origin'), headers)
   headers.set(HEADER.storeId, site.storeId)
   if (!id) throw ERRORS.FILE_NOT_FOUND
-  await runIncoming(site, req, id)
+  try {
+    await runIncoming(site, req, id)
+  } catch (error) {
+    return refusalAnswer(site, exchange, { refusal: asRefusal(site, error) })
+  }
   const upload = await site.store.getUpload(id)
   if (upload.offset !== upload.size || !upload.storage) throw ERRORS.FILE_NOT_FOUND
   const { contentType, contentDisposition } = handlers.GET.filterContentType(upload)

@@ -3,6 +3,7 @@ import { HEADER, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
 import { PEER_CONTENT_TYPE } from '../peers/peer-messages.js'
 import type { SignatureVerifier } from '../peers/signature.js'
 import type { TusRequest } from '../tus-request.js'
+import { refuseConsumedBody } from './consumed-body.js'
 import { deleteFile, headFile, headFinished, patchFile } from './file-request.js'
 import { getFile } from './get-file.js'
 import { postOperation } from './operations.js'
@@ -51,7 +52,11 @@ function wrap(handler: Handler, site: Promise<Site>, route: Route): void {
     const here = await site
     if (here.closing.aborted || (here.draining.aborted && bringsBytes(req))) return closed(headers)
     const original = async () => asResponse(await send(req, context, headers))
-    return withoutDetails(here, () => route(here, { req, context, headers }, original))
+    const exchange = { req, context, headers }
+    return withoutDetails(
+      here,
+      async () => (await refuseConsumedBody(here, exchange)) ?? route(here, exchange, original),
+    )
   }
 }
 

@@ -26,5 +26,6 @@ export const STATUS_OF: Readonly<Record<RefusalCode, number>> = {
   'not-signed': 401,
   closing: 503,
   'refused-by-hook': 403,
+  'body-consumed': 500,
   internal: 500,
 }

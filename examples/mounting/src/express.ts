@@ -1,0 +1,40 @@
+// Uploads in Express 5: TOKEN=… [DIRECTORY=./uploads] [PORT=1080] [PEER=URL SECRET=…] node dist/express.js
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer } from 'node:http'
+import { Server } from '@tus/server'
+import express from 'express'
+import { RangeStore, reconcile } from 'tus-reconcile-server'
+
+const { TOKEN, DIRECTORY = './uploads', PORT = '1080', PEER, SECRET } = process.env
+if (!TOKEN) throw new Error('set TOKEN: what clients send as Authorization: Bearer <TOKEN>')
+
+const uploads = new Server({
+  path: '/api/files',
+  datastore: new RangeStore({ directory: DIRECTORY }),
+  // on every request but preflights: creations, bodies, operations, event streams, downloads. Your own check goes here
+  onIncomingRequest: async (req) => {
+    const digest = (text: string) => createHash('sha256').update(text).digest()
+    if (timingSafeEqual(digest(req.headers.get('authorization') ?? ''), digest(`Bearer ${TOKEN}`))) return
+    throw { status_code: 401, body: 'sign in first\n' }
+  },
+})
+const extension = reconcile(uploads, { peers: PEER ? [PEER] : [], secrets: SECRET ? [SECRET] : [] })
+await extension.ready
+
+const app = express()
+// before every body parser: what one has read is gone
+app.use('/api/files', (req, res) => uploads.handle(req, res))
+app.use(express.json())
+app.post('/api/albums', (req, res) => void res.json({ title: req.body.title }))
+
+// not app.listen(): Node ends any request after 300 s unless told not to
+const http = createServer({ requestTimeout: 0 }, app)
+http.listen(Number(PORT), () => console.log('uploads are taken at', http.address()))
+
+for (const signal of ['SIGTERM', 'SIGINT']) {
+  process.once(signal, async () => {
+    http.close()
+    await extension.close() // bodies on their way are answered 503, what arrived of them is recorded
+    setTimeout(() => http.closeAllConnections(), 1000).unref() // who has not read the answer by then
+  })
+}
