@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url'
 import * as tus from 'tus-js-client'
 import { BODY_CONTENT_TYPE, formatId, formatPartitionHeader, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
 import { AdaptiveUpload, type LoggedEvent } from 'uppy-adaptive/upload'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { type Link, openLink } from '../support/links/index.js'
 import { freePort, type MountedExampleOptions, startMountedExample } from '../support/mounted-example.js'
 
@@ -19,11 +19,18 @@ const TOKEN = 'only-for-tests'
 const SECRET = 'only-for-tests-0123456789'
 const AUTHORIZED = { Authorization: `Bearer ${TOKEN}` }
 const TUS = { ...AUTHORIZED, 'Tus-Resumable': '1.0.0' }
-const cleanups: (() => Promise<unknown>)[] = []
 
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
+type Cleanups = (() => Promise<unknown>)[]
+/** After each test, and after all tests of one mount. */
+const cleanups: Cleanups = []
+const lastCleanups: Cleanups = []
+
+async function cleanUp(all: Cleanups): Promise<void> {
+  for (const cleanup of all.splice(0).reverse()) await cleanup()
+}
+
+afterEach(() => cleanUp(cleanups))
+afterAll(() => cleanUp(lastCleanups))
 
 /** How each framework takes a request, as its README says it; `instead` replaces the mount of the program. */
 const MOUNTS = [
@@ -153,8 +160,15 @@ async function linkTo(port: number): Promise<Link> {
 }
 
 describe.each(MOUNTS)('mounted in $name', (mount) => {
+  let program: string
+  let endpoint: string
+
+  beforeAll(async () => {
+    program = await programOf(mount)
+    endpoint = await start(program)
+    lastCleanups.push(...cleanups.splice(0))
+  })
   it('answers a preflight and announces the extension, without a token', async () => {
-    const endpoint = await start(await programOf(mount))
     for (const url of [endpoint, `${endpoint}/some-upload`]) {
       const answer = await fetch(url, {
         method: 'OPTIONS',
@@ -168,7 +182,6 @@ describe.each(MOUNTS)('mounted in $name', (mount) => {
   })
 
   it('lets nobody in without the token', async () => {
-    const endpoint = await start(await programOf(mount))
     const creation = await fetch(endpoint, {
       method: 'POST',
       headers: { 'Tus-Resumable': '1.0.0', 'Upload-Length': '5' },
@@ -186,7 +199,6 @@ describe.each(MOUNTS)('mounted in $name', (mount) => {
   })
 
   it('takes an upload of tus-js-client, and gives it back whole and in ranges', async () => {
-    const endpoint = await start(await programOf(mount))
     const data = randomBytes(MB + 7)
     const url = await plainUpload(endpoint, data)
     expect(url.startsWith(`${endpoint}/`)).toBe(true)
@@ -198,17 +210,16 @@ describe.each(MOUNTS)('mounted in $name', (mount) => {
   })
 
   it('takes partitions of one file on two servers', async () => {
-    const program = await programOf(mount)
     const ports = [await freePort(), await freePort()]
     const endpoints = ports.map((port) => `http://127.0.0.1:${port}/api/files`)
     for (const [i, port] of ports.entries()) {
       await start(program, { port, peer: { endpoint: endpoints[1 - i] ?? '', secret: SECRET } })
     }
     const links = await Promise.all(ports.map(linkTo))
-    const [endpoint = '', mirror = ''] = links.map((link) => `${link.origin}/api/files`)
-    const data = randomBytes(8 * MB)
+    const [primary = '', mirror = ''] = links.map((link) => `${link.origin}/api/files`)
+    const data = randomBytes(6 * MB)
     const upload = new AdaptiveUpload(data, {
-      endpoint,
+      endpoint: primary,
       headers: AUTHORIZED,
       mirrors: [{ endpoint: mirror, headers: AUTHORIZED }],
     })
@@ -222,7 +233,6 @@ describe.each(MOUNTS)('mounted in $name', (mount) => {
   })
 
   it('tells events while the stream is open, and keeps what came of a body that broke off', async () => {
-    const endpoint = await start(await programOf(mount))
     const { client, headers } = await newSession(endpoint, MB)
     const sent = 300_000
     const posting = beginPost(endpoint, headers(0))
@@ -242,7 +252,6 @@ describe.each(MOUNTS)('mounted in $name', (mount) => {
   })
 
   it('refuses a body at once, in mid-body', async () => {
-    const endpoint = await start(await programOf(mount))
     const { headers } = await newSession(endpoint, MB)
     expect((await fetch(endpoint, { method: 'POST', headers: headers(0) })).status).toBe(201)
     const repeat = beginPost(endpoint, headers(1))
@@ -255,16 +264,15 @@ describe.each(MOUNTS)('mounted in $name', (mount) => {
   })
 
   it('ends by itself at SIGTERM, with an event stream and a body open', async () => {
-    const program = await programOf(mount)
     const example = await startMountedExample({ program, directory: await folder(), token: TOKEN })
-    const endpoint = `http://127.0.0.1:${example.port}/api/files`
-    const { client, headers } = await newSession(endpoint, MB)
-    const posting = beginPost(endpoint, headers(0))
+    const own = `http://127.0.0.1:${example.port}/api/files`
+    const { client, headers } = await newSession(own, MB)
+    const posting = beginPost(own, headers(0))
     const answered = once(posting, 'response')
     let stopped: Promise<number | string> | undefined
-    for await (const text of eventText(endpoint, client)) {
-      if (text === ': hb\n\n') posting.write(randomBytes(1000))
-      if (text.includes('"offset":1000}')) stopped ??= example.stop()
+    for await (const text of eventText(own, client)) {
+      if (text === ': hb\n\n') posting.write(randomBytes(262_144))
+      if (text.includes('"offset":262144}')) stopped ??= example.stop()
     }
     const [answer] = await answered
     expect(answer.statusCode).toBe(503)

@@ -33,8 +33,9 @@ http.listen(Number(PORT), () => console.log('uploads are taken at', http.address
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, async () => {
+    await extension.drain() // bodies on their way end with their block: 503, acknowledged
     http.close()
-    await extension.close() // bodies on their way are answered 503, what arrived of them is recorded
+    await extension.close()
     setTimeout(() => http.closeAllConnections(), 1000).unref() // who has not read the answer by then
   })
 }

@@ -36,7 +36,8 @@ console.log('uploads are taken at', app.server.address())
 
 for (const signal of ['SIGTERM', 'SIGINT']) {
   process.once(signal, async () => {
-    await extension.close() // bodies on their way are answered 503, what arrived of them is recorded
+    await extension.drain() // bodies on their way end with their block: 503, acknowledged
+    await extension.close()
     setTimeout(() => app.server.closeAllConnections(), 1000).unref() // who has not read the answer by then
     await app.close()
   })
