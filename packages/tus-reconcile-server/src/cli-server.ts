@@ -3,6 +3,7 @@ import { createServer, type Server as HttpServer } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Server } from '@tus/server'
 import type { Logger } from 'pino'
+import { answerOperator } from './cli-answers.js'
 import type { CliOptions } from './cli-options.js'
 import { codeOf, FlagError } from './cli-values.js'
 import { type ReconcileExtension, reconcile } from './reconcile.js'
@@ -37,6 +38,7 @@ export class CommandServer {
     const tus = new Server({ path: options.path, datastore, ...maxSize })
     const timeouts = { requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }
     this.#http = createServer(timeouts, (req, res) => {
+      if (answerOperator(this.#extension, req, res)) return
       tus.handle(req, res).catch((err: unknown) => {
         log.error({ err }, 'answer failed')
         res.destroy()

@@ -136,6 +136,8 @@ test('SIGTERM ends a running body with its block, acknowledged, and refuses new 
     if (status === 503) expect(answer.headers.get('retry-after')).toBe('1')
   }
   expect((await client.ask('status')).status).toBe(200)
+  const draining = await fetch(new URL('/healthz', url))
+  expect([draining.status, await draining.json()]).toEqual([503, { state: 'draining', storeId }])
   slow.write(client.file.bytes.subarray(B + 10, 3 * B))
   const answer = await slow.answer
   expect([answer.status, answer.headers['upload-offset'], answer.headers['retry-after']]).toEqual([
@@ -150,6 +152,20 @@ test('SIGTERM ends a running body with its block, acknowledged, and refuses new 
   session.attempt = 1
   session.url = session.url.replace(url, second.url)
   expect((await again.head(session)).headers.get('upload-offset')).toBe(String(2 * B))
+})
+
+test('the command answers its health and its figures beside the endpoint', async () => {
+  const child = run(['--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'json'])
+  const { url, storeId } = await ready(child)
+  const health = await fetch(new URL('/healthz?from=balancer', url))
+  expect([health.status, await health.json()]).toEqual([200, { state: 'ready', storeId }])
+  const metrics = await fetch(new URL('/metrics', url))
+  expect(metrics.headers.get('content-type')).toMatch(/^text\/plain; version=0.0.4/)
+  expect(await metrics.text()).toContain('tus_reconcile_uploads{state="open"} 0')
+  const head = await fetch(new URL('/metrics', url), { method: 'HEAD' })
+  expect([head.status, await head.text()]).toEqual([200, ''])
+  const post = await fetch(new URL('/metrics', url), { method: 'POST' })
+  expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
 })
 
 test('a second signal ends the process at once', async () => {

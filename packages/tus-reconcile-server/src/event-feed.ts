@@ -39,6 +39,7 @@ export function feedEvents(hub: EventHub, offsets: OffsetReports, notice: Notice
     case 'groupOpened':
     case 'sessionOpened':
     case 'sessionCompleted':
+    case 'reused':
       return
   }
 }
@@ -65,6 +66,8 @@ export function logNotice(log: Logger, storeId: string, notice: Notice): void {
     case 'verified':
       if (notice.where === 'pulled') log.info({ group: group.id, blocks: notice.blocks.length }, 'blocks pulled')
       return
+    case 'reused':
+      return log.info({ group: group.id, store: storeId, blocks: notice.blocks.length }, 'blocks known')
     case 'groupEnded':
       return log.info({ group: group.id, store: storeId, state: notice.state }, 'group ended')
     case 'bytes':

@@ -2,6 +2,7 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EventHub } from './groups/events.js'
 import { events } from './handlers/op-events.js'
+import { Metrics } from './metrics/metrics.js'
 import { newId, TestClient, TestFile } from './testing/client.js'
 import { startStore, type TestStore } from './testing/server.js'
 import { TestEvents } from './testing/streams.js'
@@ -45,7 +46,14 @@ test('streams end and timers are cleared when the extension closes', async () =>
 test('a reader that does not read is cut, and forgotten', async () => {
   const client = newId()
   const hub = new EventHub('epoch')
-  const site = { hub, groups: { all: () => [] }, closing: new AbortController().signal, storeId: store.storeId }
+  const groups = { all: () => [] }
+  const site = {
+    hub,
+    groups,
+    closing: new AbortController().signal,
+    storeId: store.storeId,
+    metrics: new Metrics(groups),
+  }
   const exchange = { req: new Request(store.endpoint), headers: new Headers() }
   // only what an event stream uses of them
   const answer = events(Object.assign(Object.create(null), site), Object.assign(Object.create(null), exchange), {

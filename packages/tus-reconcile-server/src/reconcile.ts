@@ -12,6 +12,7 @@ import { mountRoutes } from './handlers/mount.js'
 import { recoverCommits, recoverHooks } from './handlers/op-commit.js'
 import { QueueLocker } from './handlers/queue-locker.js'
 import type { Site } from './handlers/site.js'
+import { Metrics } from './metrics/metrics.js'
 import { PeerNetwork } from './peers/peer-network.js'
 import { FileIndex } from './records/file-index.js'
 import type { PartitionIndex } from './records/partition-index.js'
@@ -36,6 +37,13 @@ export interface ReconcileOptions {
   readonly logger?: Logger
 }
 
+/** `ready` takes uploads. `failed`: the records cannot be read. */
+export interface Health {
+  readonly state: 'starting' | 'ready' | 'draining' | 'failed'
+  /** The `Store-Id`, once it is known. */
+  readonly storeId?: string
+}
+
 export interface ReconcileExtension {
   /** Settles when records are loaded; rejects when they cannot be read. Requests wait for it. */
   readonly ready: Promise<{ readonly storeId: string }>
@@ -46,6 +54,10 @@ export interface ReconcileExtension {
   drain(): Promise<void>
   /** Ends streams, timers and running writes, and writes the records. Requests that come later are answered 503. */
   close(): Promise<void>
+  /** For a load balancer: whether new uploads should be sent here. */
+  health(): Health
+  /** Figures of this server since it began, in Prometheus' text format. Labels hold no ids and no names. */
+  metrics(): Promise<{ readonly contentType: string; readonly text: string }>
   /** Ends what has expired. Returns how many uploads that were. */
   cleanUp(): Promise<number>
 }
@@ -63,7 +75,7 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
   const { groups, store, log, network } = parts
   const site = start(server, parts)
   site.catch(() => {})
-  prepareOptions(server)
+  prepareOptions(server, parts.metrics)
   mountRoutes(server, site, network.verifier)
   const cleanUp = async (): Promise<number> => {
     await site
@@ -74,6 +86,8 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
   return {
     ready: site.then(({ storeId }) => ({ storeId })),
     cleanUp,
+    health: healthOf(site, parts.draining.signal),
+    metrics: async () => ({ contentType: parts.metrics.contentType, text: await parts.metrics.text() }),
     drain: async () => {
       parts.draining.abort()
       await site.catch(() => {})
@@ -92,6 +106,19 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
   }
 }
 
+function healthOf(site: Promise<Site>, draining: AbortSignal): () => Health {
+  let started: Health = { state: 'starting' }
+  site.then(
+    ({ storeId }) => {
+      started = { state: 'ready', storeId }
+    },
+    () => {
+      started = { state: 'failed' }
+    },
+  )
+  return () => (draining.aborted && started.state !== 'failed' ? { ...started, state: 'draining' } : started)
+}
+
 interface Parts {
   readonly store: RangeStore
   readonly log: Logger
@@ -99,6 +126,7 @@ interface Parts {
   readonly closing: AbortController
   readonly index: PartitionIndex
   readonly groups: Groups
+  readonly metrics: Metrics
   readonly hub: EventHub
   readonly offsets: OffsetReports
   readonly network: PeerNetwork
@@ -119,6 +147,7 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
     log,
     index,
     groups,
+    metrics: new Metrics(groups),
     draining: new AbortController(),
     closing: new AbortController(),
     hub: new EventHub(randomBytes(6).toString('hex')),
@@ -130,13 +159,14 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
 
 /** Loads what is recorded, then lets the parts hear of each other. */
 async function start(server: Server, parts: Parts): Promise<Site> {
-  const { store, groups, hub, log, network, expireMs } = parts
+  const { store, groups, hub, log, metrics, network, expireMs } = parts
   const storeId = await loadStoreId(store.ownPath('store-id'))
   await groups.load()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
-  const site: Site = { server, store, storeId, groups, hub, peers: network, log, expireMs, ...signals }
+  const site: Site = { server, store, storeId, groups, hub, peers: network, log, metrics, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
+  groups.subscribe((notice) => metrics.hear(notice))
   network.start(storeId)
   await recoverCommits(site)
   recoverHooks(site)
@@ -144,11 +174,13 @@ async function start(server: Server, parts: Parts): Promise<Site> {
 }
 
 /** Our headers join the user's; a locker that does not spin takes the place of the built-in one. */
-function prepareOptions(server: Server): void {
+function prepareOptions(server: Server, metrics: Metrics): void {
   const { options } = server
   options.allowedHeaders = [...(options.allowedHeaders ?? []), ...REQUEST_HEADERS]
   options.exposedHeaders = [...(options.exposedHeaders ?? []), ...EXPOSED_HEADERS]
-  if (options.locker instanceof MemoryLocker) options.locker = new QueueLocker()
+  if (options.locker instanceof MemoryLocker) {
+    options.locker = new QueueLocker((seconds) => metrics.waitedForLock(seconds))
+  }
 }
 
 function normalPeers(options: ReconcileOptions): { endpoint: string; internalEndpoint: string }[] {

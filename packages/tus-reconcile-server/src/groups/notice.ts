@@ -15,5 +15,7 @@ export type Notice =
       readonly blocks: readonly number[]
       readonly where: 'here' | 'pulled' | 'elsewhere'
     }
+  /** A client was told that it need not send these: they are held here. */
+  | { readonly kind: 'reused'; readonly group: Group; readonly blocks: readonly number[] }
   | { readonly kind: 'bad'; readonly group: Group; readonly blocks: readonly number[] }
   | { readonly kind: 'groupEnded'; readonly group: Group; readonly state: 'committed' | 'terminated' | 'expired' }

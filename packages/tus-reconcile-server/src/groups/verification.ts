@@ -195,6 +195,11 @@ export function blocksOf(ranges: RangeSet): number[] {
   })
 }
 
+/** How many bytes the blocks have together. */
+export function bytesOf(group: Group, blocks: Iterable<number>): number {
+  return rangesIn(group, blocks).reduce((sum, { start, end }) => sum + end - start, 0)
+}
+
 export function rangesIn(group: Group, blocks: Iterable<number>): RangeSet {
   return rangesOfBlocks(blocks, group.knownSize)
 }

@@ -1,5 +1,6 @@
 import type { CancellationContext, Server } from '@tus/server'
 import { HEADER, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
+import type { RequestKind } from '../metrics/metrics.js'
 import { PEER_CONTENT_TYPE } from '../peers/peer-messages.js'
 import type { SignatureVerifier } from '../peers/signature.js'
 import type { TusRequest } from '../tus-request.js'
@@ -32,6 +33,14 @@ const ROUTES: Readonly<Record<Exclude<Method, 'POST'>, Route>> = {
   GET: routeGet,
 }
 
+const KINDS: Readonly<Record<string, RequestKind>> = {
+  POST: 'create',
+  PATCH: 'append',
+  HEAD: 'head',
+  DELETE: 'delete',
+  OPTIONS: 'options',
+}
+
 /** A handler of @tus/server, as far as it is wrapped. Its own types say Response in two ways that do not agree. */
 interface Handler {
   send(req: TusRequest, context: CancellationContext, headers?: Headers): Promise<unknown>
@@ -53,10 +62,15 @@ function wrap(handler: Handler, site: Promise<Site>, route: Route): void {
     if (here.closing.aborted || (here.draining.aborted && bringsBytes(req))) return closed(headers)
     const original = async () => asResponse(await send(req, context, headers))
     const exchange = { req, context, headers }
-    return withoutDetails(
-      here,
-      async () => (await refuseConsumedBody(here, exchange)) ?? route(here, exchange, original),
-    )
+    const began = performance.now()
+    try {
+      return await withoutDetails(
+        here,
+        async () => (await refuseConsumedBody(here, exchange)) ?? route(here, exchange, original),
+      )
+    } finally {
+      here.metrics.answered(kindOf(req), (performance.now() - began) / 1000)
+    }
   }
 }
 
@@ -68,6 +82,13 @@ function bringsBytes(req: TusRequest): boolean {
 function isMessage(req: TusRequest): boolean {
   const type = mediaType(req)
   return type === OPERATION_CONTENT_TYPE || type === PEER_CONTENT_TYPE
+}
+
+function kindOf(req: TusRequest): RequestKind {
+  const type = mediaType(req)
+  if (type === OPERATION_CONTENT_TYPE && req.method === 'POST') return 'operation'
+  if (type === PEER_CONTENT_TYPE && req.method === 'POST') return 'peer'
+  return KINDS[req.method] ?? 'get'
 }
 
 function mediaType(req: TusRequest): string | undefined {

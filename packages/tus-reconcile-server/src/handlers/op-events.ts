@@ -28,11 +28,13 @@ export function events(site: Site, exchange: Exchange, request: EventsRequest): 
         const beats = startBeats(site, request.client, send)
         const onClosing = () => end('closed')
         site.closing.addEventListener('abort', onClosing)
+        const ended = site.metrics.streamOpened()
         end = (how) => {
           end = () => {}
           site.closing.removeEventListener('abort', onClosing)
           clearInterval(beats)
           unsubscribe()
+          ended()
           if (how === 'closed') controller.close()
           else if (how === 'cut') controller.error(new Error('the reader of events is too slow'))
         }

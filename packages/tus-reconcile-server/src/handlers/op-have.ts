@@ -9,10 +9,7 @@ export function have(group: Group, request: HaveRequest): HaveAnswer {
   refuseEnded(group)
   const verified = group.blocks.verifiedLeaves()
   const held = request.blocks.filter(({ start, leaf }) => verified.get(start / BLOCK_SIZE) === leaf)
-  return {
-    attached: rangesIn(
-      group,
-      held.map(({ start }) => start / BLOCK_SIZE),
-    ),
-  }
+  const blocks = held.map(({ start }) => start / BLOCK_SIZE)
+  if (blocks.length > 0) group.notify({ kind: 'reused', group, blocks })
+  return { attached: rangesIn(group, blocks) }
 }

@@ -11,6 +11,12 @@ interface Held {
 /** One request at a time per plain upload. Waits for a wake-up, where @tus/server's own locker spins. */
 export class QueueLocker implements Locker {
   readonly #held = new Map<string, Held>()
+  readonly #onWaited: (seconds: number) => void
+
+  /** @param onWaited told of each wait, when it has ended */
+  constructor(onWaited: (seconds: number) => void = () => {}) {
+    this.#onWaited = onWaited
+  }
 
   newLock(id: string): Lock {
     return {
@@ -22,8 +28,12 @@ export class QueueLocker implements Locker {
   async #lock(id: string, signal: AbortSignal, release: RequestRelease): Promise<void> {
     const deadline = Date.now() + MAX_WAIT_MS
     for (let held = this.#held.get(id); held; held = this.#held.get(id)) {
+      const began = performance.now()
+      // waits before it asks: the holder may let go while it is asked
+      const wakening = wakened(held.waiting, signal, deadline - Date.now())
       await held.release()
-      const free = await wakened(held.waiting, signal, deadline - Date.now())
+      const free = await wakening
+      this.#onWaited((performance.now() - began) / 1000)
       if (!free) throw { status_code: 423, body: 'this upload is held by another request\n' }
     }
     this.#held.set(id, { release, waiting: [] })

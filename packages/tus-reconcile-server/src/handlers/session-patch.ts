@@ -41,7 +41,7 @@ export async function patchSession(
       offset,
       length: numberHeader(req, 'upload-length'),
     })
-    const outcome = await receiveBody({ group, session, running, body, length })
+    const outcome = await receiveBody({ group, session, running, body, length, metrics: site.metrics })
     const stands = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 204, sessionHeaders(site, req, { ...target, offset: stands }))
   } catch (error) {

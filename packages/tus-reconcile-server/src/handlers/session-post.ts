@@ -31,7 +31,7 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
     at = target
     if (!opened.created) return await answerRepeat(site, exchange, target)
     const running = await beginWrite(group, opened.session, { attempt: header.attempt, offset: 0 })
-    const write = receiveBody({ ...target, running, body, length: announcedLength(req) })
+    const write = receiveBody({ ...target, running, body, length: announcedLength(req), metrics: site.metrics })
     const [outcome] = await Promise.all([write, group.save()])
     const offset = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 201, sessionHeaders(site, req, { ...target, offset }))

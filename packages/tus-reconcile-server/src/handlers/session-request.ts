@@ -114,7 +114,9 @@ export async function refuseSession(
 /** Records what a body brought, and throws its refusal if it had one. Returns the offset that may be acknowledged. */
 export async function concludeWrite(site: Site, at: SessionTarget, outcome: WriteOutcome): Promise<number> {
   const { group, session } = at
+  const began = performance.now()
   const offset = await acknowledgedOffset(group, session)
+  site.metrics.recorded((performance.now() - began) / 1000)
   if (outcome.kind === 'refused') throw outcome.refusal
   if (outcome.kind === 'cut') {
     site.log.info({ group: group.id, session: session.id, offset }, 'session cut')

@@ -4,6 +4,7 @@ import { Refusal } from '../groups/refusal.js'
 import type { RunningWrite, Session, StopCause } from '../groups/session.js'
 import { endWrite } from '../groups/sessions.js'
 import { acceptBytes } from '../groups/writing.js'
+import type { Metrics } from '../metrics/metrics.js'
 import type { RequestBody } from './request-body.js'
 
 /** A body that brings nothing for this long is cut (spec: our own bound, Node's request timeout being off). */
@@ -22,6 +23,7 @@ export interface BodyWrite {
   readonly session: Session
   readonly running: RunningWrite
   readonly body: RequestBody
+  readonly metrics: Metrics
   /** The body's announced length. */
   readonly length: number | undefined
 }
@@ -30,6 +32,7 @@ export interface BodyWrite {
 export async function receiveBody(write: BodyWrite): Promise<WriteOutcome> {
   const { group, session, running, body } = write
   running.onChange = () => body.poke()
+  const closed = write.metrics.bodyOpened()
   try {
     return await receive(write)
   } catch (error) {
@@ -37,6 +40,7 @@ export async function receiveBody(write: BodyWrite): Promise<WriteOutcome> {
     throw error
   } finally {
     running.onChange = () => {}
+    closed()
     endWrite(group, session, running)
   }
 }
@@ -58,7 +62,9 @@ async function receive(write: BodyWrite): Promise<WriteOutcome> {
     if (read.kind === 'stalled') return atEnd ? full() : stalled()
     const bytes = running.endsWithBlock ? read.bytes.subarray(0, bytesToBlockEnd(session)) : read.bytes
     received += bytes.length
+    const began = performance.now()
     const accepted = await acceptBytes(group, { session, running }, bytes)
+    write.metrics.wrote(bytes.length, (performance.now() - began) / 1000)
     if (accepted === 'full') return full()
     if (accepted === 'beyond') return beyond()
     if (accepted === 'stopped') return refused(stopRefusal(running.stopped ?? 'committing'))

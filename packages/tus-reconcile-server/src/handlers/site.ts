@@ -2,6 +2,7 @@ import type { CancellationContext, Server } from '@tus/server'
 import type { Logger } from 'pino'
 import type { EventHub } from '../groups/events.js'
 import type { Groups } from '../groups/groups.js'
+import type { Metrics } from '../metrics/metrics.js'
 import type { Peers } from '../peers/peers.js'
 import type { RangeStore } from '../store/range-store.js'
 import type { TusRequest } from '../tus-request.js'
@@ -35,6 +36,7 @@ export interface Site {
   readonly hub: EventHub
   readonly peers: Peers
   readonly log: Logger
+  readonly metrics: Metrics
   readonly expireMs: number
   /** Fires when no new session or body is taken any more. */
   readonly draining: AbortSignal

@@ -1,0 +1,143 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Server } from '@tus/server'
+import { register } from 'prom-client'
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { afterEach, expect, test } from 'vitest'
+import { QueueLocker } from '../handlers/queue-locker.js'
+import { reconcile } from '../reconcile.js'
+import { RangeStore } from '../store/range-store.js'
+import { TestClient, TestFile } from '../testing/client.js'
+import { startCluster } from '../testing/cluster.js'
+import { startStore, type TestStore, type TestStoreOptions } from '../testing/server.js'
+import { TestEvents } from '../testing/streams.js'
+
+const B = BLOCK_SIZE
+const opened: TestStore[] = []
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map((store) => store.close()))
+})
+
+async function open(options: TestStoreOptions = {}): Promise<TestStore> {
+  const store = await startStore(options)
+  opened.push(store)
+  return store
+}
+
+/** The figures by name and labels, as a scraper reads them. */
+async function figuresOf(store: TestStore): Promise<Map<string, number>> {
+  const { contentType, text } = await store.extension.metrics()
+  expect(contentType).toBe('text/plain; version=0.0.4; charset=utf-8')
+  const lines = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+  return new Map(
+    lines.map((line) => {
+      const at = line.lastIndexOf(' ')
+      return [line.slice(0, at).replace('tus_reconcile_', ''), Number(line.slice(at + 1))]
+    }),
+  )
+}
+
+test('an upload is counted: its sessions, bytes, wrong blocks, refusals and requests', async () => {
+  const store = await open()
+  const client = new TestClient(store.endpoint, new TestFile(2 * B + 5), store.storeId)
+  const stream = await new TestEvents(store.endpoint, client.file.client).open()
+  expect((await figuresOf(store)).get('event_streams')).toBe(1)
+  const wrong = client.session(0, B, 'p0')
+  await client.post(wrong, Buffer.alloc(B))
+  await client.claim(wrong)
+  await client.post(client.session(0, B, 'p0'))
+  const right = await client.upload(0, client.file.size, 'p0')
+  await client.claim(right)
+  await stream.until((event) => event.type === 'superseded')
+  await client.ask('have', { blocks: [{ start: B, leaf: client.file.leaves(B, 2 * B)[0] }] })
+  expect((await figuresOf(store)).get('sessions{state="superseded"}')).toBe(1)
+  expect((await client.commit()).status).toBe(201)
+  stream.close()
+  const figures = await figuresOf(store)
+  expect(figures.get('uploads{state="committed"}')).toBe(1)
+  expect(figures.get('uploads_ended_total{state="committed"}')).toBe(1)
+  expect(figures.get('sessions_ended_total{state="superseded"}')).toBe(1)
+  expect(figures.get('sessions_ended_total{state="completed"}')).toBe(2)
+  expect(figures.get('digest_mismatches_total')).toBe(1)
+  expect(figures.get('received_bytes_total')).toBe(3 * B + 5)
+  expect(figures.get('dedup_saved_bytes_total')).toBe(B)
+  expect(figures.get('request_seconds_count{kind="create"}')).toBe(3)
+  expect(figures.get('request_seconds_count{kind="operation"}')).toBe(5)
+  expect(figures.get('record_seconds_count')).toBe(3)
+  expect(figures.get('bodies')).toBe(0)
+  expect((await client.post(client.session(0, B), Buffer.alloc(B))).status).toBe(410)
+  expect((await figuresOf(store)).get('refusals_total{code="group-ended"}')).toBe(1)
+})
+
+test('labels hold fixed values only, whatever clients call their things', async () => {
+  const store = await open()
+  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  await client.upload(0, B, 'a-partition')
+  await fetch(`${store.endpoint}/no-such-upload`)
+  await client.post({ ...client.session(0, B), id: 'no-such-session' })
+  const names = [...(await figuresOf(store)).keys()]
+  const { group } = client.file
+  for (const secret of [group, client.file.client, 'a-partition', 'no-such-upload', 'a.bin']) {
+    expect(names.filter((name) => name.includes(secret))).toEqual([])
+  }
+  const labels = new Set(names.flatMap((name) => /\{(.*)\}/.exec(name)?.[1]?.match(/\w+(?==)/g) ?? []))
+  expect([...labels].sort()).toEqual(['code', 'kind', 'le', 'state'])
+  expect(names.length).toBeLessThan(200)
+})
+
+test('what is fetched from a peer is counted where it arrives', async () => {
+  const [home, mirror] = await startCluster(2)
+  if (!home || !mirror) throw new Error('no cluster')
+  opened.push(home, mirror)
+  const client = new TestClient(mirror.endpoint, new TestFile(2 * B + 5), home.storeId)
+  const session = await client.upload(0, client.file.size)
+  await client.ask('claim', {
+    store: mirror.storeId,
+    claims: [{ session: session.id, start: 0, leaves: client.file.leaves() }],
+  })
+  while ((await client.commit()).status === 202);
+  expect((await figuresOf(home)).get('pulled_bytes_total')).toBe(2 * B + 5)
+  expect((await figuresOf(mirror)).get('pulled_bytes_total')).toBe(0)
+})
+
+test('each server has figures of its own, and none in the global registry', async () => {
+  const [one, other] = await Promise.all([open(), open()])
+  await new TestClient(one.endpoint, new TestFile(B), one.storeId).upload(0, B)
+  expect((await figuresOf(one)).get('uploads{state="open"}')).toBe(1)
+  expect((await figuresOf(other)).get('uploads{state="open"}')).toBe(0)
+  expect(register.getMetricsAsArray()).toEqual([])
+})
+
+test('a wait for a plain upload that another holds is told with its time', async () => {
+  const waits: number[] = []
+  const locker = new QueueLocker((seconds) => waits.push(seconds))
+  const { signal } = new AbortController()
+  const first = locker.newLock('upload')
+  await first.lock(signal, () => {})
+  const second = locker.newLock('upload').lock(signal, () => {})
+  expect(waits).toEqual([])
+  await first.unlock()
+  await second
+  expect(waits.length).toBe(1)
+})
+
+test('health: ready with the store, then draining', async () => {
+  const store = await open()
+  expect(store.extension.health()).toEqual({ state: 'ready', storeId: store.storeId })
+  await store.extension.drain()
+  expect(store.extension.health()).toEqual({ state: 'draining', storeId: store.storeId })
+})
+
+test('health: starting until the records are loaded, failed where they cannot be', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'reconcile-health-'))
+  await mkdir(join(directory, '.reconcile'))
+  await writeFile(join(directory, '.reconcile', 'store-id'), 'no store id')
+  const server = new Server({ path: '/files', datastore: new RangeStore({ directory }) })
+  const extension = reconcile(server)
+  expect(extension.health()).toEqual({ state: 'starting' })
+  await expect(extension.ready).rejects.toThrow()
+  expect(extension.health()).toEqual({ state: 'failed' })
+  await extension.close()
+  await rm(directory, { recursive: true })
+})
