@@ -356,16 +356,10 @@ export function describeWire(name: string, startServer: () => Promise<WireServer
     describe('blocks', () => {
       rule(
         38,
-        'Bytes that another session sends for an owned or verified block MUST be counted in its `Upload-Offset` and thrown away',
+        'Bytes that another session sends for a verified block MUST be counted in its `Upload-Offset` and thrown away',
         async () => {
           const client = clientOf(3 * B)
-          const first = client.session(0, 2 * B)
-          await client.create(first, client.file.bytes.subarray(0, B + 100))
-          const owned = client.session(0, 2 * B)
-          expect(offsetOf(await client.create(owned, Buffer.alloc(2 * B)))).toBe(2 * B)
-          expect((await client.ask('status')).json.stored).toEqual([[0, B]])
-          await client.patch(first, B + 100, client.file.bytes.subarray(B + 100, 2 * B))
-          await client.claim(first)
+          await client.claim(await client.upload(0, 2 * B))
           const verified = client.session(0, 3 * B)
           const wrong = Buffer.concat([Buffer.alloc(2 * B), client.file.bytes.subarray(2 * B)])
           expect(offsetOf(await client.create(verified, wrong))).toBe(3 * B)
@@ -373,6 +367,46 @@ export function describeWire(name: string, startServer: () => Promise<WireServer
           expect(await hashAt((await client.commit()).json.url)).toBe(hashOf(client.file.bytes))
         },
       )
+
+      rule(
+        130,
+        'Bytes that another session sends for an owned or stored block MUST be counted in its `Upload-Offset` and kept aside while there is room',
+        async () => {
+          const client = clientOf(3 * B)
+          const first = client.session(0, 2 * B)
+          await client.create(first, Buffer.alloc(B + 100))
+          expect((await client.ask('status')).json.stored).toEqual([[0, B]])
+          const second = client.session(0, 2 * B)
+          expect(offsetOf(await client.create(second, client.file.bytes.subarray(0, 2 * B)))).toBe(2 * B)
+          expect((await client.ask('status')).json.stored).toEqual([[0, 2 * B]])
+        },
+      )
+
+      rule(
+        131,
+        "A copy kept aside whose digest is the claimed one MUST become the block, verified, and what the block's writer has sent or sends of it is thrown away",
+        async () => {
+          const client = clientOf(3 * B)
+          const corrupt = client.session(0, 3 * B)
+          await client.create(corrupt, Buffer.alloc(B + 100))
+          const right = await client.upload(0, 2 * B)
+          expect((await client.claim(right)).json).toMatchObject({ verified: [[0, 2 * B]], bad: [] })
+          const rest = Buffer.concat([Buffer.alloc(B - 100), client.file.bytes.subarray(2 * B)])
+          expect(offsetOf(await client.patch(corrupt, B + 100, rest))).toBe(3 * B)
+          expect((await client.claim(corrupt)).json).toMatchObject({ verified: [[0, 3 * B]], bad: [] })
+          expect(await hashAt((await client.commit()).json.url)).toBe(hashOf(client.file.bytes))
+        },
+      )
+
+      rule(132, 'When a block becomes free, a whole copy of it that is kept aside MUST take its place', async () => {
+        const client = clientOf(2 * B)
+        const owner = client.session(0, 2 * B)
+        await client.create(owner, Buffer.alloc(B + 9))
+        const other = await client.upload(B, 2 * B)
+        expect((await send(owner.url, { method: 'DELETE', headers: PLAIN })).status).toBe(204)
+        expect((await client.ask('status')).json.stored).toEqual([[0, 2 * B]])
+        expect((await client.claim(other)).json.verified).toEqual([[B, 2 * B]])
+      })
 
       rule(40, 'When a session ends, the blocks that it began and did not finish MUST be free again', async () => {
         const client = clientOf(2 * B)

@@ -137,8 +137,8 @@ test('what a client ends at a mirror while the home is away is asked of the home
 
 test("a client's headers are not kept beyond the end of a group whose home did not answer", async () => {
   const log = pino({ level: 'silent' })
-  const openFile = (id: string) => new MemoryBackend().open(id)
-  const groups = new Groups({ index: new MemoryIndex(), openFile, now: Date.now })
+  const files = new MemoryBackend()
+  const groups = new Groups({ index: new MemoryIndex(), files, now: Date.now })
   const endpoint = endpointOf(await freePort())
   const network = new PeerNetwork({
     peers: [{ endpoint, internalEndpoint: endpoint }],

@@ -141,7 +141,7 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
   }
   const log = options.logger ?? pino({ level: 'silent' })
   const index = options.index ?? new FileIndex(store.ownPath('records.json'))
-  const groups = new Groups({ index, openFile: (id) => store.backend.open(id), now: Date.now })
+  const groups = new Groups({ index, files: store.backend, now: Date.now })
   return {
     store,
     log,
@@ -161,6 +161,7 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
 async function start(server: Server, parts: Parts): Promise<Site> {
   const { store, groups, hub, log, metrics, network, expireMs } = parts
   const storeId = await loadStoreId(store.ownPath('store-id'))
+  await store.backend.sweepSides()
   await groups.load()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
   const site: Site = { server, store, storeId, groups, hub, peers: network, log, metrics, expireMs, ...signals }

@@ -11,3 +11,10 @@ export interface BlockFile {
   /** Takes all bytes away, after what is running on them. What is written later begins anew. */
   remove(): Promise<void>
 }
+
+/** Where the bytes of groups are, by their ids. */
+export interface BlockFiles {
+  open(name: string): BlockFile
+  /** Bytes that need not outlive the process: copies of blocks that nobody has verified. */
+  openSide(name: string): BlockFile
+}

@@ -1,6 +1,6 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
-import { BlockTable, PULL } from './block-table.js'
+import { BlockTable, STORE } from './block-table.js'
 
 const leaf = (letter: string): string => letter.repeat(43)
 const SIZE = 10 * BLOCK_SIZE
@@ -47,10 +47,10 @@ test("a corrupt copy's claim does not push out the right one", () => {
   expect(table.complete(0, leaf('A'))).toBe('verified')
 })
 
-test('a restored table is the same, without what a pull had begun', () => {
+test('a restored table is the same, without what the store itself had begun', () => {
   const table = new BlockTable()
   table.acquire(0, 'a', true)
-  table.acquire(1, PULL, true)
+  table.acquire(1, STORE, true)
   table.acquire(2, 'a', true)
   table.complete(2, leaf('C'))
   table.claim(3, leaf('D'))
@@ -59,7 +59,7 @@ test('a restored table is the same, without what a pull had begun', () => {
   again.restore(table.record())
   expect(again.get(0)).toEqual({ kind: 'partial', owner: 'a' })
   expect(again.get(1)).toBeUndefined()
-  expect(again.stored(SIZE)).toEqual([{ start: 2 * BLOCK_SIZE, end: 3 * BLOCK_SIZE }])
+  expect(again.wholeBlocks()).toEqual([2])
   expect(again.verifiedAnywhere(SIZE)).toEqual([{ start: 4 * BLOCK_SIZE, end: 5 * BLOCK_SIZE }])
   again.acquire(3, 'b', true)
   expect(again.complete(3, leaf('D'))).toBe('verified')

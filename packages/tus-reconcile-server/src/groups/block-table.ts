@@ -9,8 +9,8 @@ export type BlockState =
 
 export type ClaimOutcome = 'verified' | 'already' | 'bad' | 'conflict' | 'waiting'
 
-/** The owner of a block that is being fetched from a peer. */
-export const PULL = 'pull'
+/** The owner of a block that the store itself is writing: from a peer, or from a copy. */
+export const STORE = 'store'
 
 /** Different leaves remembered for one block: a corrupt copy's claim must not push out the right one. */
 const MAX_CLAIMS = 4
@@ -79,11 +79,24 @@ export class BlockTable {
     return block?.kind === 'partial' ? block.owner : undefined
   }
 
-  /** Frees the blocks that `owner` began and did not finish. */
-  release(owner: string): void {
+  /** Frees the blocks that `owner` began and did not finish. Returns them. */
+  release(owner: string): number[] {
+    const freed: number[] = []
     for (const [index, block] of this.#blocks) {
-      if (block.kind === 'partial' && block.owner === owner) this.#blocks.delete(index)
+      if (block.kind === 'partial' && block.owner === owner) freed.push(index)
     }
+    for (const index of freed) this.#blocks.delete(index)
+    return freed
+  }
+
+  /** Whether another copy with this leaf should become the block now, or may have to later. */
+  standingOf(index: number, leaf: string): 'wanted' | 'waiting' | 'useless' {
+    const block = this.#blocks.get(index)
+    if (block?.kind === 'verified') return 'useless'
+    const claims = this.#claims.get(index)
+    if (claims) return claims.includes(leaf) ? 'wanted' : 'useless'
+    if (!block) return 'wanted'
+    return block.kind === 'held' && block.leaf === leaf ? 'useless' : 'waiting'
   }
 
   report(store: string, index: number, leaf: string): void {
@@ -134,12 +147,9 @@ export class BlockTable {
     return addRanges(this.elsewhere, ...rangesOfBlocks(indices, sizeBytes))
   }
 
-  stored(sizeBytes: number): RangeSet {
-    const whole = [...this.#blocks].filter(([, block]) => block.kind !== 'partial')
-    return rangesOfBlocks(
-      whole.map(([index]) => index),
-      sizeBytes,
-    )
+  /** Blocks of which every byte is here, verified or not. */
+  wholeBlocks(): number[] {
+    return [...this.#blocks].filter(([, block]) => block.kind !== 'partial').map(([index]) => index)
   }
 
   bad(sizeBytes: number): RangeSet {
@@ -173,8 +183,8 @@ export class BlockTable {
     for (const [index, state, text] of record.blocks) {
       if (state === 'h') this.#blocks.set(index, { kind: 'held', leaf: text })
       else if (state === 'v') this.#blocks.set(index, { kind: 'verified', leaf: text })
-      // a pull ends with its process; a session goes on
-      else if (text !== PULL) this.#blocks.set(index, { kind: 'partial', owner: text })
+      // what the store itself was writing ended with its process; a session goes on
+      else if (text !== STORE) this.#blocks.set(index, { kind: 'partial', owner: text })
     }
     for (const [index, leaves] of record.claims) this.#claims.set(index, leaves)
     for (const index of record.bad) this.#bad.add(index)

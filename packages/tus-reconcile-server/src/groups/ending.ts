@@ -88,6 +88,7 @@ export async function commitGroup(group: Group, finalise: (isRepeat: boolean) =>
   }
   group.state = 'committed'
   for (const session of group.sessions.values()) session.running?.stop('committed')
+  await group.sides.remove()
   for (const store of group.participants) group.toTell.add(store)
   await group.save()
   return true
@@ -120,6 +121,7 @@ export async function endGroup(
     for (const store of group.participants) group.toTell.add(store)
     await group.save()
     await group.file.remove()
+    await group.sides.remove()
     return true
   })
   if (ended) group.notify({ kind: 'groupEnded', group, state })

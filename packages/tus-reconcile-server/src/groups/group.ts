@@ -1,17 +1,20 @@
 import type { GroupState } from 'tus-reconcile-protocol'
 import { coversRange } from 'tus-reconcile-protocol'
 import type { CommitRecord, GroupRecord, PartitionIndex } from '../records/partition-index.js'
-import type { BlockFile } from './block-file.js'
+import type { BlockFile, BlockFiles } from './block-file.js'
 import { BlockTable } from './block-table.js'
 import { GroupQueue } from './group-queue.js'
 import type { Notice } from './notice.js'
 import { Session } from './session.js'
+import { SideBlocks, type SideBudget } from './side-blocks.js'
 import { UploadStatuses } from './upload-status.js'
 
 /** What a group needs of the world. */
 export interface GroupPorts {
   readonly index: PartitionIndex
-  readonly openFile: (groupId: string) => BlockFile
+  readonly files: BlockFiles
+  /** What the groups may keep aside together. */
+  readonly sideBudget: SideBudget
   readonly now: () => number
   readonly notify: (notice: Notice) => void
 }
@@ -38,6 +41,7 @@ export class Group {
   readonly file: BlockFile
   readonly queue: GroupQueue = new GroupQueue()
   readonly blocks: BlockTable = new BlockTable()
+  readonly sides: SideBlocks
   readonly sessions: Map<string, Session> = new Map()
   readonly statuses: UploadStatuses
   readonly participants: Set<string> = new Set()
@@ -69,7 +73,8 @@ export class Group {
     this.metadata = facts.metadata
     this.opened = facts.opened
     this.ports = ports
-    this.file = ports.openFile(facts.id)
+    this.file = ports.files.open(facts.id)
+    this.sides = new SideBlocks(ports.files.openSide(facts.id), ports.sideBudget)
     this.createdAt = this.touchedAt = ports.now()
     this.statuses = new UploadStatuses((uploadID) => this.#isRedundant(uploadID))
   }
@@ -112,6 +117,12 @@ export class Group {
 
   get clients(): ReadonlySet<string> {
     return new Set(Array.from(this.sessions.values(), (session) => session.client))
+  }
+
+  /** Nobody writes for now. */
+  async idle(): Promise<void> {
+    await this.file.idle()
+    await this.sides.idle()
   }
 
   isLive(session: Session): boolean {

@@ -5,13 +5,12 @@ import { newId } from '../testing/client.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { commitGroup, endGroup } from './ending.js'
 import type { Group, GroupFacts } from './group.js'
-import { Groups } from './groups.js'
+import { type GroupLimits, Groups } from './groups.js'
 
-function setUp(maxGroups?: number) {
+function setUp(limits: GroupLimits = {}) {
   const clock = { ms: 0 }
   const index = new MemoryIndex()
-  const backend = new MemoryBackend()
-  const groups = new Groups({ index, openFile: (id) => backend.open(id), now: () => clock.ms }, maxGroups)
+  const groups = new Groups({ index, files: new MemoryBackend(), now: () => clock.ms }, limits)
   const open = (id = newId()): Promise<Group> =>
     groups.open(id, async (): Promise<GroupFacts> => {
       const facts = { url: null, size: 1, maxSize: null, metadata: null, opened: true }
@@ -21,7 +20,7 @@ function setUp(maxGroups?: number) {
 }
 
 test('tombstones count among the groups, and the oldest makes room', async () => {
-  const { clock, groups, index, open } = setUp(3)
+  const { clock, groups, index, open } = setUp({ maxGroups: 3 })
   const [first, second, third] = [await open(), await open(), await open()]
   await expect(open()).rejects.toMatchObject({ code: 'too-many' })
   clock.ms = 10

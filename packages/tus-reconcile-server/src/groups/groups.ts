@@ -3,9 +3,16 @@ import { Group, type GroupFacts, type GroupPorts } from './group.js'
 import type { Notice } from './notice.js'
 import { Refusal } from './refusal.js'
 import type { RunningWrite } from './session.js'
+import { SideBudget } from './side-blocks.js'
 
 /** Groups at once, tombstones included (guess; bounds memory and the record). */
 const MAX_GROUPS = 10_000
+
+export interface GroupLimits {
+  readonly maxGroups?: number
+  /** Default: 64 MiB in a group, 1 GiB in all. */
+  readonly sideBudget?: SideBudget
+}
 
 /** All groups of this store, open and ended, by their own id and by their file's. */
 export class Groups {
@@ -17,9 +24,10 @@ export class Groups {
 
   readonly #maxGroups: number
 
-  constructor(ports: Omit<GroupPorts, 'notify'>, maxGroups: number = MAX_GROUPS) {
-    this.#maxGroups = maxGroups
-    this.#ports = { ...ports, notify: (notice) => this.#publish(notice) }
+  constructor(ports: Omit<GroupPorts, 'notify' | 'sideBudget'>, limits: GroupLimits = {}) {
+    this.#maxGroups = limits.maxGroups ?? MAX_GROUPS
+    const sideBudget = limits.sideBudget ?? new SideBudget()
+    this.#ports = { ...ports, sideBudget, notify: (notice) => this.#publish(notice) }
   }
 
   async load(): Promise<void> {
@@ -93,7 +101,8 @@ export class Groups {
     const running = this.#running()
     for (const write of running) write.stop('closing')
     await Promise.all(running.map((write) => write.finished))
-    for (const group of this.#groups.values()) await group.queue.run(() => group.file.idle())
+    for (const group of this.#groups.values())
+      await group.queue.run(() => Promise.all([group.file.idle(), group.sides.remove()]))
   }
 
   #running(): RunningWrite[] {

@@ -128,7 +128,7 @@ export function beginWrite(
 export function endWrite(group: Group, session: Session, running: RunningWrite): void {
   if (session.running === running) session.running = undefined
   running.finish()
-  if (![...group.sessions.values()].some((other) => other.running)) void group.file.idle().catch(() => {})
+  if (![...group.sessions.values()].some((other) => other.running)) void group.idle().catch(() => {})
 }
 
 /**

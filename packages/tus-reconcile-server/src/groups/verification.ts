@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { RangeSet } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE, blockCount, coversRange, rangesOfBlocks, subtractRanges } from 'tus-reconcile-protocol'
-import { PULL } from './block-table.js'
+import type { ClaimOutcome } from './block-table.js'
+import { bringIn, bringInAll, dropVerifiedCopies, overwrite } from './bring-in.js'
 import type { Group } from './group.js'
 import type { Session, SessionEnd } from './session.js'
 
@@ -34,7 +35,7 @@ export async function claimBlocks(group: Group, leaves: readonly LeafAt[]): Prom
     const outcome: Omit<ClaimResult, 'superseded'> = { verified: [], bad: [], conflict: [] }
     const fresh: number[] = []
     for (const { index, leaf } of leaves) {
-      const standing = group.blocks.claim(index, leaf)
+      const standing = await claimOne(group, index, leaf)
       if (standing === 'waiting') continue
       if (standing === 'verified') fresh.push(index)
       outcome[standing === 'already' ? 'verified' : standing].push(index)
@@ -47,6 +48,13 @@ export async function claimBlocks(group: Group, leaves: readonly LeafAt[]): Prom
   return result
 }
 
+/** In the queue: a claim may say that a copy kept aside is the right one. */
+async function claimOne(group: Group, index: number, leaf: string): Promise<ClaimOutcome> {
+  const standing = group.blocks.claim(index, leaf)
+  if (standing !== 'waiting' && standing !== 'bad') return standing
+  return (await bringIn(group, index)) === 'verified' ? 'verified' : standing
+}
+
 /** At the home: a peer has verified blocks. Its leaves are as good as claims. Settles when recorded. */
 export async function reportBlocks(group: Group, store: string, leaves: readonly LeafAt[]): Promise<void> {
   await group.queue.run(async () => {
@@ -57,7 +65,7 @@ export async function reportBlocks(group: Group, store: string, leaves: readonly
     for (const { index, leaf } of leaves) {
       const known = group.blocks.isVerified(index) || group.blocks.reportedLeaf(index) !== undefined
       group.blocks.report(store, index, leaf)
-      const standing = group.blocks.claim(index, leaf)
+      const standing = await claimOne(group, index, leaf)
       if (standing === 'verified') here.push(index)
       else if (standing === 'bad') bad.push(index)
       if (standing !== 'verified' && !known) elsewhere.push(index)
@@ -86,15 +94,7 @@ export async function noteElsewhere(group: Group, verified: RangeSet): Promise<v
 export async function writePulled(group: Group, block: LeafAt & { readonly bytes: Uint8Array }): Promise<boolean> {
   return group.queue.run(async () => {
     if (group.hasEnded || group.blocks.isVerified(block.index)) return false
-    const owner = group.blocks.takeOver(block.index, PULL)
-    // two writers of one block leave whichever wrote last on the disk: the owner's write must have returned
-    if (owner !== undefined) await group.sessions.get(owner)?.pending
-    try {
-      await group.file.write(block.index * BLOCK_SIZE, block.bytes)
-    } catch (error) {
-      group.blocks.release(PULL)
-      throw error
-    }
+    await overwrite(group, block.index, block.bytes)
     group.blocks.pulled(block.index, block.leaf)
     if (group.commit) group.pulledAtCommit += block.bytes.length
     else group.pulledEarly += block.bytes.length
@@ -146,6 +146,7 @@ function tell(group: Group, changed: { readonly verified: readonly number[]; rea
  * to bring. Returns the superseded ones.
  */
 export async function sweep(group: Group): Promise<readonly string[]> {
+  await dropVerifiedCopies(group)
   const live = [...group.sessions.values()].filter((session) => group.isLive(session))
   if (live.length === 0) return []
   const verified = group.blocks.verifiedAnywhere(group.knownSize)
@@ -173,7 +174,9 @@ export async function endSession(group: Group, session: Session, how: SessionEnd
   session.running?.stop(how)
   await session.pending
   session.admitted = session.offset
-  group.blocks.release(session.id)
+  group.sides.release(session.id)
+  const verified = await bringInAll(group, group.blocks.release(session.id))
+  if (verified.length > 0) settleSoon(group, { verified })
   void group
     .save()
     .catch(() => {})

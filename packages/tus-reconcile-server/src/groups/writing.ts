@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { BLOCK_SIZE, blockRange, encodeDigest } from 'tus-reconcile-protocol'
+import { bringIn } from './bring-in.js'
 import type { Group } from './group.js'
 import type { RunningWrite, Session } from './session.js'
+import { type SideBlock, slotPosition } from './side-blocks.js'
 import { settleSoon } from './verification.js'
 
 /** `more`: go on. `full`: the planned end is reached and bytes were left over. `beyond`: the file's own end was. */
@@ -13,12 +15,19 @@ interface Segment {
   readonly position: number
   readonly from: number
   readonly to: number
-  readonly mine: boolean
+  /** `own`: at the block's place in the file. A copy: aside. Without: they are thrown away. */
+  readonly place: 'own' | SideBlock | undefined
+}
+
+/** A block of which a session has brought the last byte. */
+interface WholeBlock {
+  readonly index: number
+  readonly outcome: 'verified' | 'bad' | 'held' | 'aside'
 }
 
 /**
  * Takes the next bytes of a session's body: writes those of blocks that the session owns at their place in the file,
- * discards the others (another session's, or verified already), and counts both.
+ * those of blocks that another owns aside while there is room, discards the others, and counts them all.
  */
 export async function acceptBytes(
   group: Group,
@@ -38,9 +47,9 @@ export async function acceptBytes(
   })
   if (!admission) return 'stopped'
   await session.pending
-  await group.queue.run(() => {
+  await group.queue.run(async () => {
     if (failure) session.admitted = session.offset
-    else if (!session.ended && !group.hasEnded) advance(group, session, { bytes, ...admission })
+    else if (!session.ended && !group.hasEnded) await advance(group, session, { bytes, ...admission })
   })
   if (failure) throw failure.cause
   if (running.stopped) return 'stopped'
@@ -56,62 +65,95 @@ function admit(group: Group, session: Session, length: number): { taken: number;
     const position = begin + from
     const index = Math.floor(position / BLOCK_SIZE)
     const to = Math.min(taken, from + (index + 1) * BLOCK_SIZE - position)
-    const mine = group.blocks.acquire(index, session.id, position === index * BLOCK_SIZE)
-    segments.push({ index, position, from, to, mine })
+    segments.push({ index, position, from, to, place: placeFor(group, session, { index, position }) })
     from = to
   }
   session.admitted += taken
   return { taken, segments }
 }
 
+function placeFor(group: Group, session: Session, at: { index: number; position: number }): Segment['place'] {
+  const isBlockStart = at.position === at.index * BLOCK_SIZE
+  if (group.blocks.acquire(at.index, session.id, isBlockStart)) return 'own'
+  if (group.blocks.isVerified(at.index)) return undefined
+  return group.sides.acquire(at.index, session.id, isBlockStart)
+}
+
 async function writeSegments(group: Group, segments: readonly Segment[], bytes: Uint8Array): Promise<void> {
   for (let i = 0; i < segments.length; i++) {
     const first = segments[i]
-    if (!first?.mine) continue
+    if (!first?.place) continue
     let to = first.to
-    while (segments[i + 1]?.mine) to = segments[++i]?.to ?? to
-    await group.file.write(first.position, bytes.subarray(first.from, to))
+    if (first.place === 'own') {
+      while (segments[i + 1]?.place === 'own') to = segments[++i]?.to ?? to
+      await group.file.write(first.position, bytes.subarray(first.from, to))
+    } else {
+      const position = slotPosition(first.place) + (first.position % BLOCK_SIZE)
+      await group.sides.file.write(position, bytes.subarray(first.from, to))
+    }
   }
 }
 
-function advance(
+async function advance(
   group: Group,
   session: Session,
   piece: { readonly bytes: Uint8Array; readonly taken: number; readonly segments: readonly Segment[] },
-): void {
+): Promise<void> {
+  const whole: WholeBlock[] = []
   for (const segment of piece.segments) {
-    // what a pull has taken over meanwhile is no longer this session's
-    const block = group.blocks.get(segment.index)
-    if (!segment.mine || block?.kind !== 'partial' || block.owner !== session.id) continue
+    if (!isStillTheirs(group, session, segment)) continue
     if (segment.position === segment.index * BLOCK_SIZE) {
       session.hash = { index: segment.index, sha: createHash('sha256'), at: segment.position }
     }
     if (session.hash?.index !== segment.index || session.hash.at !== segment.position) continue
     session.hash.sha.update(piece.bytes.subarray(segment.from, segment.to))
     session.hash.at += segment.to - segment.from
-    completeBlock(group, session)
+    whole.push(...completeBlock(group, session))
   }
   session.offset += piece.taken
   session.admitted = session.offset
   group.touchedAt = group.ports.now()
   group.notify({ kind: 'bytes', group, session })
+  for (const block of whole) await settleBlock(group, block)
 }
 
-/** When the session's hash stands at its block's end, the block is whole. */
-function completeBlock(group: Group, session: Session): void {
+/** What the store has taken over meanwhile, or dropped, is no longer this session's. */
+function isStillTheirs(group: Group, session: Session, { index, place }: Segment): boolean {
+  if (place !== 'own') return place !== undefined && group.sides.of(index, session.id) === place
+  return isOwner(group, session, index)
+}
+
+function isOwner(group: Group, session: Session, index: number): boolean {
+  const block = group.blocks.get(index)
+  return block?.kind === 'partial' && block.owner === session.id
+}
+
+/** When the session's hash stands at its block's end, the block is whole, or a copy of it. */
+function completeBlock(group: Group, session: Session): WholeBlock[] {
   const hash = session.hash
-  if (!hash || hash.at !== blockRange(hash.index, group.knownSize).end) return
+  if (!hash || hash.at !== blockRange(hash.index, group.knownSize).end) return []
   session.hash = undefined
-  const outcome = group.blocks.complete(hash.index, encodeDigest(hash.sha.digest()))
-  if (outcome !== 'held') settleSoon(group, { [outcome]: [hash.index] })
+  const { index } = hash
+  const leaf = encodeDigest(hash.sha.digest())
+  if (isOwner(group, session, index)) return [{ index, outcome: group.blocks.complete(index, leaf) }]
+  const copy = group.sides.of(index, session.id)
+  if (!copy) return []
+  copy.leaf = leaf
+  return [{ index, outcome: 'aside' }]
+}
+
+/** In the queue: one more copy of a block is whole: it may be the right one, or make room for the right one. */
+async function settleBlock(group: Group, { index, outcome }: WholeBlock): Promise<void> {
+  const became = await bringIn(group, index)
+  if (became === 'verified' || outcome === 'verified') settleSoon(group, { verified: [index] })
+  else if (outcome === 'bad') settleSoon(group, { bad: [index] })
 }
 
 /** After a restart the block in the middle of which a session stands is hashed again from the disk. */
 async function restoreHash(group: Group, session: Session): Promise<void> {
   const at = session.start + session.offset
   const index = Math.floor(at / BLOCK_SIZE)
-  const block = group.blocks.get(index)
-  if (at % BLOCK_SIZE === 0 || block?.kind !== 'partial' || block.owner !== session.id) return
+  if (at % BLOCK_SIZE === 0 || !isOwner(group, session, index)) return
   if (session.hash?.index === index && session.hash.at === at) return
   const sha = createHash('sha256')
   sha.update(await group.file.read(index * BLOCK_SIZE, at - index * BLOCK_SIZE))
@@ -124,6 +166,6 @@ export async function declareSize(group: Group, size: number): Promise<void> {
   for (const session of group.sessions.values()) {
     if (session.start + session.offset !== size || size % BLOCK_SIZE === 0) continue
     await restoreHash(group, session)
-    completeBlock(group, session)
+    for (const block of completeBlock(group, session)) await settleBlock(group, block)
   }
 }

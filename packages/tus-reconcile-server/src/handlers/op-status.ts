@@ -1,6 +1,7 @@
 import type { StatusAnswer } from 'tus-reconcile-protocol'
 import type { Group } from '../groups/group.js'
 import type { Session } from '../groups/session.js'
+import { rangesIn } from '../groups/verification.js'
 
 /** All that is known here of a group. Offsets are the recorded ones. */
 export function status(group: Group): StatusAnswer {
@@ -9,7 +10,7 @@ export function status(group: Group): StatusAnswer {
     state: group.state,
     size: group.size,
     verified: group.blocks.verifiedAnywhere(size),
-    stored: group.blocks.stored(size),
+    stored: rangesIn(group, [...group.blocks.wholeBlocks(), ...group.sides.wholeBlocks()]),
     bad: group.blocks.bad(size),
     sessions: Array.from(group.sessions.values(), (session) => ({
       session: session.id,

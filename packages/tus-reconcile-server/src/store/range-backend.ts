@@ -1,4 +1,4 @@
-import type { BlockFile } from '../groups/block-file.js'
+import type { BlockFile, BlockFiles } from '../groups/block-file.js'
 
 export interface FinaliseOptions {
   /** This very commit was begun before: that the bytes are at the target already is no error. Default: false. */
@@ -21,13 +21,11 @@ export interface RangeFile extends BlockFile {
  * Where the bytes of groups lie. A sparse file each at first; an object store with a fixed part grid can follow.
  * `testing/backend-conformance.ts` is what every one of them does.
  */
-export interface RangeBackend {
+export interface RangeBackend extends BlockFiles {
   /** Partitions that begin and end on multiples of this many bytes suit the backend best. */
   readonly boundaryQuantum: number
   /** @param name the group's id. What was written under it by an earlier process is there again. */
   open(name: string): RangeFile
-  /** Bytes that need not outlive the process: copies of blocks that nobody has verified. @param name the group's id */
-  openSide(name: string): BlockFile
   /** Removes the side bytes that an earlier process left. Called once, before any is opened. */
   sweepSides(): Promise<void>
   /** Bytes that can still be written; `Infinity` where nobody knows. */
