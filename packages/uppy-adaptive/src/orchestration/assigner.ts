@@ -6,14 +6,12 @@ import { decidePartitionSize } from '../partitioning/partition-sizer.js'
 import { priorityOfType } from '../partitioning/priority.js'
 import { decideSteal } from '../partitioning/split-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
-import { rankStores } from '../redundancy/mirror-choice.js'
 import type { RiskWatch } from './risk-watch.js'
 import type { Store } from './server-directory.js'
 import type { SessionStarter } from './session-starter.js'
+import { rankForBytes, UNKNOWN_RTT_MS } from './store-ranking.js'
 import type { TransferContext } from './transfer-context.js'
 
-/** Assumed round trip before one was measured. */
-const UNKNOWN_RTT_MS = 100
 /** Sessions of one store that may be in flight: one that sends, one whose last bytes drain. */
 const MAX_PER_STORE = 2
 /** A steal must bring the end at least this much nearer; anything less is noise between equal servers (guess). */
@@ -74,19 +72,7 @@ export class Assigner {
           this.#starter.sending(store.id) === 0 &&
           this.#starter.inFlight(store.id) < MAX_PER_STORE,
       )
-    return rankStores(
-      free.map((store) => {
-        const { goodputBytesPerSecond, requestRttMs, failuresPerSecond } = model.store(store.id)
-        return {
-          store: store.id,
-          goodputBytesPerSecond,
-          requestRttMs: requestRttMs ?? UNKNOWN_RTT_MS,
-          failuresPerSecond,
-          inFlight: 0,
-        }
-      }),
-      bytes,
-    )
+    return rankForBytes(model, free, { bytes, inFlight: () => 0 })
   }
 
   #assign(store: RankedStore, gap: ByteRange): void {

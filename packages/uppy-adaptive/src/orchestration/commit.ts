@@ -55,6 +55,23 @@ export async function runCommit(
   operations: Operations,
   digester: Digester,
 ): Promise<CommitOutcome> {
+  const { clock, log } = context
+  const startedMs = clock.now()
+  log.emit({ type: 'committing' })
+  const outcome = await askForCommit(context, operations, digester)
+  if (outcome.kind === 'committed') {
+    const { url, pullWaitMs, pulledAtCommit, pulledEarly } = outcome
+    const waitMs = clock.now() - startedMs
+    log.emit({ type: 'committed', url, waitMs, pullWaitMs, pulledAtCommit, pulledEarly })
+  }
+  return outcome
+}
+
+async function askForCommit(
+  context: TransferContext,
+  operations: Operations,
+  digester: Digester,
+): Promise<CommitOutcome> {
   const { clock, signal, leaves, plan, homeId, randomness } = context
   const digests = await leaves.all(signal)
   if (signal.aborted) return { kind: 'stopped' }

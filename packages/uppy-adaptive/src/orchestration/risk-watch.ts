@@ -5,9 +5,9 @@ import { decideSlowSplit } from '../partitioning/split-policy.js'
 import type { HedgeSurroundings, Remedy, SessionRisk } from '../redundancy/hedge-policy.js'
 import { decideRemedy } from '../redundancy/hedge-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
-import { rankStores } from '../redundancy/mirror-choice.js'
 import type { SessionOutcomes } from './session-outcomes.js'
 import type { SessionStarter } from './session-starter.js'
+import { rankForBytes } from './store-ranking.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
 
@@ -70,20 +70,10 @@ export class RiskWatch {
   bestAlternative(session: PlannedSession, bytes: number): RankedStore | undefined {
     const { directory, plan, model } = this.#context
     const tried = new Set<StoreId>([session.store, ...plan.copiesOf(session.session).map((copy) => copy.store)])
-    const options = directory
+    const free = directory
       .stores()
       .filter((store) => this.#starter.canTake(store) && !tried.has(store.id) && !this.isInDoubt(store.id))
-      .map((store) => {
-        const { goodputBytesPerSecond, requestRttMs, failuresPerSecond } = model.store(store.id)
-        return {
-          store: store.id,
-          goodputBytesPerSecond,
-          requestRttMs: requestRttMs ?? 100,
-          failuresPerSecond,
-          inFlight: this.#starter.sending(store.id),
-        }
-      })
-    return rankStores(options, bytes)[0]
+    return rankForBytes(model, free, { bytes, inFlight: (store) => this.#starter.sending(store.id) })[0]
   }
 
   /** Whether a session of this store is silent for suspiciously long. */
@@ -91,6 +81,18 @@ export class RiskWatch {
     return this.#context.plan
       .sessions()
       .some((session) => session.store === id && (this.#assessments.get(session.session)?.phi ?? 0) >= IN_DOUBT_PHI)
+  }
+
+  /** A suspect store that was heard after it fell silent may have sessions again, once its old ones are ended there. */
+  trustAnswering(): void {
+    const { directory, model } = this.#context
+    for (const store of directory.stores()) {
+      if (store.state !== 'suspect' || this.isInDoubt(store.id)) continue
+      const heardMs = model.store(store.id).lastHeardMs
+      if (heardMs === undefined || heardMs <= store.suspectSinceMs) continue
+      if (store.route.heardAtMs <= store.suspectSinceMs) directory.leaveRoute(store.id, store.route)
+      directory.trust(store.id, 'answers again')
+    }
   }
 
   #describe(session: PlannedSession, assessment: RiskAssessment, nowMs: number): SessionRisk {

@@ -2,6 +2,7 @@ import { EMPTY_RANGES, totalBytes } from 'tus-reconcile-protocol'
 import type { RiskModel } from 'upload-predictor'
 import { PartitionPlan } from '../partitioning/partition-plan.js'
 import { HedgeBudget } from '../redundancy/hedge-budget.js'
+import { Acknowledgements } from './acknowledgements.js'
 import { Alarm } from './alarm.js'
 import { Assigner } from './assigner.js'
 import { BlockLeaves } from './block-leaves.js'
@@ -60,6 +61,7 @@ export class Transfer {
   readonly #context: TransferContext
   readonly #operations: Operations
   readonly #claims: Claims
+  readonly #acknowledgements: Acknowledgements
   readonly #terminations: Terminations
   readonly #outcomes: SessionOutcomes
   readonly #watch: RiskWatch
@@ -85,6 +87,7 @@ export class Transfer {
     this.#claims = new Claims(this.#context, this.#operations, (store, answer) =>
       this.#reconciliation.onClaimAnswer(store, answer),
     )
+    this.#acknowledgements = new Acknowledgements(this.#context, this.#claims)
     const terminations = new Terminations(this.#context, this.#operations)
     this.#terminations = terminations
     this.#outcomes = new SessionOutcomes(this.#context, { claims: this.#claims, terminations })
@@ -183,7 +186,7 @@ export class Transfer {
       }
       model.tick({ nowMs })
       this.#probes.pass(nowMs)
-      this.#trustAnswering()
+      this.#watch.trustAnswering()
     }
     this.#watch.pass(nowMs)
     for (const store of this.#parts.directory.stores()) this.#streams.open(store)
@@ -195,37 +198,9 @@ export class Transfer {
     this.#patience.pass(nowMs)
   }
 
-  /** A suspect store that was heard after it fell silent may have sessions again, once its old ones are ended there. */
-  #trustAnswering(): void {
-    const { directory, model } = this.#parts
-    for (const store of directory.stores()) {
-      const heardMs = model.store(store.id).lastHeardMs
-      const stillSilent = this.plan
-        .sessions()
-        .some((session) => session.store === store.id && (this.#watch.assessmentOf(session.session)?.phi ?? 0) >= 2)
-      if (store.state !== 'suspect' || heardMs === undefined || heardMs <= store.suspectSinceMs || stillSilent) continue
-      if (store.route.heardAtMs <= store.suspectSinceMs) directory.leaveRoute(store.id, store.route)
-      directory.trust(store.id, 'answers again')
-    }
-  }
-
   async #commit(): Promise<TransferResult | undefined> {
-    const { clock, log } = this.#parts
-    const startedMs = clock.now()
-    log.emit({ type: 'committing' })
     const outcome = await runCommit(this.#context, this.#operations, this.#parts.digester)
-    if (outcome.kind === 'committed') {
-      const { url, pulledAtCommit, pulledEarly } = outcome
-      log.emit({
-        type: 'committed',
-        url,
-        waitMs: clock.now() - startedMs,
-        pullWaitMs: outcome.pullWaitMs,
-        pulledAtCommit,
-        pulledEarly,
-      })
-      return outcome
-    }
+    if (outcome.kind === 'committed') return outcome
     if (outcome.kind === 'incomplete')
       this.#reconciliation.resend([...outcome.missing, ...outcome.bad], 'the home lacks them')
     return undefined
@@ -255,7 +230,7 @@ export class Transfer {
       signal: this.#stop.signal,
       onlyHome: EMPTY_RANGES,
       atHome: EMPTY_RANGES,
-      acknowledge: (id, offset) => this.#acknowledge(id, offset),
+      acknowledge: (id, offset) => this.#acknowledgements.take(id, offset),
       noteCut: (session, cause, attempt) =>
         log.emit({ type: 'cut', ...nameSession(this.#context, session), cause, attempt }),
       hasAlternative: (store) => directory.stores().some((other) => other.id !== store && other.state === 'ready'),
@@ -266,27 +241,5 @@ export class Transfer {
         this.stop()
       },
     }
-  }
-
-  #acknowledge(id: string, offset: number): void {
-    const { plan } = this
-    const session = plan.session(id)
-    const bytes = plan.acknowledge(id, offset)
-    if (!session || bytes === 0) return
-    const { clock, model, log, directory } = this.#parts
-    this.#context.noteProgress()
-    model.acknowledged({ nowMs: clock.now(), session: id, bytes })
-    const runner = this.#context.runners.get(id)
-    if (runner) {
-      runner.freshTries = 0
-      runner.aliveAtMs = clock.now()
-    }
-    directory.trust(session.store, 'its bytes flow again')
-    log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes })
-    if (session.acked + bytes >= session.end) {
-      runner?.stopBodyAt(session.end)
-      this.#claims.hurry(session.store)
-    }
-    this.#context.wake()
   }
 }

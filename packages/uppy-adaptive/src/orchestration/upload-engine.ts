@@ -2,13 +2,12 @@ import { RiskModel } from 'upload-predictor'
 import { Connector } from './connector.js'
 import type { LoggedEvent } from './event-log.js'
 import { EventLog } from './event-log.js'
-import { Journal } from './journal.js'
+import { GroupUpload } from './group-upload.js'
 import type { ResolvedOptions } from './options.js'
+import { PauseGate } from './pause-gate.js'
 import type { Clock, Digester, JournalStorage, Randomness, ServerPort, Source } from './ports.js'
 import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
-import type { TransferParts, TransferResult } from './transfer.js'
-import { Transfer } from './transfer.js'
 import { toError, UploadError } from './upload-error.js'
 import type { UploadStats } from './upload-stats.js'
 import { summarize } from './upload-stats.js'
@@ -46,28 +45,25 @@ export class UploadEngine {
   readonly #options: ResolvedOptions
   readonly #log: EventLog
   readonly #model = new RiskModel()
+  readonly #gate = new PauseGate()
+  readonly #group: GroupUpload
   #directory: ServerDirectory
   #stop = new AbortController()
-  readonly #client: string
   #startedMs = 0
   #state: State = 'idle'
-  #transfer: Transfer | undefined
-  #continue: (() => void) | undefined
   #running: Promise<UploadResult> | undefined
-  /** The transfer in progress, settled whatever comes of it. */
-  #transferring: Promise<unknown> = Promise.resolve()
-  /** This upload's group, once it has one: a second start goes on with it. */
-  #group: string | undefined
 
   constructor(host: UploadHost, options: ResolvedOptions) {
     this.#host = host
     this.#options = options
-    this.#client = host.randomness.id()
     this.#log = new EventLog(
       () => ({ at: host.clock.epochMs(), elapsedMs: host.clock.now() - this.#startedMs }),
       (error) => host.reportError(error),
     )
     this.#directory = new ServerDirectory(this.#log)
+    const { clock, randomness, digester, journal } = host
+    const shared = { options, log: this.#log, model: this.#model, gate: this.#gate }
+    this.#group = new GroupUpload({ clock, randomness, digester, journal, client: randomness.id(), ...shared })
   }
 
   get state(): State {
@@ -76,7 +72,7 @@ export class UploadEngine {
 
   /** Every upload of every partition so far, with its status. */
   get uploads(): readonly UploadStatus[] {
-    return this.#transfer?.statuses.uploads ?? []
+    return this.#group.uploads
   }
 
   /** Calls back for every decision and outcome; the returned function ends that. */
@@ -102,16 +98,16 @@ export class UploadEngine {
   async pause(): Promise<void> {
     if (this.#state !== 'running' && this.#state !== 'idle') return
     this.#state = 'paused'
+    this.#gate.close()
     this.#log.emit({ type: 'paused' })
-    this.#transfer?.stop()
-    await this.#transferring
+    await this.#group.stop()
   }
 
   async resume(): Promise<void> {
     if (this.#state !== 'paused') return
     this.#state = 'running'
     this.#log.emit({ type: 'resumed' })
-    this.#continue?.()
+    this.#gate.open()
   }
 
   /** Ends the upload everywhere: no session, block or file of it stays on any server that can be reached. */
@@ -119,31 +115,32 @@ export class UploadEngine {
     if (this.#state === 'done' || this.#state === 'cancelled') return
     this.#state = 'cancelled'
     this.#stop.abort()
-    this.#transfer?.stop()
-    this.#continue?.()
-    const wasRunning = this.#running !== undefined
-    await this.#running?.catch(() => {})
-    if (!wasRunning && this.#group !== undefined) await this.#transfer?.terminate().catch(() => {})
+    void this.#group.stop()
+    // a start that runs ends the group itself, before it settles
+    if (this.#running) await this.#running.catch(() => {})
+    else await this.#group.terminate()
     this.#log.emit({ type: 'cancelled' })
   }
 
   async #run(outer: AbortSignal | undefined): Promise<UploadResult> {
+    if (this.#isCancelled()) throw new UploadError('cancelled', 'the upload was cancelled: make a new one')
     this.#startedMs = this.#host.clock.now()
     this.#stop = new AbortController()
     this.#directory = new ServerDirectory(this.#log)
     const abort = () => {
       this.#stop.abort()
-      this.#transfer?.stop()
-      this.#continue?.()
+      void this.#group.stop()
     }
     if (outer?.aborted) abort()
     outer?.addEventListener('abort', abort)
-    if (this.#state === 'idle' || this.#state === 'failed') this.#state = 'running'
+    if (this.#state !== 'paused') this.#begin()
     try {
       const result = await this.#upload()
+      if (this.#isCancelled()) throw new UploadError('cancelled', 'it was committed when the upload was cancelled')
       this.#state = 'done'
       return result
     } catch (error) {
+      if (this.#isCancelled()) await this.#group.terminate()
       throw this.#explain(error)
     } finally {
       outer?.removeEventListener('abort', abort)
@@ -151,8 +148,17 @@ export class UploadEngine {
     }
   }
 
+  #begin(): void {
+    this.#state = 'running'
+    this.#gate.open()
+  }
+
+  #isCancelled(): boolean {
+    return this.#state === 'cancelled'
+  }
+
   #explain(error: unknown): UploadError {
-    if (this.#state === 'cancelled') return new UploadError('cancelled', 'the upload was cancelled', { cause: error })
+    if (this.#isCancelled()) return new UploadError('cancelled', 'the upload was cancelled', { cause: error })
     this.#state = 'failed'
     const explained = this.#stop.signal.aborted
       ? new UploadError('aborted', 'the upload was stopped; start it again to go on', { cause: error })
@@ -187,7 +193,7 @@ export class UploadEngine {
       const capabilities = await connector.connectPrimary(primary, this.#stop.signal)
       const homeId = capabilities.storeId
       if (capabilities.kind === 'tus' || homeId === undefined) return await this.#uploadPlain(source)
-      return await this.#uploadReconciled(source, homeId)
+      return await this.#uploadGroup(source, homeId)
     } finally {
       await source.close()
     }
@@ -195,7 +201,7 @@ export class UploadEngine {
 
   #welcome(store: Store): void {
     this.#model.heard({ nowMs: this.#host.clock.now(), store: store.id })
-    this.#transfer?.welcome()
+    this.#group.welcome()
   }
 
   async #uploadPlain(source: Source): Promise<UploadResult> {
@@ -206,7 +212,7 @@ export class UploadEngine {
     const onProgress = (ackedBytes: number) =>
       this.#log.emit({ type: 'progress', ackedBytes, totalBytes: source.sizeBytes })
     for (;;) {
-      await this.#whilePaused()
+      await this.#gate.pass(this.#stop.signal)
       const pass = new AbortController()
       const abort = () => pass.abort()
       const pauseNow = this.#log.subscribe((event) => event.type === 'paused' && abort())
@@ -223,88 +229,9 @@ export class UploadEngine {
     }
   }
 
-  async #uploadReconciled(source: Source, homeId: string): Promise<UploadResult> {
-    const journal = new Journal(this.#host.journal, source, this.#options.endpoint)
-    const known = await journal.recall()
-    if (known?.homeId === homeId && known.sizeBytes === source.sizeBytes) this.#group ??= known.group
-    for (let isFirst = true; ; isFirst = false) {
-      await this.#whilePaused()
-      const resume = this.#group !== undefined
-      const group = this.#group ?? this.#host.randomness.id()
-      this.#group = group
-      if (isFirst || !resume)
-        await this.#announce(journal, { group, homeId, sizeBytes: source.sizeBytes, resumed: resume })
-      try {
-        const done = await this.#transferOnce({ group, homeId, source, resume })
-        if (!done) continue
-        await journal.forget()
-        return { url: done.url, size: source.sizeBytes, digest: done.root, stats: summarize(this.#log.events()) }
-      } catch (error) {
-        if (!(await this.#forgetGone(error, journal))) throw error
-        // what a journal remembered is gone from the servers: the file goes there anew
-        if (!isFirst || !resume) throw error
-      } finally {
-        if (this.#state === 'cancelled') await this.#terminate(journal)
-      }
-    }
-  }
-
-  async #announce(
-    journal: Journal,
-    o: { group: string; homeId: string; sizeBytes: number; resumed: boolean },
-  ): Promise<void> {
-    const { group, homeId, sizeBytes, resumed } = o
-    this.#log.emit({ type: 'started', group, sizeBytes, resumed })
-    await journal.remember({ version: 1, group, homeId, sizeBytes, startedAt: this.#host.clock.epochMs() })
-  }
-
-  async #transferOnce(
-    o: Pick<TransferParts, 'group' | 'homeId' | 'source' | 'resume'>,
-  ): Promise<TransferResult | undefined> {
-    const { clock, randomness, digester } = this.#host
-    const transfer = new Transfer({
-      ...o,
-      client: this.#client,
-      options: this.#options,
-      digester,
-      clock,
-      randomness,
-      log: this.#log,
-      directory: this.#directory,
-      model: this.#model,
-    })
-    this.#transfer = transfer
-    if (this.#stop.signal.aborted) transfer.stop()
-    const running = transfer.run()
-    this.#transferring = running.catch(() => {})
-    return running
-  }
-
-  /** True when the servers no longer have the group. A file that changed is nobody's any more: its group is ended. */
-  async #forgetGone(error: unknown, journal: Journal): Promise<boolean> {
-    if (!(error instanceof UploadError) || (error.code !== 'gone' && error.code !== 'source-changed')) return false
-    if (error.code === 'source-changed') await this.#terminate(journal)
-    else await journal.forget()
-    this.#group = undefined
-    return error.code === 'gone'
-  }
-
-  async #terminate(journal: Journal): Promise<void> {
-    await journal.forget()
-    try {
-      await this.#transfer?.terminate()
-    } catch (error) {
-      const message = `the servers could not be told that the upload is over (${toError(error).message}); they drop it when it expires`
-      this.#log.emit({ type: 'warning', code: 'cancel-incomplete', message })
-    }
-  }
-
-  async #whilePaused(): Promise<void> {
-    while (this.#state === 'paused') {
-      await new Promise<void>((resolve) => {
-        this.#continue = resolve
-      })
-    }
-    if (this.#stop.signal.aborted) throw new UploadError('aborted', 'stopped')
+  async #uploadGroup(source: Source, homeId: string): Promise<UploadResult> {
+    const start = { source, homeId, directory: this.#directory, signal: this.#stop.signal }
+    const { url, root } = await this.#group.run(start)
+    return { url, size: source.sizeBytes, digest: root, stats: summarize(this.#log.events()) }
   }
 }

@@ -1,0 +1,37 @@
+import type { SessionId } from '../partitioning/partition-plan.js'
+import type { Claims } from './claims.js'
+import type { TransferContext } from './transfer-context.js'
+import { nameSession } from './transfer-context.js'
+
+/** Passes on what a store acknowledged, in an answer or an event, to everybody who counts on it. */
+export class Acknowledgements {
+  readonly #context: TransferContext
+  readonly #claims: Claims
+
+  constructor(context: TransferContext, claims: Claims) {
+    this.#context = context
+    this.#claims = claims
+  }
+
+  /** The session's bytes up to `offset` (absolute) arrived. What is known already, or older, changes nothing. */
+  take(id: SessionId, offset: number): void {
+    const { plan, clock, model, log, directory, runners } = this.#context
+    const session = plan.session(id)
+    const bytes = plan.acknowledge(id, offset)
+    if (!session || bytes === 0) return
+    this.#context.noteProgress()
+    model.acknowledged({ nowMs: clock.now(), session: id, bytes })
+    const runner = runners.get(id)
+    if (runner) {
+      runner.freshTries = 0
+      runner.aliveAtMs = clock.now()
+    }
+    directory.trust(session.store, 'its bytes flow again')
+    log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes })
+    if (session.acked + bytes >= session.end) {
+      runner?.stopBodyAt(session.end)
+      this.#claims.hurry(session.store)
+    }
+    this.#context.wake()
+  }
+}
