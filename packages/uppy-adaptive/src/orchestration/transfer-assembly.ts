@@ -1,0 +1,122 @@
+import { EMPTY_RANGES } from 'tus-reconcile-protocol'
+import type { RiskModel } from 'upload-predictor'
+import { PartitionPlan } from '../partitioning/partition-plan.js'
+import { HedgeBudget } from '../redundancy/hedge-budget.js'
+import { Acknowledgements } from './acknowledgements.js'
+import { Alarm } from './alarm.js'
+import { Assigner } from './assigner.js'
+import { BlockLeaves } from './block-leaves.js'
+import { Claims } from './claims.js'
+import type { EventLog } from './event-log.js'
+import { EventStreams } from './event-streams.js'
+import { Operations } from './operations.js'
+import type { ResolvedOptions } from './options.js'
+import { Patience } from './patience.js'
+import type { Clock, Digester, Randomness, Source } from './ports.js'
+import { Probes } from './probes.js'
+import { Progress } from './progress.js'
+import { Reconciliation } from './reconciliation.js'
+import { RiskWatch } from './risk-watch.js'
+import { Sampler } from './sampler.js'
+import type { ServerDirectory } from './server-directory.js'
+import { SessionOutcomes } from './session-outcomes.js'
+import { SessionStarter } from './session-starter.js'
+import { Terminations } from './terminations.js'
+import type { TransferContext } from './transfer-context.js'
+import { nameSession } from './transfer-context.js'
+import { UploadStatuses } from './upload-status.js'
+
+export interface TransferParts {
+  readonly group: string
+  readonly client: string
+  readonly homeId: string
+  readonly options: ResolvedOptions
+  readonly source: Source
+  readonly digester: Digester
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly log: EventLog
+  readonly directory: ServerDirectory
+  readonly model: RiskModel
+}
+
+/** What one transfer is made of, each part knowing the parts that it needs. Nothing in it moves by itself. */
+export class TransferAssembly {
+  readonly alarm: Alarm
+  readonly context: TransferContext
+  readonly operations: Operations
+  readonly claims: Claims
+  readonly terminations: Terminations
+  readonly outcomes: SessionOutcomes
+  readonly starter: SessionStarter
+  readonly watch: RiskWatch
+  readonly assigner: Assigner
+  readonly probes: Probes
+  readonly streams: EventStreams
+  readonly reconciliation: Reconciliation
+  readonly patience: Patience
+  readonly progress: Progress
+  readonly sampler: Sampler
+  readonly #acknowledgements: Acknowledgements
+  readonly #stop = new AbortController()
+  #failure: Error | undefined
+
+  constructor(parts: TransferParts) {
+    this.alarm = new Alarm(parts.clock)
+    const context = this.#createContext(parts)
+    this.context = context
+    this.operations = new Operations(context)
+    this.claims = new Claims(context, this.operations, (store, answer) =>
+      this.reconciliation.onClaimAnswer(store, answer),
+    )
+    this.#acknowledgements = new Acknowledgements(context, this.claims)
+    this.terminations = new Terminations(context, this.operations)
+    this.outcomes = new SessionOutcomes(context, this)
+    this.starter = new SessionStarter(context, this)
+    this.watch = new RiskWatch(context, this)
+    this.assigner = new Assigner(context, this.starter, this.watch)
+    this.probes = new Probes(context, this.watch)
+    this.sampler = new Sampler(context, this.watch)
+    this.progress = new Progress(parts.log, parts.source.sizeBytes)
+    this.reconciliation = new Reconciliation(context, this.outcomes)
+    this.streams = new EventStreams(context, (store, event) => this.reconciliation.onEvent(store.id, event))
+    this.patience = new Patience(context, this)
+  }
+
+  /** Why the transfer was stopped from within. */
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
+  /** Ends every request; what the servers hold stays. */
+  stop(): void {
+    this.#stop.abort()
+    this.alarm.ring()
+  }
+
+  #createContext({ digester, ...parts }: TransferParts): TransferContext {
+    const { options, source, log, directory } = parts
+    const share = options.redundancy ? options.redundancy.budget : 0
+    return {
+      ...parts,
+      plan: new PartitionPlan(source.sizeBytes),
+      statuses: new UploadStatuses((uploadID, by) => this.outcomes.supersede(uploadID, { via: 'client', by })),
+      budget: new HedgeBudget({ share, allowanceBytes: 2 * options.partitioning.initialSize }),
+      leaves: new BlockLeaves(source, digester),
+      runners: new Map(),
+      signal: this.#stop.signal,
+      onlyHome: EMPTY_RANGES,
+      atHome: EMPTY_RANGES,
+      acknowledge: (id, offset) => this.#acknowledgements.take(id, offset),
+      noteCut: (session, cause, attempt) =>
+        log.emit({ type: 'cut', ...nameSession(this.context, session), cause, attempt }),
+      hasAlternative: (store) => directory.stores().some((other) => other.id !== store && other.state === 'ready'),
+      wake: () => this.alarm.ring(),
+      noteProgress: () => this.patience.noteProgress(),
+      fail: (error) => {
+        this.#failure ??= error
+        this.stop()
+      },
+    }
+  }
+}

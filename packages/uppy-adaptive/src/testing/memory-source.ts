@@ -1,0 +1,41 @@
+import { createHash } from 'node:crypto'
+import type { ByteRange } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, encodeDigest } from 'tus-reconcile-protocol'
+import type { Digester, Source } from '../orchestration/ports.js'
+
+export const sha256: Digester = {
+  digest: async (bytes) => new Uint8Array(createHash('sha256').update(bytes).digest()),
+}
+
+/** A file in memory, every block of it another. */
+export class MemorySource implements Source {
+  readonly sizeBytes: number
+  readonly contentType = undefined
+  readonly fingerprint = 'a-file'
+  readonly bytes: Uint8Array
+  isClosed = false
+
+  constructor(sizeBytes: number) {
+    this.sizeBytes = sizeBytes
+    this.bytes = new Uint8Array(sizeBytes)
+    for (let at = 0; at < sizeBytes; at += BLOCK_SIZE) this.bytes[at] = 1 + ((at / BLOCK_SIZE) % 255)
+  }
+
+  body(range: ByteRange): Uint8Array {
+    return this.bytes.subarray(range.start, range.end)
+  }
+
+  async read(range: ByteRange): Promise<Uint8Array> {
+    return this.bytes.subarray(range.start, range.end)
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true
+  }
+
+  /** The digest of block `index` as it travels. */
+  leaf(index: number): string {
+    const block = this.bytes.subarray(index * BLOCK_SIZE, (index + 1) * BLOCK_SIZE)
+    return encodeDigest(new Uint8Array(createHash('sha256').update(block).digest()))
+  }
+}

@@ -1,0 +1,104 @@
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { RiskModel } from 'upload-predictor'
+import type { LoggedEvent } from '../orchestration/event-log.js'
+import { EventLog } from '../orchestration/event-log.js'
+import type { UploadOptions } from '../orchestration/options.js'
+import { resolveOptions } from '../orchestration/options.js'
+import type { Randomness } from '../orchestration/ports.js'
+import type { Route, Store } from '../orchestration/server-directory.js'
+import { ServerDirectory } from '../orchestration/server-directory.js'
+import { TransferAssembly } from '../orchestration/transfer-assembly.js'
+import type { TransferContext } from '../orchestration/transfer-context.js'
+import type { PlannedSession } from '../partitioning/partition-plan.js'
+import { MemorySource, sha256 } from './memory-source.js'
+import { ScriptedPort } from './scripted-port.js'
+import { SimulatedClock } from './simulated-clock.js'
+
+/** Ids in their order, and the middle of every interval. */
+export class OrderedRandomness implements Randomness {
+  #ids = 0
+
+  id(): string {
+    this.#ids += 1
+    return String(this.#ids).padStart(22, '0')
+  }
+
+  uniform(): number {
+    return 0.5
+  }
+}
+
+/** The parts of one transfer as it builds them, with scripted addresses and a clock in the test's hand. The home is `s0`. */
+export class TransferRig {
+  readonly clock = new SimulatedClock()
+  readonly source: MemorySource
+  readonly events: LoggedEvent[] = []
+  readonly directory: ServerDirectory
+  readonly parts: TransferAssembly
+  readonly context: TransferContext
+  readonly #ports = new Map<string, ScriptedPort>()
+
+  /** @param o.addresses of each store: as many stores, called `s0`, `s1`…, as the list is long (default one of one address) */
+  constructor(o: { addresses?: readonly number[]; blocks?: number; options?: Omit<UploadOptions, 'endpoint'> } = {}) {
+    const { clock } = this
+    this.source = new MemorySource((o.blocks ?? 8) * BLOCK_SIZE)
+    const log = new EventLog(
+      () => ({ at: 0, elapsedMs: clock.now() }),
+      (error) => {
+        throw error
+      },
+    )
+    log.subscribe((event) => this.events.push(event))
+    this.directory = new ServerDirectory(log)
+    for (const [i, count] of (o.addresses ?? [1]).entries()) this.#admit(i, count)
+    this.parts = new TransferAssembly({
+      ...{ group: 'g'.repeat(22), client: 'c'.repeat(22), homeId: 's0' },
+      options: resolveOptions({ ...o.options, endpoint: 'http://s0-0.test/files' }),
+      ...{ source: this.source, digester: sha256, clock, randomness: new OrderedRandomness() },
+      ...{ log, directory: this.directory, model: new RiskModel() },
+    })
+    this.context = this.parts.context
+  }
+
+  /** The address `route` of a store. */
+  port(store = 's0', route = 0): ScriptedPort {
+    const port = this.#ports.get(`${store}-${route}`)
+    if (!port) throw new Error(`${store} has no address ${route}`)
+    return port
+  }
+
+  store(id = 's0'): Store {
+    const store = this.directory.get(id)
+    if (!store) throw new Error(`no store ${id}`)
+    return store
+  }
+
+  route(store = 's0', index = 0): Route {
+    const route = this.store(store).routes[index]
+    if (!route) throw new Error(`${store} has no address ${index}`)
+    return route
+  }
+
+  /** Begins a session of these blocks. */
+  begin(o: { store?: string; first?: number; last: number }): PlannedSession {
+    const range = { start: (o.first ?? 0) * BLOCK_SIZE, end: o.last * BLOCK_SIZE }
+    const session = this.parts.starter.begin({ store: o.store ?? 's0', range, reason: 'initial' })
+    if (!session) throw new Error('not begun')
+    return session
+  }
+
+  /** The events of one type, in order. */
+  logged<Type extends LoggedEvent['type']>(type: Type): Extract<LoggedEvent, { type: Type }>[] {
+    return this.events.filter((event): event is Extract<LoggedEvent, { type: Type }> => event.type === type)
+  }
+
+  #admit(i: number, addresses: number): void {
+    const storeId = `s${i}`
+    for (let route = 0; route < addresses; route++) {
+      const port = new ScriptedPort(`http://${storeId}-${route}.test/files`)
+      this.#ports.set(`${storeId}-${route}`, port)
+      // a second address is a mirror's: the first stays in use
+      this.directory.admit(port, route === 0 ? i : i + 100, { kind: 'reconcile', storeId, limit: {}, extensions: [] })
+    }
+  }
+}
