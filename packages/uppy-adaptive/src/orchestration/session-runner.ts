@@ -167,6 +167,8 @@ export class SessionRunner {
   #judge(session: PlannedSession, outcome: AttemptOutcome, look: boolean): NextStep {
     const { plan, randomness } = this.#context
     if (outcome.kind === 'accepted' || outcome.kind === 'mismatch') {
+      if (outcome.offset !== undefined && outcome.offset < session.acked)
+        return endForgetful(session.acked - outcome.offset)
       if (outcome.url !== undefined) this.#url = outcome.url
       if (outcome.offset !== undefined) this.#context.acknowledge(this.id, outcome.offset)
       if (outcome.kind === 'mismatch' && outcome.reachedEnd && outcome.offset !== undefined)
@@ -186,4 +188,10 @@ export class SessionRunner {
     if (outcome.kind === 'cut') this.#context.noteCut(session, outcome.cause.message, this.#attempt)
     return step
   }
+}
+
+/** Nothing brings back what a store has forgotten: its session ends, and what it lacks is sent again by another. */
+function endForgetful(bytes: number): NextStep {
+  const cause = `the server lacks ${bytes} bytes that it had acknowledged`
+  return { kind: 'end', end: { kind: 'failed', cause, code: 'network' } }
 }

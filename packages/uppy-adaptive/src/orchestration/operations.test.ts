@@ -1,0 +1,142 @@
+import { EMPTY_RANGES, type StatusAnswer } from 'tus-reconcile-protocol'
+import { expect, test } from 'vitest'
+import { everythingDone } from '../testing/simulated-clock.js'
+import { TransferRig } from '../testing/transfer-rig.js'
+import { OperationError } from './ports.js'
+
+const NEVER = new AbortController().signal
+const STATUS: StatusAnswer = {
+  state: 'open',
+  size: null,
+  verified: EMPTY_RANGES,
+  stored: EMPTY_RANGES,
+  bad: EMPTY_RANGES,
+  sessions: [],
+  url: null,
+}
+const refusal = (status: number) => () => {
+  throw new OperationError({ status, code: 'test', message: `refused with ${status}` })
+}
+const broken = () => {
+  throw new Error('the connection broke')
+}
+
+/** Which addresses were asked, in the order in which they were. */
+function watched(rig: TransferRig, names: readonly (readonly [string, number])[]): string[] {
+  const asked: string[] = []
+  for (const [store, route] of names) {
+    const port = rig.port(store, route)
+    const answer = port.onOperation
+    port.onOperation = (request) => {
+      asked.push(`${store}-${route}`)
+      return answer(request)
+    }
+  }
+  return asked
+}
+
+const THREE = [
+  ['s0', 0],
+  ['s0', 1],
+  ['s1', 0],
+  ['s2', 0],
+] as const
+
+function breakAll(rig: TransferRig): void {
+  for (const [store, route] of THREE) rig.port(store, route).onOperation = broken
+}
+
+test('a store in trust is asked by its route, then by its other routes, then through other servers', async () => {
+  const rig = new TransferRig({ addresses: [2, 1, 1] })
+  breakAll(rig)
+  const asked = watched(rig, THREE)
+  await expect(rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).rejects.toThrow('broke')
+  expect(asked).toEqual(['s0-0', 's0-1', 's1-0', 's2-0'])
+})
+
+test('a store in suspicion is asked through others first', async () => {
+  const rig = new TransferRig({ addresses: [2, 1, 1] })
+  breakAll(rig)
+  rig.directory.suspect('s0', 'silent', 0)
+  const asked = watched(rig, THREE)
+  await expect(rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).rejects.toThrow('broke')
+  expect(asked).toEqual(['s1-0', 's2-0', 's0-0', 's0-1'])
+})
+
+test('servers in suspicion relay nothing, and the route in use comes first whichever it is', async () => {
+  const rig = new TransferRig({ addresses: [2, 1, 1] })
+  breakAll(rig)
+  rig.directory.suspect('s1', 'silent', 0)
+  rig.route('s0', 1).heardAtMs = 1
+  rig.directory.leaveRoute('s0', rig.route('s0', 0))
+  const asked = watched(rig, THREE)
+  await expect(rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).rejects.toThrow('broke')
+  expect(asked).toEqual(['s0-1', 's0-0', 's2-0'])
+})
+
+test('every request names the group, its home, the store that it is for and who asks', async () => {
+  const rig = new TransferRig({ addresses: [1, 1] })
+  rig.port('s1').onOperation = () => STATUS
+  await rig.parts.operations.ask('s1', { op: 'status' }, NEVER)
+  const { group, client } = rig.context
+  expect(rig.port('s1').operations).toEqual([{ op: 'status', group, home: 's0', store: 's1', client }])
+})
+
+test('a refusal is the store’s word: nobody else is asked', async () => {
+  const rig = new TransferRig({ addresses: [2, 1] })
+  rig.port().onOperation = refusal(404)
+  await expect(rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).rejects.toMatchObject({ status: 404 })
+  expect([rig.port('s0', 1).asked, rig.port('s1').asked]).toEqual([[], []])
+})
+
+test('a server’s own trouble is nobody’s word: the next way is tried', async () => {
+  const rig = new TransferRig({ addresses: [1, 1] })
+  rig.port().onOperation = refusal(503)
+  rig.port('s1').onOperation = () => STATUS
+  expect(await rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).toEqual(STATUS)
+  expect(rig.logged('relayed')).toMatchObject([{ operation: 'status', store: 's0', through: 'http://s1-0.test/files' }])
+})
+
+test('silence ends after a deadline, and the next way is tried', async () => {
+  const rig = new TransferRig({ addresses: [1, 1] })
+  rig.port('s1').onOperation = () => STATUS
+  const answer = rig.parts.operations.ask('s0', { op: 'status' }, NEVER)
+  await rig.clock.run(2_499)
+  expect(rig.port('s1').asked).toEqual([])
+  expect(await rig.clock.settle(answer)).toEqual(STATUS)
+  expect(rig.clock.timers).toBe(0)
+})
+
+test('an answer dates its route and its store; a relayed one is no round trip of either', async () => {
+  const rig = new TransferRig({ addresses: [1, 1] })
+  rig.port().onOperation = broken
+  rig.port('s1').onOperation = () => STATUS
+  await rig.clock.run(1_000)
+  await rig.parts.operations.ask('s0', { op: 'status' }, NEVER)
+  expect(rig.route('s1').heardAtMs).toBe(1_000)
+  expect(rig.route('s0').heardAtMs).toBe(Number.NEGATIVE_INFINITY)
+  expect(rig.context.model.store('s1')).toMatchObject({ lastHeardMs: 1_000, requestRttMs: undefined })
+  await rig.parts.operations.ask('s1', { op: 'status' }, NEVER)
+  expect(rig.context.model.store('s1').requestRttMs).toBeDefined()
+})
+
+test('a stop ends the request in flight and tries no other way', async () => {
+  const rig = new TransferRig({ addresses: [2, 1] })
+  const stop = new AbortController()
+  const answer = rig.parts.operations.ask('s0', { op: 'status' }, stop.signal).catch((error: unknown) => error)
+  await everythingDone()
+  stop.abort()
+  expect(await answer).toBeInstanceOf(Error)
+  expect([rig.port('s0', 1).asked, rig.port('s1').asked]).toEqual([[], []])
+  expect(rig.clock.timers).toBe(0)
+})
+
+test('a store that nobody knows is asked for through the others; with nobody left the error names it', async () => {
+  const rig = new TransferRig({ addresses: [1] })
+  rig.port().onOperation = () => STATUS
+  expect(await rig.parts.operations.ask('elsewhere', { op: 'status' }, NEVER)).toEqual(STATUS)
+  rig.directory.suspect('s0', 'silent', 0)
+  await expect(rig.parts.operations.ask('elsewhere', { op: 'status' }, NEVER)).rejects.toThrow(
+    'no server leads to store elsewhere',
+  )
+})
