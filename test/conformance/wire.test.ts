@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { startReconcileServers } from 'reconcile-test-support/reconcile-servers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import {
+  answerSignatureOf,
   B,
   BYTES,
   newId,
@@ -804,6 +805,28 @@ export function describeWire(name: string, startServer: () => Promise<WireServer
           const printed = /^header +(t=(\d+), n=([\w-]+), s=.+)$/m.exec(text)
           const stamp = { secret: 'a-secret-of-this-example', body, nonce: printed?.[3] ?? '' }
           expect(signatureOf({ ...stamp, nowMs: Number(printed?.[2]) })).toBe(printed?.[1])
+        },
+      )
+
+      rule(
+        201,
+        'An answer to a message whose signature holds MUST be signed too, but for the bytes of `read`: `Reconcile-Signature: s=<mac>` over `ANSWER`, n of the message, the status, `Retry-After` or nothing, and base64url of SHA-256 of the body, with the secret that signed the message',
+        async () => {
+          const printed = /^answer +(.+)\n.+\nheader +(s=.+)$/m.exec(await document)
+          const example = { secret: 'a-secret-of-this-example', nonce: 'A'.repeat(22), status: 200 }
+          expect(answerSignatureOf({ ...example, text: printed?.[1] ?? '' })).toBe(printed?.[2])
+          const { home, secret } = servers
+          for (const [body, status] of [
+            [hello(), 200],
+            [JSON.stringify({ op: 'report', from: newId(), group: newId() }), 404],
+          ] as const) {
+            const nonce = newId()
+            const reply = await postPeerMessage(home, body, signatureOf({ secret, body, nonce }))
+            expect(reply.status).toBe(status)
+            const { text } = reply
+            expect(header(reply, 'reconcile-signature')).toBe(answerSignatureOf({ secret, nonce, status, text }))
+          }
+          expect(header(await postPeerMessage(home, hello()), 'reconcile-signature')).toBe(null)
         },
       )
 

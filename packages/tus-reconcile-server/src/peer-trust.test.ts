@@ -110,6 +110,23 @@ test('only its home says how a group has ended, and nobody says it to the home',
   expect((await atMirror.ask('status', { store: mirror.storeId })).answer.state).toBe('terminated')
 })
 
+test('P202: what is verified is taken at the home only, coverage from the home only, and nothing beyond the file', async () => {
+  const [home, mirror] = await pair(() => ({}))
+  const file = new TestFile(B)
+  await new TestClient(mirror.endpoint, file, home.storeId).upload(0, B)
+  const { group } = file
+  const leaf = file.leaves()[0]
+  const verified = { op: 'verified', from: mirror.storeId, group, blocks: [{ index: 0, leaf }] }
+  expect(await say(mirror, { ...verified, from: home.storeId })).toBe(400)
+  expect(await say(home, { ...verified, blocks: [{ index: 1, leaf }] })).toBe(400)
+  expect(await say(home, { ...verified, blocks: [{ index: 2 ** 50, leaf }] })).toBe(400)
+  const superseded = { op: 'superseded', from: home.storeId, group, verified: [{ start: 0, end: B }] }
+  expect(await say(home, { ...superseded, from: mirror.storeId })).toBe(400)
+  expect(await say(mirror, { ...superseded, from: newId() })).toBe(400)
+  expect(await say(mirror, { ...superseded, verified: [{ start: 0, end: 2 ** 50 }] })).toBe(400)
+  expect(await say(mirror, superseded)).toBe(200)
+})
+
 test('what a client ends at a mirror while the home is away is asked of the home later, as that client', async () => {
   const ports = [await freePort(), await freePort()]
   const [homePort = 0, mirrorPort = 0] = ports
@@ -142,7 +159,7 @@ test("a client's headers are not kept beyond the end of a group whose home did n
   const endpoint = endpointOf(await freePort())
   const network = new PeerNetwork({
     peers: [{ endpoint, internalEndpoint: endpoint }],
-    secrets: [SECRET],
+    secrets: () => [SECRET],
     log,
     groups,
   })

@@ -29,8 +29,11 @@ export interface PeerOptions {
 export interface ReconcileOptions {
   /** The other servers: the only addresses this one ever calls. */
   readonly peers?: readonly (string | PeerOptions)[]
-  /** Shared with the peers: the first signs, all are accepted. At least 16 characters each. */
-  readonly secrets?: readonly string[]
+  /**
+   * Shared with the peers: the first signs, all are accepted. At least 16 characters each. A function is asked at every
+   * message, so that secrets can be changed while the server runs; it throws nothing and costs little.
+   */
+  readonly secrets?: readonly string[] | (() => readonly string[])
   /** Where groups are recorded. Default: one file in the store's directory. */
   readonly index?: PartitionIndex
   /** Default: silent. */
@@ -62,6 +65,7 @@ export interface ReconcileExtension {
   cleanUp(): Promise<number>
 }
 
+const MIN_SECRET = 16
 const DAY_MS = 86_400_000
 /** How often expiry is looked after (guess). */
 const CLEAN_UP_MS = 60_000
@@ -152,7 +156,12 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
     closing: new AbortController(),
     hub: new EventHub(randomBytes(6).toString('hex')),
     offsets: new OffsetReports(),
-    network: new PeerNetwork({ peers: normalPeers(options), secrets: options.secrets ?? [], log, groups }),
+    network: new PeerNetwork({
+      peers: normalPeers(options),
+      secrets: () => secretsOf(options).filter(isLong),
+      log,
+      groups,
+    }),
     expireMs: store.getExpiration() > 0 ? store.getExpiration() : DAY_MS,
   }
 }
@@ -189,12 +198,20 @@ function normalPeers(options: ReconcileOptions): { endpoint: string; internalEnd
     const { endpoint, internalEndpoint } = typeof peer === 'string' ? { endpoint: peer } : peer
     return { endpoint: httpUrl(endpoint), internalEndpoint: httpUrl(internalEndpoint ?? endpoint) }
   })
-  if (peers.length > 0 && (options.secrets ?? []).length === 0) {
+  const secrets = secretsOf(options)
+  if (peers.length > 0 && secrets.length === 0) {
     throw new TypeError('peers need a shared secret: reconcile(server, { peers, secrets: [...] })')
   }
-  const short = (options.secrets ?? []).find((secret) => secret.length < 16)
-  if (short !== undefined) throw new TypeError('a shared secret has at least 16 characters')
+  if (!secrets.every(isLong)) throw new TypeError(`a shared secret has at least ${MIN_SECRET} characters`)
   return peers
+}
+
+function secretsOf({ secrets = [] }: ReconcileOptions): readonly string[] {
+  return typeof secrets === 'function' ? secrets() : secrets
+}
+
+function isLong(secret: string): boolean {
+  return secret.length >= MIN_SECRET
 }
 
 function httpUrl(text: string): string {

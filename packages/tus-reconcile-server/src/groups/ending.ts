@@ -8,6 +8,7 @@ import {
   merkleRoot,
   missingRanges,
   subtractRanges,
+  toRangeSet,
 } from 'tus-reconcile-protocol'
 import type { CommitRecord } from '../records/partition-index.js'
 import type { Group } from './group.js'
@@ -39,20 +40,9 @@ export function readiness(group: Group, isReachable: (store: string) => boolean)
     if (isReachable(store)) elsewhere.push(...group.blocks.reportedBy(store).keys())
   }
   const pullable = elsewhere.map((index) => ({ start: index * BLOCK_SIZE, end: (index + 1) * BLOCK_SIZE }))
-  const nowhere = subtractRanges(missing, normal(pullable))
+  const nowhere = subtractRanges(missing, toRangeSet(pullable))
   if (nowhere.length > 0) return { kind: 'incomplete', missing: nowhere, bad: group.blocks.bad(size) }
   return { kind: 'pulling', missingBytes: missing.reduce((sum, range) => sum + range.end - range.start, 0) }
-}
-
-function normal(ranges: { start: number; end: number }[]): RangeSet {
-  return ranges
-    .sort((a, b) => a.start - b.start)
-    .reduce<{ start: number; end: number }[]>((set, range) => {
-      const last = set.at(-1)
-      if (last && last.end >= range.start) last.end = Math.max(last.end, range.end)
-      else set.push({ ...range })
-      return set
-    }, [])
 }
 
 /** @throws Refusal `root-mismatch` when the verified blocks are not the file that the client means. */

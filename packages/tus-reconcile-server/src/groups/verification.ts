@@ -77,6 +77,26 @@ export async function reportBlocks(group: Group, store: string, leaves: readonly
   await group.save()
 }
 
+/**
+ * At the home: these stores have not got what they reported, or cannot be reached. What relied on that hears that the
+ * blocks are to come again, and no session that brings them counts as redundant.
+ */
+export async function withdrawReports(group: Group, stores: readonly string[], ranges: RangeSet): Promise<void> {
+  const lost = await group.queue.run(() => {
+    if (group.hasEnded) return []
+    const withdrawn = new Set<number>()
+    for (const store of stores) {
+      for (const index of [...group.blocks.reportedBy(store).keys()]) {
+        if (!coversRange(ranges, { start: index * BLOCK_SIZE, end: index * BLOCK_SIZE + 1 })) continue
+        group.blocks.withdraw(store, index)
+        withdrawn.add(index)
+      }
+    }
+    return [...withdrawn].filter((index) => !group.blocks.isVerified(index) && !group.blocks.reportedLeaf(index))
+  })
+  tell(group, { verified: [], bad: lost })
+}
+
 /** At a peer: the home says what is verified somewhere. */
 export async function noteElsewhere(group: Group, verified: RangeSet): Promise<void> {
   await group.queue.run(async () => {

@@ -6,6 +6,7 @@ import { Refusal } from '../groups/refusal.js'
 import { refuseEnded } from '../groups/sessions.js'
 import { asRefusal, emptyAnswer, jsonAnswer, refusalAnswer } from './answer.js'
 import { runIncoming } from './hooks.js'
+import { relayOr } from './operations.js'
 import { requestBody } from './request-body.js'
 import type { Exchange, Site } from './site.js'
 
@@ -67,8 +68,8 @@ export async function deleteFile(site: Site, exchange: Exchange, group: Group): 
     if (group.home === site.storeId) await endGroup(group, 'terminated')
     else {
       const operation = { op: 'terminate', group: group.id, home: group.home } as const
-      const answer = await site.peers.relay(group.home, operation, req)
-      if (answer.status >= 400) return jsonAnswer(site, exchange, { status: answer.status, json: answer.body })
+      const result = await relayOr(site, { store: group.home, operation, req })
+      if (result.status >= 400) return jsonAnswer(site, exchange, result)
     }
     return emptyAnswer(site, exchange, 204)
   } catch (error) {

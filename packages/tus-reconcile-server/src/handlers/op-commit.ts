@@ -5,6 +5,7 @@ import type { Group } from '../groups/group.js'
 import { GroupQueue } from '../groups/group-queue.js'
 import { Refusal } from '../groups/refusal.js'
 import { refuseEnded } from '../groups/sessions.js'
+import { withdrawReports } from '../groups/verification.js'
 import type { TusRequest } from '../tus-request.js'
 import { runFinish, uploadOfGroup } from './hooks.js'
 import { fileUrl } from './open-group.js'
@@ -39,6 +40,10 @@ async function commitOnce(site: Site, group: Group, call: CommitCall): Promise<O
   if (group.home !== site.storeId) throw new Refusal('unknown-group', 'this upload has another home')
   await group.queue.run(() => askCommit(group, operation.size, operation.root))
   const ready = await untilReady(site, group)
+  if (ready.kind === 'incomplete') {
+    // who is told to send a block again may not be refused as redundant when doing so
+    await withdrawReports(group, group.blocks.reporters(), ready.missing)
+  }
   if (ready.kind !== 'ready') return notYet(site, group, ready)
   await checkRoot(group, operation.root)
   group.url ??= fileUrl(site, origin.req, group.fileId, origin.endpoint)

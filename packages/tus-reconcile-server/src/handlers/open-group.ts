@@ -17,10 +17,16 @@ export async function openGroup(site: Site, req: TusRequest, header: PartitionHe
       ? factsAtHome(site, { header, metadata, req })
       : factsAtMirror(site, { header, metadata, req })
   })
-  if (!asked) await runIncoming(site, req, group.fileId)
+  if (!asked) await passGate(site, req, group)
   if (group.home !== header.home) throw new Refusal('contradiction', `this upload's home is ${group.home}`)
   group.url ??= group.home === site.storeId ? fileUrl(site, req, group.fileId) : null
   return group
+}
+
+/** A request of a group that is known: the user's gate, then whoever can use what the client has sent. */
+export async function passGate(site: Site, req: TusRequest, group: Group): Promise<void> {
+  await runIncoming(site, req, group.fileId)
+  site.peers.clientSeen(group, req)
 }
 
 async function factsAtHome(site: Site, request: OpenRequest): Promise<GroupFacts> {

@@ -12,6 +12,7 @@ import { have } from './op-have.js'
 import { plan } from './op-plan.js'
 import { status } from './op-status.js'
 import { terminate } from './op-terminate.js'
+import { passGate } from './open-group.js'
 import { type RequestBody, requestBody } from './request-body.js'
 import type { Exchange, OperationOrigin, OperationResult, Site } from './site.js'
 
@@ -29,7 +30,7 @@ export async function postOperation(site: Site, exchange: Exchange): Promise<Res
       return events(site, exchange, operation)
     }
     const group = site.groups.get(operation.group)
-    await runIncoming(site, req, group?.fileId ?? '')
+    await (group ? passGate(site, req, group) : runIncoming(site, req, ''))
     const store = storeFor(site, operation, group)
     const result =
       store === site.storeId
@@ -116,8 +117,8 @@ export function isForStore(site: Site, operation: GroupOperationRequest): boolea
   return storeFor(site, operation, site.groups.get(operation.group)) === site.storeId
 }
 
-/** Through this server to the store it is for. Where the home is away, what is known here must do. */
-async function relayOr(
+/** Through this server to the store it is for. Where the home is away, what is known here must do. @throws Refusal */
+export async function relayOr(
   site: Site,
   asked: { readonly store: string; readonly operation: GroupOperationRequest; readonly req: TusRequest },
 ): Promise<OperationResult> {

@@ -5,6 +5,7 @@ import {
   ProtocolError,
   parseOperation,
   parsePartitionHeader,
+  toRangeSet,
 } from 'tus-reconcile-protocol'
 import { endGroup } from '../groups/ending.js'
 import { Group } from '../groups/group.js'
@@ -12,7 +13,7 @@ import { Refusal } from '../groups/refusal.js'
 import { noteElsewhere, reportBlocks } from '../groups/verification.js'
 import { clientRequest } from '../peers/client-request.js'
 import { type PeerMessageOf, parsePeerMessage } from '../peers/peer-messages.js'
-import { SIGNATURE_HEADER, type SignatureVerifier } from '../peers/signature.js'
+import { SIGNATURE_HEADER, type SignatureVerifier, signAnswer, type Trust } from '../peers/signature.js'
 import { answerHeaders, asRefusal, jsonAnswer, refusalAnswer } from './answer.js'
 import { runIncoming } from './hooks.js'
 import { openForMirror } from './open-group.js'
@@ -22,35 +23,51 @@ import type { Exchange, Site } from './site.js'
 
 /** A relayed operation, and what it is wrapped in. */
 const MAX_MESSAGE_BYTES = 2_097_152
+/** Of a file whose size is not known yet (guess): what a peer says of it stays within memory. */
+const MAX_FILE_BYTES = 2 ** 44
 const PIECE_BYTES = 262_144
+const BYTES_CONTENT_TYPE = 'application/octet-stream'
 
 /** A message of another server: signed, or refused before anything of it is looked at. */
 export async function postPeerMessage(site: Site, exchange: Exchange, verifier: SignatureVerifier): Promise<Response> {
   const body = requestBody(exchange.req)
+  let trust: Trust | undefined
   try {
     const text = await readMessage(body, MAX_MESSAGE_BYTES)
-    checkSignature(site, exchange, { verifier, text })
-    return await answer(site, exchange, text)
+    trust = checkSignature(site, exchange, { verifier, text })
+    return await signedAnswer(await answer(site, exchange, text), trust)
   } catch (error) {
     const refusal = asRefusal(site, error)
     if (refusal.code !== 'unknown-group') site.log.warn({ code: refusal.code, reason: refusal.message }, 'peer refused')
-    return refusalAnswer(site, exchange, { refusal, body })
+    const refused = await refusalAnswer(site, exchange, { refusal, body })
+    return trust ? signedAnswer(refused, trust) : refused
   }
+}
+
+/** Every answer but a file's bytes, which the sender checks by their digests. */
+async function signedAnswer(answer: Response, trust: Trust): Promise<Response> {
+  if (answer.headers.get('content-type') === BYTES_CONTENT_TYPE) return answer
+  const { status, headers } = answer
+  const body = await answer.text()
+  headers.set(SIGNATURE_HEADER, signAnswer(trust, { status, retryAfter: headers.get('retry-after'), body }))
+  return new Response(body, { status, headers })
 }
 
 function checkSignature(
   site: Site,
   exchange: Exchange,
   signed: { readonly verifier: SignatureVerifier; readonly text: string },
-): void {
+): Trust {
   const { req } = exchange
   const header = req.headers.get(SIGNATURE_HEADER)
+  let fault: string | undefined
   // behind a mount that strips its prefix the path is another than the peer has called
-  const paths = new Set([new URL(req.url).pathname, site.server.options.path])
-  const faults = Array.from(paths, (path) =>
-    signed.verifier.fault(header, { method: 'POST', path, body: signed.text }, Date.now()),
-  )
-  if (faults.every((fault) => fault !== undefined)) throw new Refusal('not-signed', faults[0] ?? 'not signed')
+  for (const path of new Set([new URL(req.url).pathname, site.server.options.path])) {
+    const outcome = signed.verifier.check(header, { method: 'POST', path, body: signed.text }, Date.now())
+    if (typeof outcome !== 'string') return outcome
+    fault ??= outcome
+  }
+  throw new Refusal('not-signed', fault ?? 'a peer signs its messages')
 }
 
 async function answer(site: Site, exchange: Exchange, text: string): Promise<Response> {
@@ -63,7 +80,9 @@ async function answer(site: Site, exchange: Exchange, text: string): Promise<Res
       return open(site, exchange, message)
     case 'verified': {
       const group = groupOf(site, message.group)
+      if (group.home !== site.storeId) throw new Refusal('contradiction', 'what is verified is told to the home')
       if (group.hasEnded) return ended(site, exchange, group)
+      for (const { index } of message.blocks) refuseBeyond(group, index * BLOCK_SIZE + 1)
       group.participants.add(message.from)
       await reportBlocks(group, message.from, message.blocks)
       return ok(site, exchange, {})
@@ -74,14 +93,14 @@ async function answer(site: Site, exchange: Exchange, text: string): Promise<Res
     }
     case 'superseded': {
       const group = groupOf(site, message.group)
-      if (!group.hasEnded) await noteElsewhere(group, message.verified)
+      refuseOthers(site, group, message.from)
+      for (const { end } of message.verified) refuseBeyond(group, end)
+      if (!group.hasEnded) await noteElsewhere(group, toRangeSet(message.verified))
       return ok(site, exchange, {})
     }
     case 'ended': {
       const group = groupOf(site, message.group)
-      if (message.from !== group.home || group.home === site.storeId) {
-        throw new Refusal('contradiction', 'only its home says how an upload has ended')
-      }
+      refuseOthers(site, group, message.from)
       group.toTell.delete(message.from)
       await endGroup(group, message.state, message.url)
       return ok(site, exchange, {})
@@ -132,7 +151,7 @@ function read(site: Site, exchange: Exchange, message: PeerMessageOf<'read'>): R
     throw new Refusal('unknown-group', 'that range is not verified here')
   }
   const headers = answerHeaders(site, exchange, {
-    'Content-Type': 'application/octet-stream',
+    'Content-Type': BYTES_CONTENT_TYPE,
     'Content-Length': end - start,
     'Cache-Control': 'no-store',
   })
@@ -172,6 +191,16 @@ function readOperation(json: unknown): ReturnType<typeof parseOperation> {
     if (error instanceof ProtocolError) throw new Refusal('bad-request', error.message, { cause: error })
     throw error
   }
+}
+
+function refuseOthers(site: Site, group: Group, from: string): void {
+  if (from === group.home && group.home !== site.storeId) return
+  throw new Refusal('contradiction', 'only its home says how an upload stands, or has ended')
+}
+
+function refuseBeyond(group: Group, end: number): void {
+  const most = group.size ?? group.maxSize ?? MAX_FILE_BYTES
+  if (end > most) throw new Refusal('bad-request', `that lies beyond the file's ${most} bytes`)
 }
 
 function groupOf(site: Site, id: string): Group {

@@ -1,6 +1,6 @@
 import { dropSession, refuseEndedSession } from '../groups/sessions.js'
 import { emptyAnswer } from './answer.js'
-import { runIncoming } from './hooks.js'
+import { passGate } from './open-group.js'
 import { findSession, refuseSession, type SessionTarget } from './session-request.js'
 import type { Exchange, Site } from './site.js'
 
@@ -16,7 +16,7 @@ export async function deleteSession(
     const target = findSession(site, req, ids)
     at = target
     const { group, session } = target
-    await runIncoming(site, req, group.fileId)
+    await passGate(site, req, group)
     refuseEndedSession(group, session)
     await dropSession(group, { session: session.id, client: session.client, how: 'terminated' })
     await group.save()

@@ -1,6 +1,6 @@
 import { acknowledgedOffset, refuseEndedSession, takeTurn } from '../groups/sessions.js'
 import { emptyAnswer } from './answer.js'
-import { runIncoming } from './hooks.js'
+import { passGate } from './open-group.js'
 import { findSession, refuseSession, type SessionTarget, sessionHeaders } from './session-request.js'
 import type { Exchange, Site } from './site.js'
 
@@ -16,7 +16,7 @@ export async function headSession(
     const target = findSession(site, req, ids)
     at = target
     const { group, session, header } = target
-    await runIncoming(site, req, group.fileId)
+    await passGate(site, req, group)
     await takeTurn(group, session, { attempt: header?.attempt, begin: () => refuseEndedSession(group, session) })
     const offset = await acknowledgedOffset(group, session)
     const length: Record<string, number> =

@@ -3,7 +3,7 @@ import { Refusal } from '../groups/refusal.js'
 import type { Session } from '../groups/session.js'
 import { beginWrite } from '../groups/sessions.js'
 import { emptyAnswer } from './answer.js'
-import { runIncoming } from './hooks.js'
+import { passGate } from './open-group.js'
 import { announcedLength, requestBody } from './request-body.js'
 import {
   checkBodyType,
@@ -30,7 +30,7 @@ export async function patchSession(
     const target = findSession(site, req, ids)
     at = target
     const { group, session, header } = target
-    await runIncoming(site, req, group.fileId)
+    await passGate(site, req, group)
     checkBodyType(req)
     const offset = numberHeader(req, 'upload-offset')
     if (offset === undefined) throw new Refusal('bad-request', 'Upload-Offset is missing')

@@ -59,6 +59,15 @@ export class HomeLink {
     return openedOrThrow(answer)
   }
 
+  /** The headers of a request that the group's client makes now, where those of its first one are not known any more. */
+  clientSeen(group: Group, headers: [string, string][]): void {
+    if (group.opened || group.home === this.#directory.ownStoreId || this.#asked.has(group.id)) return
+    const message = this.#openAgain(group, headers)
+    if (!message) return
+    this.#asked.set(group.id, message)
+    this.wake(group)
+  }
+
   /** The group has ended: nothing of it is asked for again. */
   ended(group: Group): void {
     this.#asked.delete(group.id)
@@ -90,8 +99,9 @@ export class HomeLink {
     }
   }
 
+  /** A group that the home has not opened waits until somebody's headers are known to ask with: none are on disk. */
   #hasNews(group: Group): boolean {
-    return !group.opened || this.#unreported(group).length > 0
+    return group.opened ? this.#unreported(group).length > 0 : this.#asked.has(group.id)
   }
 
   #unreported(group: Group): { index: number; leaf: string }[] {
@@ -123,9 +133,9 @@ export class HomeLink {
 
   async #open(group: Group): Promise<boolean> {
     const home = this.#directory.byStore(group.home)
-    const message = home && this.#openAgain(group, home.client.endpoint)
-    if (!home || !message) return false
-    const answer = await this.#send(home, message, IDLE_MS)
+    const asked = this.#asked.get(group.id)
+    if (!home || !asked) return false
+    const answer = await this.#send(home, { ...asked, endpoint: home.client.endpoint }, IDLE_MS)
     if (!answer || answer.status >= 500) return false
     if (await this.#endedBy(group, answer)) return true
     try {
@@ -158,10 +168,8 @@ export class HomeLink {
     return true
   }
 
-  /** After a restart the first request is forgotten: the record says enough to ask again. */
-  #openAgain(group: Group, endpoint: string): PeerMessageOf<'open'> | undefined {
-    const asked = this.#asked.get(group.id)
-    if (asked) return { ...asked, endpoint }
+  /** After a restart the first request is forgotten: the record says enough to ask again, but for its headers. */
+  #openAgain(group: Group, headers: [string, string][]): PeerMessageOf<'open'> | undefined {
     const session = [...group.sessions.values()].find((known) => known.partition !== 'unseen')
     if (!session) return undefined
     const partition = formatPartitionHeader({
@@ -174,7 +182,7 @@ export class HomeLink {
       ...(group.size === null ? {} : { size: group.size }),
       home: group.home,
     })
-    return this.#openMessage(partition, { endpoint, metadata: group.metadata, headers: [] })
+    return this.#openMessage(partition, { endpoint: '', metadata: group.metadata, headers })
   }
 
   #openMessage(

@@ -108,7 +108,7 @@ export class MemberLink {
     try {
       const { status } = await peer.client.send(message, { idleMs: IDLE_MS, signal: this.#directory.signal })
       this.#directory.answered(peer)
-      return status < 500 && status !== 401
+      return status < 500
     } catch (error) {
       this.#directory.failed(peer)
       this.#log.info({ peer: peer.client.endpoint, op: message.op, reason: reasonOf(error) }, 'peer not reached')

@@ -1,16 +1,26 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { TUS_VERSION } from 'tus-reconcile-protocol'
-import { PEER_CONTENT_TYPE, type PeerMessage } from './peer-messages.js'
-import { SIGNATURE_HEADER, sign } from './signature.js'
+import { PEER_CONTENT_TYPE, type PeerMessage, type PeerMessageOf, parseFailure } from './peer-messages.js'
+import { isSignedAnswer, newNonce, SIGNATURE_HEADER, sign, type Trust } from './signature.js'
 
 /** Answers of peers that are no file's bytes stay below this. */
 const MAX_ANSWER_BYTES = 4_194_304
+/** A whole answer, drop by drop, takes at most this long (guess: above any wait of ours). */
+const MAX_ANSWER_MS = 30_000
+/** The bytes of one `read`, 4 MiB at most; what arrived of them is kept (guess: a link of 35 kB/s). */
+const MAX_STREAM_MS = 120_000
+/** Of what somebody else says instead of the peer. */
+const MAX_QUOTE = 200
 
 /** What ends a call: this long without a byte, or the signal. */
 interface Limits {
   readonly idleMs: number
   readonly signal?: AbortSignal
+}
+
+interface BoundedLimits extends Limits {
+  readonly signal: AbortSignal
 }
 
 export interface PeerAnswer {
@@ -19,15 +29,23 @@ export interface PeerAnswer {
   readonly retryAfter: string | null
 }
 
-/** Speaks to one peer at its internal address: signed, no redirects, every wait bounded. */
+interface Reply {
+  readonly response: IncomingMessage
+  readonly trust: Trust
+}
+
+/**
+ * Speaks to one peer at its internal address: signed both ways, no redirects, every wait and size bounded. What is not
+ * signed by the peer (a proxy's page, a redirect, a stranger at its address) is no answer at all.
+ */
 export class PeerClient {
   readonly endpoint: string
   readonly #url: URL
-  readonly #secret: string
+  readonly #secret: () => string
   readonly #agent: HttpAgent
   readonly #secure: boolean
 
-  constructor(peer: { readonly endpoint: string; readonly internalEndpoint: string; readonly secret: string }) {
+  constructor(peer: { readonly endpoint: string; readonly internalEndpoint: string; readonly secret: () => string }) {
     this.endpoint = peer.endpoint
     this.#url = new URL(peer.internalEndpoint)
     this.#secret = peer.secret
@@ -36,29 +54,20 @@ export class PeerClient {
   }
 
   async send(message: PeerMessage, limits: Limits): Promise<PeerAnswer> {
-    const response = await this.#post(message, limits)
-    const chunks: Uint8Array[] = []
-    let bytes = 0
-    for await (const chunk of response) {
-      bytes += chunk.length
-      if (bytes > MAX_ANSWER_BYTES) throw new Error('the answer of a peer is too long')
-      chunks.push(chunk)
-    }
-    return {
-      status: response.statusCode ?? 0,
-      text: Buffer.concat(chunks).toString('utf8'),
-      retryAfter: response.headers['retry-after'] ?? null,
-    }
+    return readAnswer(await this.#post(message, bounded(limits, MAX_ANSWER_MS)))
   }
 
-  /** The bytes of an answer as they come; throws unless its status is 200. */
-  async *stream(message: PeerMessage, limits: Limits): AsyncGenerator<Uint8Array> {
-    const response = await this.#post(message, limits)
-    if (response.statusCode !== 200) {
-      response.resume()
-      throw new PeerStatusError(response.statusCode ?? 0)
+  /** The bytes of an answer as they come, exactly `end - start`. They are not signed: their digests are. */
+  async *stream(message: PeerMessageOf<'read'>, limits: Limits): AsyncGenerator<Uint8Array> {
+    const reply = await this.#post(message, bounded(limits, MAX_STREAM_MS))
+    if (reply.response.statusCode !== 200) throw new PeerStatusError((await readAnswer(reply)).status)
+    let left = message.end - message.start
+    for await (const chunk of reply.response) {
+      left -= chunk.length
+      if (left < 0) throw new Error('the peer sends more bytes than were asked for')
+      yield chunk
     }
-    yield* response
+    if (left > 0) throw new Error('the peer sent fewer bytes than were asked for')
   }
 
   close(): void {
@@ -66,7 +75,7 @@ export class PeerClient {
   }
 
   /** Once more on a kept connection that turns out to be closed: every message may be said twice. */
-  async #post(message: PeerMessage, limits: Limits): Promise<IncomingMessage> {
+  async #post(message: PeerMessage, limits: BoundedLimits): Promise<Reply> {
     const first = await this.#postOnce(message, limits)
     if (first !== 'stale') return first
     const second = await this.#postOnce(message, limits)
@@ -74,10 +83,11 @@ export class PeerClient {
     return second
   }
 
-  #postOnce(message: PeerMessage, limits: Limits): Promise<IncomingMessage | 'stale'> {
+  #postOnce(message: PeerMessage, limits: BoundedLimits): Promise<Reply | 'stale'> {
     const body = JSON.stringify(message)
+    const trust = { secret: this.#secret(), nonce: newNonce() }
     return new Promise((resolve, reject) => {
-      const request = (this.#secure ? httpsRequest : httpRequest)(this.#url, this.#options(body, limits))
+      const request = (this.#secure ? httpsRequest : httpRequest)(this.#url, this.#options(body, trust, limits))
       // a connection that is being made counts as idle too
       const connecting = setTimeout(() => request.destroy(new Error('the peer did not answer in time')), limits.idleMs)
       request.once('timeout', () => request.destroy(new Error('the peer fell silent')))
@@ -89,13 +99,13 @@ export class PeerClient {
       request.once('response', (response) => {
         clearTimeout(connecting)
         // redirects are not followed: a peer is where its operator said
-        resolve(response)
+        resolve({ response, trust })
       })
       request.end(body)
     })
   }
 
-  #options(body: string, limits: Limits): RequestOptions {
+  #options(body: string, trust: Trust, limits: BoundedLimits): RequestOptions {
     const signed = { method: 'POST', path: this.#url.pathname, body }
     return {
       method: 'POST',
@@ -104,13 +114,40 @@ export class PeerClient {
         'Tus-Resumable': TUS_VERSION,
         'Content-Type': PEER_CONTENT_TYPE,
         'Content-Length': Buffer.byteLength(body),
-        [SIGNATURE_HEADER]: sign(this.#secret, signed, Date.now()),
+        [SIGNATURE_HEADER]: sign(trust.secret, signed, Date.now(), trust.nonce),
       },
       timeout: limits.idleMs,
-      ...(limits.signal ? { signal: limits.signal } : {}),
+      signal: limits.signal,
     }
   }
 }
+
+function bounded(limits: Limits, ms: number): BoundedLimits {
+  const signals = [AbortSignal.timeout(ms), ...(limits.signal ? [limits.signal] : [])]
+  return { idleMs: limits.idleMs, signal: AbortSignal.any(signals) }
+}
+
+/** @throws PeerAnswerError unless it is the peer's own word */
+async function readAnswer({ response, trust }: Reply): Promise<PeerAnswer> {
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of response) {
+    bytes += chunk.length
+    if (bytes > MAX_ANSWER_BYTES) throw new PeerAnswerError('the answer of the peer is too long')
+    chunks.push(chunk)
+  }
+  const status = response.statusCode ?? 0
+  const retryAfter = response.headers['retry-after'] ?? null
+  const text = Buffer.concat(chunks).toString('utf8')
+  const header = response.headers[SIGNATURE_HEADER.toLowerCase()]
+  const signature = typeof header === 'string' ? header : undefined
+  if (isSignedAnswer(signature, trust, { status, retryAfter, body: text })) return { status, text, retryAfter }
+  const refusal = status === 401 ? `: ${parseFailure(text).slice(0, MAX_QUOTE)}` : ''
+  throw new PeerAnswerError(`what answers ${status} at that address is no peer with our secret${refusal}`)
+}
+
+/** Somebody answered, but not as a peer does. */
+export class PeerAnswerError extends Error {}
 
 export class PeerStatusError extends Error {
   readonly status: number

@@ -32,7 +32,7 @@ export class PeerDirectory {
 
   constructor(
     entries: readonly { readonly endpoint: string; readonly internalEndpoint: string }[],
-    secret: string,
+    secret: () => string,
     log: Logger,
   ) {
     this.#log = log

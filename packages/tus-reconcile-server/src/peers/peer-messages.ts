@@ -83,10 +83,21 @@ const Id: v.GenericSchema<string> = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{2
 const Leaf: v.GenericSchema<string> = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_-]{43}$/))
 const Offset: v.GenericSchema<number> = v.pipe(v.number(), v.safeInteger(), v.minValue(0))
 const Url: v.GenericSchema<string> = v.pipe(v.string(), v.maxLength(4096))
-const Headers: v.GenericSchema<[string, string][]> = v.pipe(
-  v.array(v.tuple([v.string(), v.string()])),
-  v.maxLength(200),
+/** An endpoint as a client may be told of it: no credentials, which no request can be made of either. */
+const Endpoint: v.GenericSchema<string> = v.pipe(
+  v.string(),
+  v.maxLength(4096),
+  v.check((text) => {
+    const url = URL.canParse(text) ? new URL(text) : undefined
+    return /^https?:$/.test(url?.protocol ?? '') && url?.username === '' && url.password === ''
+  }, 'an http(s) URL without credentials'),
 )
+/** RFC 9110: a token, and visible characters, spaces and tabs (bytes above ASCII as Node reads them). */
+const HeaderEntry = v.tuple([
+  v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}$/)),
+  v.pipe(v.string(), v.regex(/^[\t\x20-\x7e\x80-\xff]*$/)),
+])
+const Headers: v.GenericSchema<[string, string][]> = v.pipe(v.array(HeaderEntry), v.maxLength(200))
 const MetadataSchema: v.GenericSchema<Record<string, string | null> | null> = v.nullable(
   v.record(v.string(), v.nullable(v.string())),
 )
@@ -98,7 +109,7 @@ const Message: v.GenericSchema<unknown, PeerMessage> = v.variant('op', [
   v.object({
     op: v.literal('open'),
     ...from,
-    endpoint: Url,
+    endpoint: Endpoint,
     partition: v.pipe(v.string(), v.maxLength(2048)),
     metadata: MetadataSchema,
     headers: Headers,
@@ -117,7 +128,7 @@ const Message: v.GenericSchema<unknown, PeerMessage> = v.variant('op', [
     state: v.picklist(['committed', 'terminated', 'expired']),
     url: v.nullable(Url),
   }),
-  v.object({ op: v.literal('relay'), ...from, endpoint: Url, operation: v.unknown(), headers: Headers }),
+  v.object({ op: v.literal('relay'), ...from, endpoint: Endpoint, operation: v.unknown(), headers: Headers }),
 ])
 
 const Hello: v.GenericSchema<{ storeId: string }> = v.object({ storeId: Id })

@@ -23,7 +23,8 @@ const REFRESH_IDLE_MS = 2000
 
 export interface PeerNetworkOptions {
   readonly peers: readonly { readonly endpoint: string; readonly internalEndpoint: string }[]
-  readonly secrets: readonly string[]
+  /** The first signs, all are accepted. Asked at every message. */
+  readonly secrets: () => readonly string[]
   readonly log: Logger
   readonly groups: Groups
 }
@@ -43,7 +44,7 @@ export class PeerNetwork implements Peers {
     this.#groups = options.groups
     this.#log = options.log
     this.verifier = new SignatureVerifier(options.secrets)
-    this.directory = new PeerDirectory(options.peers, options.secrets[0] ?? '', options.log)
+    this.directory = new PeerDirectory(options.peers, () => options.secrets()[0] ?? '', options.log)
     this.#home = new HomeLink(this.directory, options.groups, options.log)
     this.#members = new MemberLink(this.directory, options.log)
     this.#puller = new Puller(this.directory, options.groups, options.log)
@@ -58,6 +59,10 @@ export class PeerNetwork implements Peers {
 
   openAtHome(request: OpenRequest): Promise<HomeFacts | undefined> {
     return this.#home.openAtHome(request)
+  }
+
+  clientSeen(group: Group, req: TusRequest): void {
+    this.#home.clientSeen(group, forwardedHeaders(req))
   }
 
   /** Groups whose home has still to be asked with what their clients sent: their headers are kept. */
@@ -145,7 +150,10 @@ export class PeerNetwork implements Peers {
     else if (isHome && notice.kind === 'verified') {
       this.#members.coverageChanged(group)
       if (notice.where === 'elsewhere') this.#puller.wake()
-    } else if (isHome && notice.kind === 'bad') this.#puller.wake()
+    } else if (isHome && notice.kind === 'bad') {
+      this.#members.coverageChanged(group)
+      this.#puller.wake()
+    }
   }
 
   /** After a start, or when a peer is back: whatever was left to tell or to fetch. */

@@ -28,6 +28,11 @@ export interface RelayedAnswer {
 export interface Peers {
   /** Asks the home to open the group. `undefined` when it cannot be reached in time; throws Refusal when it refuses. */
   openAtHome(request: OpenRequest): Promise<HomeFacts | undefined>
+  /**
+   * A client's request of a group has passed the gate here. Where its home has still to be asked, and nobody's headers
+   * are known to ask with (after a restart), these are used.
+   */
+  clientSeen(group: Group, req: TusRequest): void
   /** @throws Refusal when the store is on no list, or cannot be reached */
   relay(store: string, operation: OperationRequest, req: TusRequest): Promise<RelayedAnswer>
   /** A client has ended, here, what its home cannot hear of now: the home is asked when it is back. */

@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { BLOCK_SIZE, blockRange } from 'tus-reconcile-protocol'
 import type { Group } from '../groups/group.js'
 import type { Groups } from '../groups/groups.js'
-import { writePulled } from '../groups/verification.js'
+import { withdrawReports, writePulled } from '../groups/verification.js'
 import { PeerStatusError } from './peer-client.js'
 import { type Peer, type PeerDirectory, reasonOf } from './peer-directory.js'
 
@@ -128,7 +128,8 @@ export class Puller {
     this.#log.warn(facts, 'pull failed')
     const lost = error instanceof PeerStatusError && (error.status === 404 || error.status === 410)
     if (!lost) this.#directory.failed(peer)
-    for (let index = run.first; lost && index < run.last; index++) run.group.blocks.withdraw(peer.storeId ?? '', index)
+    const range = { start: run.first * BLOCK_SIZE, end: run.last * BLOCK_SIZE }
+    if (lost) void withdrawReports(run.group, [peer.storeId ?? ''], [range])
   }
 
   async #fetch(peer: Peer, run: Run): Promise<void> {
@@ -147,11 +148,10 @@ export class Puller {
           { group: group.id, peer: peer.client.endpoint, block: index },
           'a peer sent other bytes than it verified',
         )
-        group.blocks.withdraw(peer.storeId ?? '', index)
+        await withdrawReports(group, [peer.storeId ?? ''], [blockRange(index, group.knownSize)])
       }
       index++
     }
-    if (index < run.last) throw new Error('the peer sent fewer bytes than asked for')
     this.#log.info({ group: group.id, peer: peer.client.endpoint, start, end }, 'pulled')
   }
 }

@@ -1,0 +1,114 @@
+import { rm } from 'node:fs/promises'
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { afterEach, expect, test } from 'vitest'
+import { sha256, TestClient, TestFile } from './testing/client.js'
+import { knows, startMember } from './testing/cluster.js'
+import { freePort, type TestStore, type TestStoreOptions } from './testing/server.js'
+
+const B = BLOCK_SIZE
+const opened: TestStore[] = []
+const directories = new Set<string>()
+afterEach(async () => {
+  for (const store of opened.splice(0)) await store.close()
+  for (const directory of directories) await rm(directory, { recursive: true, force: true })
+})
+
+/** A store that can be stopped and started again at the same address, with the same bytes. */
+class Restartable {
+  readonly #ports: number[]
+  readonly #port: number
+  readonly #options: TestStoreOptions
+  store: TestStore | undefined
+  #directory: string | undefined
+
+  constructor(ports: number[], port: number, options: TestStoreOptions = {}) {
+    this.#ports = ports
+    this.#port = port
+    this.#options = options
+  }
+
+  async start(options: TestStoreOptions = {}): Promise<TestStore> {
+    const directory = this.#directory === undefined ? {} : { directory: this.#directory }
+    const store = await startMember(this.#ports, this.#port, { ...this.#options, ...options, ...directory })
+    this.#directory = store.directory
+    directories.add(store.directory)
+    opened.push(store)
+    this.store = store
+    return store
+  }
+
+  async stop(): Promise<void> {
+    const store = this.store
+    if (!store) return
+    opened.splice(opened.indexOf(store), 1)
+    await store.extension.close()
+    store.http.closeAllConnections()
+    await new Promise((resolve) => store.http.close(resolve))
+  }
+}
+
+async function twoStores(): Promise<[Restartable, Restartable]> {
+  const ports = [await freePort(), await freePort()]
+  const [homePort = 0, mirrorPort = 0] = ports
+  return [new Restartable(ports, homePort), new Restartable(ports, mirrorPort)]
+}
+
+const ME = { 'X-User': 'me' }
+
+/** A home that opens nothing for a request without its user. */
+function onlyForMe(seen: string[]): TestStoreOptions {
+  const onUploadCreate = async (req: { headers: Headers }) => {
+    seen.push(String(req.headers.get('x-user')))
+    if (req.headers.get('x-user') !== 'me') throw { status_code: 403, body: 'not you' }
+    return {}
+  }
+  return { tus: { onUploadCreate } }
+}
+
+test("P206: a mirror that was restarted opens a group at its home with the headers of the client's next request", async () => {
+  const [home, mirror] = await twoStores()
+  const { storeId } = await home.start()
+  await mirror.start()
+  if (mirror.store) await knows(mirror.store, storeId)
+  await home.stop()
+  const file = new TestFile(2 * B)
+  const first = new TestClient(mirror.store?.endpoint ?? '', file, storeId)
+  const session = first.session(0, 2 * B)
+  expect((await first.post(session, file.bytes, ME)).status).toBe(201)
+  await mirror.stop()
+  const second = await mirror.start()
+  const seen: string[] = []
+  await home.start(onlyForMe(seen))
+  await knows(second, storeId)
+  expect(seen).toEqual([])
+  const client = new TestClient(second.endpoint, file, storeId)
+  // the bytes are still there, and a request with the user's headers is enough
+  const claims = [{ session: session.id, start: 0, leaves: file.leaves() }]
+  const operation = { group: file.group, home: storeId, client: file.client, store: second.storeId }
+  expect((await client.operate({ op: 'claim', ...operation, claims }, ME)).status).toBe(200)
+  await second.logged(({ msg }) => msg === 'group opened at its home')
+  expect(seen).toEqual(['me'])
+  const { answer } = await client.commit()
+  if (answer.state !== 'committed') throw new Error(answer.state)
+  expect(await client.download(answer.url)).toBe(sha256(file.bytes))
+})
+
+test('DELETE of a file at a mirror whose home is away ends it there, and is asked of the home when it is back', async () => {
+  const [home, mirror] = await twoStores()
+  const { storeId } = await home.start()
+  const store = await mirror.start()
+  await knows(store, storeId)
+  const file = new TestFile(2 * B)
+  const client = new TestClient(store.endpoint, file, storeId)
+  const session = await client.upload(0, B)
+  await home.stop()
+  const headers = { 'Tus-Resumable': '1.0.0', ...ME }
+  expect((await client.send(`${store.endpoint}/${file.group}`, { method: 'DELETE', headers })).status).toBe(204)
+  const head = await client.head(session)
+  expect([head.status, head.headers.get('reconcile-state')]).toEqual([410, 'terminated'])
+  const seen: string[] = []
+  const onIncomingRequest = async (req: { headers: Headers }) => void seen.push(String(req.headers.get('x-user')))
+  const again = await home.start({ tus: { onIncomingRequest } })
+  await again.logged(({ msg, group }) => msg === 'group terminated' && group === file.group)
+  expect(seen).toContain('me')
+})
