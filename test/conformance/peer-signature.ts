@@ -18,6 +18,12 @@ export function signatureOf({ secret, body, nonce = newId(), nowMs = Date.now(),
   return `t=${nowMs}, n=${nonce}, s=${createHmac('sha256', secret).update(text).digest('base64url')}`
 }
 
+/** `Reconcile-Signature` of an answer without `Retry-After`. */
+export function answerSignatureOf(of: { secret: string; nonce: string; status: number; text: string }): string {
+  const text = ['ANSWER', of.nonce, of.status, '', sha256(Buffer.from(of.text)).toString('base64url')].join('\n')
+  return `s=${createHmac('sha256', of.secret).update(text).digest('base64url')}`
+}
+
 export function postPeerMessage(endpoint: string, body: string, signature?: string): Promise<OperationReply> {
   const signed = signature === undefined ? {} : { 'Reconcile-Signature': signature }
   return postJson(endpoint, body, { ...TUS, 'Content-Type': PEER, ...signed })

@@ -11,6 +11,7 @@ export interface Reply {
 export interface OperationReply {
   readonly status: number
   readonly headers: Headers
+  readonly text: string
   readonly json: Readonly<Record<string, unknown>>
 }
 
@@ -21,7 +22,8 @@ export async function send(url: string, init: RequestInit = {}): Promise<Reply> 
 
 export async function postJson(url: string, text: string, headers: Record<string, string>): Promise<OperationReply> {
   const reply = await send(url, { method: 'POST', headers, body: text })
-  return { status: reply.status, headers: reply.headers, json: readJson(reply.bytes.toString()) }
+  const answer = reply.bytes.toString()
+  return { status: reply.status, headers: reply.headers, text: answer, json: readJson(answer) }
 }
 
 export function readJson(text: string): Readonly<Record<string, unknown>> {
