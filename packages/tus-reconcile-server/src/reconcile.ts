@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MemoryLocker, type Server } from '@tus/server'
 import type { Logger } from 'pino'
@@ -10,6 +11,7 @@ import { Groups } from './groups/groups.js'
 import { OffsetReports } from './groups/offset-reports.js'
 import { mountRoutes } from './handlers/mount.js'
 import { recoverCommits, recoverHooks } from './handlers/op-commit.js'
+import { PlainStore } from './handlers/plain-store.js'
 import { QueueLocker } from './handlers/queue-locker.js'
 import type { Site } from './handlers/site.js'
 import { Metrics } from './metrics/metrics.js'
@@ -80,7 +82,7 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
   const site = start(server, parts)
   site.catch(() => {})
   prepareOptions(server, parts.metrics)
-  mountRoutes(server, site, network.verifier)
+  mountRoutes(server, site, { verifier: network.verifier, plain: parts.plain })
   const cleanUp = async (): Promise<number> => {
     await site
     return (await groups.expire(parts.expireMs)) + (await store.deleteExpired())
@@ -125,6 +127,7 @@ function healthOf(site: Promise<Site>, draining: AbortSignal): () => Health {
 
 interface Parts {
   readonly store: RangeStore
+  readonly plain: PlainStore
   readonly log: Logger
   readonly draining: AbortController
   readonly closing: AbortController
@@ -148,6 +151,7 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
   const groups = new Groups({ index, files: store.backend, now: Date.now })
   return {
     store,
+    plain: new PlainStore(store, { sideDirectory: store.ownPath('arriving') }),
     log,
     index,
     groups,
@@ -168,12 +172,13 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
 
 /** Loads what is recorded, then lets the parts hear of each other. */
 async function start(server: Server, parts: Parts): Promise<Site> {
-  const { store, groups, hub, log, metrics, network, expireMs } = parts
+  const { store, plain, groups, hub, log, metrics, network, expireMs } = parts
+  await rm(plain.sideDirectory, { recursive: true, force: true })
   const storeId = await loadStoreId(store.ownPath('store-id'))
   await store.backend.sweepSides()
   await groups.load()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
-  const site: Site = { server, store, storeId, groups, hub, peers: network, log, metrics, expireMs, ...signals }
+  const site: Site = { server, store, plain, storeId, groups, hub, peers: network, log, metrics, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
   groups.subscribe((notice) => metrics.hear(notice))

@@ -18,6 +18,7 @@ export type RefusalCode =
   | 'unknown-store'
   | 'unreachable-store'
   | 'root-mismatch'
+  | 'checksum-mismatch'
   | 'too-many'
   | 'message-too-large'
   | 'not-signed'

@@ -4,18 +4,22 @@ import type { RequestKind } from '../metrics/metrics.js'
 import { PEER_CONTENT_TYPE } from '../peers/peer-messages.js'
 import type { SignatureVerifier } from '../peers/signature.js'
 import type { TusRequest } from '../tus-request.js'
+import { asRefusal } from './answer.js'
 import { refuseConsumedBody } from './consumed-body.js'
 import { deleteFile, headFile, headFinished, patchFile } from './file-request.js'
 import { getFile } from './get-file.js'
 import { postOperation } from './operations.js'
 import { announce } from './options.js'
 import { postPeerMessage } from './peer-message.js'
+import type { PlainStore } from './plain-store.js'
+import { finishOnce, writePlain } from './plain-write.js'
 import { deleteSession } from './session-delete.js'
 import { headSession } from './session-head.js'
 import { patchSession } from './session-patch.js'
 import { postSession } from './session-post.js'
 import { sessionIdsOf } from './session-request.js'
 import type { Exchange, Site } from './site.js'
+import { STATUS_OF } from './statuses.js'
 
 type Method = 'POST' | 'PATCH' | 'HEAD' | 'OPTIONS' | 'DELETE' | 'GET'
 /** @tus/server's own handler of the same request. */
@@ -25,7 +29,11 @@ type Route = (site: Site, exchange: Exchange, original: Original) => Promise<Res
 const METHODS: readonly Exclude<Method, 'POST'>[] = ['PATCH', 'HEAD', 'OPTIONS', 'DELETE', 'GET']
 const ROUTES: Readonly<Record<Exclude<Method, 'POST'>, Route>> = {
   PATCH: (site, exchange, original) =>
-    routeUpload(site, exchange, { session: patchSession, file: patchFile, original }),
+    routeUpload(site, exchange, {
+      session: patchSession,
+      file: patchFile,
+      original: () => writePlain(site, exchange, original),
+    }),
   HEAD: (site, exchange, original) => routeUpload(site, exchange, { session: headSession, file: headFile, original }),
   DELETE: (site, exchange, original) =>
     routeUpload(site, exchange, { session: deleteSession, file: deleteFile, original }),
@@ -50,7 +58,14 @@ interface Handler {
  * Puts our routes before the handlers of `server`. They stay when the extension closes: without them a session's
  * creation would become a plain upload.
  */
-export function mountRoutes(server: Server, site: Promise<Site>, verifier: SignatureVerifier): void {
+export function mountRoutes(
+  server: Server,
+  site: Promise<Site>,
+  parts: { readonly verifier: SignatureVerifier; readonly plain: PlainStore },
+): void {
+  const { verifier, plain } = parts
+  for (const handler of Object.values(server.handlers)) handler.store = plain
+  finishOnce(server.options)
   for (const method of METHODS) wrap(server.handlers[method], site, ROUTES[method])
   wrap(server.handlers.POST, site, (here, exchange, original) => routePost(here, exchange, { original, verifier }))
 }
@@ -66,6 +81,7 @@ function wrap(handler: Handler, site: Promise<Site>, route: Route): void {
     try {
       return await withoutDetails(
         here,
+        exchange,
         async () => (await refuseConsumedBody(here, exchange)) ?? route(here, exchange, original),
       )
     } finally {
@@ -106,14 +122,18 @@ function asResponse(answer: unknown): Response {
   throw new TypeError('a handler of @tus/server answered with something else than a Response')
 }
 
-/** What @tus/server would print of an unexpected error may hold a path: it is logged, and told without its text. */
-async function withoutDetails(site: Site, route: () => Promise<Response>): Promise<Response> {
+/**
+ * A refusal is told as @tus/server's own are, in a line of text. What it would print of an unexpected error may hold a
+ * path: that is logged, and told without its text.
+ */
+async function withoutDetails(site: Site, exchange: Exchange, route: () => Promise<Response>): Promise<Response> {
   try {
     return await route()
   } catch (error) {
     if (typeof error === 'object' && error !== null && 'status_code' in error) throw error
-    site.log.error({ err: error }, 'request failed')
-    throw { status_code: 500, body: 'something went wrong with that request\n' }
+    const refusal = asRefusal(site, error)
+    for (const [name, value] of Object.entries(refusal.headers)) exchange.headers.set(name, value)
+    throw { status_code: refusal.status ?? STATUS_OF[refusal.code], body: `${refusal.message}\n` }
   }
 }
 
@@ -126,7 +146,7 @@ async function routePost(
   if (type === OPERATION_CONTENT_TYPE) return postOperation(site, exchange)
   if (type === PEER_CONTENT_TYPE) return postPeerMessage(site, exchange, to.verifier)
   if (exchange.req.headers.has(HEADER.partition)) return postSession(site, exchange)
-  return to.original()
+  return writePlain(site, exchange, to.original)
 }
 
 async function routeUpload(

@@ -1,4 +1,5 @@
 import { BLOCK_SIZE, formatUploadLimit, HEADER, RECONCILE_EXTENSION } from 'tus-reconcile-protocol'
+import { CHECKSUM_ALGORITHMS } from './checksum.js'
 import { maxSizeOf } from './hooks.js'
 import type { Exchange, Site } from './site.js'
 
@@ -8,7 +9,8 @@ const MAX_AGE_S = 7200
 /** Adds to @tus/server's answer what this extension is and can. */
 export async function announce(site: Site, exchange: Exchange, answer: Response): Promise<Response> {
   const headers = new Headers(answer.headers)
-  headers.set('Tus-Extension', [...site.store.extensions, RECONCILE_EXTENSION].join(','))
+  headers.set('Tus-Extension', [...site.plain.extensions, RECONCILE_EXTENSION].join(','))
+  headers.set('Tus-Checksum-Algorithm', CHECKSUM_ALGORITHMS)
   headers.set('Access-Control-Allow-Methods', 'POST, HEAD, PATCH, OPTIONS, DELETE, GET')
   headers.set('Access-Control-Max-Age', String(MAX_AGE_S))
   headers.set(HEADER.storeId, site.storeId)

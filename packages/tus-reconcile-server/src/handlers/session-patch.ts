@@ -3,6 +3,8 @@ import { Refusal } from '../groups/refusal.js'
 import type { Session } from '../groups/session.js'
 import { beginWrite } from '../groups/sessions.js'
 import { emptyAnswer } from './answer.js'
+import { receiveChecked } from './checked-body.js'
+import { readChecksum } from './checksum.js'
 import { passGate } from './open-group.js'
 import { announcedLength, requestBody } from './request-body.js'
 import {
@@ -14,7 +16,6 @@ import {
   type SessionTarget,
   sessionHeaders,
 } from './session-request.js'
-import { receiveBody } from './session-write.js'
 import type { Exchange, Site } from './site.js'
 
 /** Appends to a session at its offset. */
@@ -32,6 +33,7 @@ export async function patchSession(
     const { group, session, header } = target
     await passGate(site, req, group)
     checkBodyType(req)
+    const checksum = readChecksum(req)
     const offset = numberHeader(req, 'upload-offset')
     if (offset === undefined) throw new Refusal('bad-request', 'Upload-Offset is missing')
     const length = announcedLength(req)
@@ -41,7 +43,8 @@ export async function patchSession(
       offset,
       length: numberHeader(req, 'upload-length'),
     })
-    const outcome = await receiveBody({ group, session, running, body, length, metrics: site.metrics })
+    const write = { group, session, running, body, length, metrics: site.metrics }
+    const outcome = await receiveChecked(site, write, checksum)
     const stands = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 204, sessionHeaders(site, req, { ...target, offset: stands }))
   } catch (error) {

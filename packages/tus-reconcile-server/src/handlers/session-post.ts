@@ -1,6 +1,8 @@
 import { Refusal } from '../groups/refusal.js'
 import { acknowledgedOffset, beginWrite, openSession, refuseEndedSession, takeTurn } from '../groups/sessions.js'
 import { emptyAnswer } from './answer.js'
+import { receiveChecked } from './checked-body.js'
+import { readChecksum } from './checksum.js'
 import { openGroup } from './open-group.js'
 import { announcedLength, hasBody, requestBody } from './request-body.js'
 import {
@@ -12,7 +14,6 @@ import {
   type SessionTarget,
   sessionHeaders,
 } from './session-request.js'
-import { receiveBody } from './session-write.js'
 import type { Exchange, Site } from './site.js'
 
 /** Creates the session that the client named, with as much of its bytes as come along. */
@@ -24,6 +25,7 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
     const header = readPartitionHeader(req)
     if (!header) throw new Refusal('bad-request', 'Upload-Partition is missing')
     checkBodyType(req)
+    const checksum = readChecksum(req)
     const length = readLength(exchange)
     const group = await openGroup(site, req, header)
     const opened = await openSession(group, header, length)
@@ -31,8 +33,8 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
     at = target
     if (!opened.created) return await answerRepeat(site, exchange, target)
     const running = await beginWrite(group, opened.session, { attempt: header.attempt, offset: 0 })
-    const write = receiveBody({ ...target, running, body, length: announcedLength(req), metrics: site.metrics })
-    const [outcome] = await Promise.all([write, group.save()])
+    const write = { ...target, running, body, length: announcedLength(req), metrics: site.metrics }
+    const [outcome] = await Promise.all([receiveChecked(site, write, checksum), group.save()])
     const offset = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 201, sessionHeaders(site, req, { ...target, offset }))
   } catch (error) {

@@ -6,6 +6,7 @@ import type { Metrics } from '../metrics/metrics.js'
 import type { Peers } from '../peers/peers.js'
 import type { RangeStore } from '../store/range-store.js'
 import type { TusRequest } from '../tus-request.js'
+import type { PlainStore } from './plain-store.js'
 
 /** One request and the headers that @tus/server has prepared for its answer. */
 export interface Exchange {
@@ -31,6 +32,8 @@ export interface OperationResult {
 export interface Site {
   readonly server: Server
   readonly store: RangeStore
+  /** The store as @tus/server's own handlers see it. */
+  readonly plain: PlainStore
   readonly storeId: string
   readonly groups: Groups
   readonly hub: EventHub

@@ -21,6 +21,7 @@ export const STATUS_OF: Readonly<Record<RefusalCode, number>> = {
   'unknown-store': 404,
   'unreachable-store': 503,
   'root-mismatch': 460,
+  'checksum-mismatch': 460,
   'too-many': 429,
   'message-too-large': 413,
   'not-signed': 401,
