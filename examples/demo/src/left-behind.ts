@@ -1,12 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { LevelIndex } from 'tus-reconcile-server'
 
 /** Names of everything under the servers' folders. */
 export type Inventory = ReadonlySet<string>
 
 const OWN_FOLDER = '.reconcile'
 /** A store's own memory: its name and its records. Sessions and groups in the records are looked at one by one. */
-const LASTING = new Set(['store-id', 'records.json'])
+const LASTING = ['store-id', 'index']
 const ENDED_GROUP = new Set(['committed', 'terminated', 'expired'])
 
 /** What lies in a server's folder, files and open records: `group ID`, `session ID`, or a path. */
@@ -36,29 +38,23 @@ export async function findLeftBehind(o: {
 
 function isLasting(directory: string, path: string): boolean {
   const own = join(directory, OWN_FOLDER)
-  return [...LASTING].some((name) => path === join(own, name))
+  return LASTING.some((name) => path === join(own, name) || path.startsWith(join(own, name, '/')))
 }
 
-/** Groups and sessions that the record does not call ended. */
+/** Groups and sessions that the record does not call ended. Its server has it open: a copy is read. */
 async function openRecords(directory: string): Promise<string[]> {
-  const text = await readFile(join(directory, OWN_FOLDER, 'records.json'), 'utf8').catch(() => undefined)
-  if (text === undefined) return []
-  const json: unknown = JSON.parse(text)
-  return listOf(json, 'groups').flatMap((group) => {
-    const sessions = listOf(group, 'sessions').filter((session) => textOf(session, 'state') === 'inProgress')
-    const open = sessions.map((session) => `session ${textOf(session, 'id')} in progress`)
-    const state = textOf(group, 'state')
-    return ENDED_GROUP.has(state) ? open : [`group ${textOf(group, 'id')} ${state}`, ...open]
-  })
-}
-
-function listOf(holder: unknown, key: string): unknown[] {
-  if (typeof holder !== 'object' || holder === null) return []
-  const list: unknown = Object.entries(holder).find(([name]) => name === key)?.[1]
-  return Array.isArray(list) ? list : []
-}
-
-function textOf(holder: unknown, key: string): string {
-  if (typeof holder !== 'object' || holder === null) return ''
-  return String(Object.entries(holder).find(([name]) => name === key)?.[1] ?? '')
+  const copy = await mkdtemp(join(tmpdir(), 'reconcile-records-'))
+  const index = new LevelIndex({ directory: copy })
+  try {
+    await cp(join(directory, OWN_FOLDER, 'index'), copy, { recursive: true })
+    const { groups } = await index.load()
+    return groups.flatMap(({ header, sessions }) => {
+      const running = sessions.filter((session) => session.state === 'inProgress')
+      const open = running.map((session) => `session ${session.id} in progress`)
+      return ENDED_GROUP.has(header.state) ? open : [`group ${header.id} ${header.state}`, ...open]
+    })
+  } finally {
+    await index.close()
+    await rm(copy, { recursive: true, force: true })
+  }
 }

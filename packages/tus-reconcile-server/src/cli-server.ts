@@ -7,6 +7,7 @@ import { answerOperator } from './cli-answers.js'
 import type { CliOptions } from './cli-options.js'
 import { codeOf, FlagError } from './cli-values.js'
 import { type ReconcileExtension, reconcile } from './reconcile.js'
+import { IndexError } from './records/index-error.js'
 import { RangeStore } from './store/range-store.js'
 
 /** Headers arrive within this time; bodies are bounded by their progress instead. */
@@ -54,7 +55,8 @@ export class CommandServer {
     const [port, ready] = await Promise.allSettled([listen(this.#http, this.#options), this.#extension.ready])
     if (port.status === 'rejected') throw port.reason
     if (ready.status === 'rejected') {
-      throw new FlagError(`--directory ${directory} cannot be used: ${codeOf(ready.reason)}`)
+      const reason = ready.reason instanceof IndexError ? ready.reason.message : codeOf(ready.reason)
+      throw new FlagError(`--directory ${directory} cannot be used: ${reason}`)
     }
     const url = `http://${urlHost(host)}:${port.value}${path === '/' ? '' : path}`
     this.#log.info({ url, store: ready.value.storeId }, 'ready')

@@ -200,8 +200,19 @@ test('a wrong flag ends the real command with one line on stderr and exit 2', as
 test('a port that is taken is named', async () => {
   const child = run(['--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'json'])
   const { url } = await ready(child)
-  const { code, text } = await failure(['--directory', directory, '--host', '127.0.0.1', '--port', new URL(url).port])
+  const other = join(directory, 'other')
+  const { code, text } = await failure(['--directory', other, '--host', '127.0.0.1', '--port', new URL(url).port])
   expect([code, text]).toEqual([2, expect.stringMatching(/--port \d+ is taken/)])
+})
+
+test('a directory that another process serves is refused by its name, and that process goes on', async () => {
+  const child = run(['--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'json'])
+  const { url, storeId } = await ready(child)
+  const { code, text } = await failure(['--directory', directory, '--host', '127.0.0.1', '--port', '0'])
+  expect([code, text]).toEqual([2, expect.stringMatching(new RegExp(`--directory ${directory} .* in use`))])
+  const client = new TestClient(url, new TestFile(B), storeId)
+  await client.claim(await client.upload(0, B))
+  expect((await client.commit()).status).toBe(201)
 })
 
 describe('every wrong flag is named, with what to do', () => {

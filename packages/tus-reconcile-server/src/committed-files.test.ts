@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, expect, test } from 'vitest'
 import { TestClient, TestFile } from './testing/client.js'
+import { rewriteHeader } from './testing/records.js'
 import { startStore, type TestStore, type TestStoreOptions } from './testing/server.js'
 
 const B = BLOCK_SIZE
@@ -137,11 +138,11 @@ test('a commit that was cut by a crash after its rename is ended at the next sta
   await committed(client)
   await store.extension.close()
   // as it stood before the last write of the record
-  const path = join(store.directory, '.reconcile', 'records.json')
-  const record = JSON.parse(await readFile(path, 'utf8'))
-  record.groups[0].state = 'committing'
-  record.groups[0].commit.hook = 'pending'
-  await writeFile(path, JSON.stringify(record))
+  await rewriteHeader(store.directory, client.file.group, (header) => ({
+    ...header,
+    state: 'committing',
+    commit: header.commit && { ...header.commit, hook: 'pending' },
+  }))
   let runs = 0
   const tus = {
     onUploadFinish: async () => {

@@ -7,9 +7,18 @@ export {
   type ReconcileOptions,
   reconcile,
 } from './reconcile.js'
-export { FileIndex } from './records/file-index.js'
+export type { ContentEntry, ContentIndex, ContentPlace } from './records/content-index.js'
+export { IndexError, type IndexErrorCode } from './records/index-error.js'
+export { LevelIndex, type LevelIndexOptions } from './records/level-index.js'
 export { MemoryIndex } from './records/memory-index.js'
-export type { GroupRecord, PartitionIndex } from './records/partition-index.js'
+export type {
+  ChangeSource,
+  DamagedEntry,
+  GroupChange,
+  GroupRecord,
+  LoadedRecords,
+  PartitionIndex,
+} from './records/partition-index.js'
 export type { RangeBackend, RangeFile } from './store/range-backend.js'
 export { RangeStore, type RangeStoreOptions } from './store/range-store.js'
 export { SparseFileBackend } from './store/sparse-file-backend.js'

@@ -16,7 +16,7 @@ import { QueueLocker } from './handlers/queue-locker.js'
 import type { Site } from './handlers/site.js'
 import { Metrics } from './metrics/metrics.js'
 import { PeerNetwork } from './peers/peer-network.js'
-import { FileIndex } from './records/file-index.js'
+import { LevelIndex } from './records/level-index.js'
 import type { PartitionIndex } from './records/partition-index.js'
 import { RangeStore } from './store/range-store.js'
 import { loadStoreId } from './store/store-id.js'
@@ -36,7 +36,10 @@ export interface ReconcileOptions {
    * message, so that secrets can be changed while the server runs; it throws nothing and costs little.
    */
   readonly secrets?: readonly string[] | (() => readonly string[])
-  /** Where groups are recorded. Default: one file in the store's directory. */
+  /**
+   * Where groups are recorded. Default: an embedded database in the store's directory, which one process at a time can
+   * use.
+   */
   readonly index?: PartitionIndex
   /** Default: silent. */
   readonly logger?: Logger
@@ -147,7 +150,8 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
     throw new TypeError('reconcile needs a server whose datastore is a RangeStore: new RangeStore({ directory })')
   }
   const log = options.logger ?? pino({ level: 'silent' })
-  const index = options.index ?? new FileIndex(store.ownPath('records.json'))
+  const index =
+    options.index ?? new LevelIndex({ directory: store.ownPath('index'), firstVersion: store.ownPath('records.json') })
   const groups = new Groups({ index, files: store.backend, now: Date.now })
   return {
     store,
@@ -173,10 +177,11 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
 /** Loads what is recorded, then lets the parts hear of each other. */
 async function start(server: Server, parts: Parts): Promise<Site> {
   const { store, plain, groups, hub, log, metrics, network, expireMs } = parts
+  // whoever holds the records holds the directory
+  await groups.load()
   await rm(plain.sideDirectory, { recursive: true, force: true })
   const storeId = await loadStoreId(store.ownPath('store-id'))
   await store.backend.sweepSides()
-  await groups.load()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
   const site: Site = { server, store, plain, storeId, groups, hub, peers: network, log, metrics, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))

@@ -5,6 +5,18 @@ import { BlockTable, STORE } from './block-table.js'
 const leaf = (letter: string): string => letter.repeat(43)
 const SIZE = 10 * BLOCK_SIZE
 
+/** All that a table was ever told, as a record has it. */
+function recordOf(table: BlockTable): Parameters<BlockTable['restore']>[0] {
+  const { blocks, claims, reports, elsewhere } = table.takeChanges()
+  return {
+    blocks: blocks.flatMap(([index, block]) => (block ? [[index, block] as const] : [])),
+    claims: claims.flatMap(([index, leaves]) => (leaves ? [[index, leaves] as const] : [])),
+    bad: [],
+    reports: reports.flatMap(([store, index, leaf]) => (leaf ? [[store, index, leaf] as const] : [])),
+    elsewhere: elsewhere ?? [],
+  }
+}
+
 test('the first at a block owns it, and nobody joins in the middle', () => {
   const table = new BlockTable()
   expect(table.acquire(0, 'a', true)).toBe(true)
@@ -56,7 +68,7 @@ test('a restored table is the same, without what the store itself had begun', ()
   table.claim(3, leaf('D'))
   table.report('store', 4, leaf('E'))
   const again = new BlockTable()
-  again.restore(table.record())
+  again.restore(recordOf(table))
   expect(again.get(0)).toEqual({ kind: 'partial', owner: 'a' })
   expect(again.get(1)).toBeUndefined()
   expect(again.wholeBlocks()).toEqual([2])

@@ -1,6 +1,7 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
 import { addRanges, blockCount, rangesOfBlocks } from 'tus-reconcile-protocol'
-import type { BlockRecord } from '../records/partition-index.js'
+import type { BlockRecord, GroupChange, GroupRecord } from '../records/partition-index.js'
+import { TrackedMap } from './tracked-map.js'
 
 export type BlockState =
   | { readonly kind: 'partial'; readonly owner: string }
@@ -17,11 +18,22 @@ const MAX_CLAIMS = 4
 
 /** What this store holds of each block, what was claimed of it, and what is verified elsewhere. Leaves are base64url. */
 export class BlockTable {
-  readonly #blocks = new Map<number, BlockState>()
-  readonly #claims = new Map<number, readonly string[]>()
-  readonly #bad = new Set<number>()
-  readonly #reports = new Map<string, Map<number, string>>()
-  elsewhere: RangeSet = []
+  readonly #blocks = new TrackedMap<number, BlockState>()
+  readonly #claims = new TrackedMap<number, readonly string[]>()
+  readonly #bad = new TrackedMap<number, true>()
+  readonly #reports = new Map<string, TrackedMap<number, string>>()
+  /** Not null once it has changed since it was recorded. */
+  #newElsewhere: RangeSet | null = null
+  #elsewhere: RangeSet = []
+
+  /** At a peer: what the home says is verified somewhere. */
+  get elsewhere(): RangeSet {
+    return this.#elsewhere
+  }
+
+  set elsewhere(ranges: RangeSet) {
+    this.#elsewhere = this.#newElsewhere = ranges
+  }
 
   get(index: number): BlockState | undefined {
     return this.#blocks.get(index)
@@ -100,8 +112,7 @@ export class BlockTable {
   }
 
   report(store: string, index: number, leaf: string): void {
-    const reports = this.#reports.get(store) ?? new Map<number, string>()
-    this.#reports.set(store, reports.set(index, leaf))
+    this.#reportsOf(store).set(index, leaf)
   }
 
   /** A peer's bytes were not what it said, or it has lost them. */
@@ -155,40 +166,44 @@ export class BlockTable {
   bad(sizeBytes: number): RangeSet {
     const count = blockCount(sizeBytes)
     return rangesOfBlocks(
-      [...this.#bad].filter((index) => index < count && this.reportedLeaf(index) === undefined),
+      [...this.#bad.keys()].filter((index) => index < count && this.reportedLeaf(index) === undefined),
       sizeBytes,
     )
   }
 
-  record(): {
-    blocks: BlockRecord[]
-    claims: [number, readonly string[]][]
-    bad: number[]
-    reports: { store: string; blocks: [number, string][] }[]
-  } {
+  /** What has changed since it was taken last. */
+  takeChanges(): Omit<GroupChange, 'header' | 'sessions'> {
+    const elsewhere = this.#newElsewhere
+    this.#newElsewhere = null
     return {
-      blocks: Array.from(this.#blocks, ([index, block]) => toRecord(index, block)),
-      claims: [...this.#claims],
-      bad: [...this.#bad],
-      reports: Array.from(this.#reports, ([store, blocks]) => ({ store, blocks: [...blocks] })),
+      blocks: this.#blocks.takeChanges().map(([index, block]) => [index, block && toRecord(block)]),
+      claims: this.#claims.takeChanges(),
+      bad: this.#bad.takeChanges(),
+      reports: [...this.#reports].flatMap(([store, reports]) =>
+        reports.takeChanges().map(([index, leaf]): [string, number, string | null] => [store, index, leaf]),
+      ),
+      elsewhere,
     }
   }
 
-  restore(record: {
-    readonly blocks: readonly BlockRecord[]
-    readonly claims: readonly (readonly [number, readonly string[]])[]
-    readonly bad: readonly number[]
-    readonly reports: readonly { readonly store: string; readonly blocks: readonly (readonly [number, string])[] }[]
-  }): void {
-    for (const [index, state, text] of record.blocks) {
-      if (state === 'h') this.#blocks.set(index, { kind: 'held', leaf: text })
-      else if (state === 'v') this.#blocks.set(index, { kind: 'verified', leaf: text })
-      // what the store itself was writing ended with its process; a session goes on
-      else if (text !== STORE) this.#blocks.set(index, { kind: 'partial', owner: text })
+  restore(record: Omit<GroupRecord, 'header' | 'sessions'>): void {
+    for (const [index, [state, text]] of record.blocks) {
+      if (state === 'h') this.#blocks.restore(index, { kind: 'held', leaf: text })
+      else if (state === 'v') this.#blocks.restore(index, { kind: 'verified', leaf: text })
+      else this.#blocks.restore(index, { kind: 'partial', owner: text })
     }
-    for (const [index, leaves] of record.claims) this.#claims.set(index, leaves)
-    for (const index of record.bad) this.#bad.add(index)
-    for (const { store, blocks } of record.reports) this.#reports.set(store, new Map(blocks))
+    for (const [index, leaves] of record.claims) this.#claims.restore(index, leaves)
+    for (const [index, isBad] of record.bad) this.#bad.restore(index, isBad)
+    for (const [store, index, leaf] of record.reports) this.#reportsOf(store).restore(index, leaf)
+    this.#elsewhere = record.elsewhere
+    // what the store itself was writing ended with its process; a session goes on
+    this.release(STORE)
+  }
+
+  #reportsOf(store: string): TrackedMap<number, string> {
+    const reports = this.#reports.get(store) ?? new TrackedMap<number, string>()
+    this.#reports.set(store, reports)
+    return reports
   }
 
   #verify(index: number, leaf: string): void {
@@ -198,11 +213,11 @@ export class BlockTable {
 
   #free(index: number): void {
     this.#blocks.delete(index)
-    this.#bad.add(index)
+    this.#bad.set(index, true)
   }
 }
 
-function toRecord(index: number, block: BlockState): BlockRecord {
-  if (block.kind === 'partial') return [index, 'p', block.owner]
-  return [index, block.kind === 'held' ? 'h' : 'v', block.leaf]
+function toRecord(block: BlockState): BlockRecord {
+  if (block.kind === 'partial') return ['p', block.owner]
+  return [block.kind === 'held' ? 'h' : 'v', block.leaf]
 }

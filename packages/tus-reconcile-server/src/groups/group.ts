@@ -1,12 +1,20 @@
 import type { GroupState } from 'tus-reconcile-protocol'
 import { coversRange } from 'tus-reconcile-protocol'
-import type { CommitRecord, GroupRecord, PartitionIndex } from '../records/partition-index.js'
+import type {
+  ChangeSource,
+  CommitRecord,
+  GroupChange,
+  GroupHeader,
+  GroupRecord,
+  PartitionIndex,
+} from '../records/partition-index.js'
 import type { BlockFile, BlockFiles } from './block-file.js'
 import { BlockTable } from './block-table.js'
 import { GroupQueue } from './group-queue.js'
 import type { Notice } from './notice.js'
 import { Session } from './session.js'
 import { SideBlocks, type SideBudget } from './side-blocks.js'
+import { TrackedMap } from './tracked-map.js'
 import { UploadStatuses } from './upload-status.js'
 
 /** What a group needs of the world. */
@@ -34,7 +42,7 @@ export interface GroupFacts {
 }
 
 /** All that is known of one file's upload in this store. Its state changes only in its own queue. */
-export class Group {
+export class Group implements ChangeSource {
   readonly id: string
   readonly home: string
   readonly ports: GroupPorts
@@ -42,7 +50,6 @@ export class Group {
   readonly queue: GroupQueue = new GroupQueue()
   readonly blocks: BlockTable = new BlockTable()
   readonly sides: SideBlocks
-  readonly sessions: Map<string, Session> = new Map()
   readonly statuses: UploadStatuses
   readonly participants: Set<string> = new Set()
   readonly toTell: Set<string> = new Set()
@@ -62,6 +69,7 @@ export class Group {
   commitBegun = false
   /** Out of the records: nothing of it is saved any more. */
   forgotten = false
+  readonly #sessions = new TrackedMap<string, Session>()
 
   constructor(facts: GroupFacts, ports: GroupPorts) {
     this.id = facts.id
@@ -76,25 +84,29 @@ export class Group {
     this.file = ports.files.open(facts.id)
     this.sides = new SideBlocks(ports.files.openSide(facts.id), ports.sideBudget)
     this.createdAt = this.touchedAt = ports.now()
-    this.statuses = new UploadStatuses((uploadID) => this.#isRedundant(uploadID))
+    this.statuses = new UploadStatuses(
+      (uploadID) => this.#isRedundant(uploadID),
+      (uploadID) => this.#sessions.touch(uploadID),
+    )
   }
 
   static restore(record: GroupRecord, ports: GroupPorts): Group {
-    const group = new Group(record, ports)
-    group.state = record.state
-    group.createdAt = record.createdAt
-    group.touchedAt = record.touchedAt
-    group.pulledEarly = record.pulledEarly
-    group.pulledAtCommit = record.pulledAtCommit
-    group.commit = record.commit
-    group.commitBegun = record.state === 'committing'
+    const { header } = record
+    const group = new Group(header, ports)
+    group.state = header.state
+    group.createdAt = header.createdAt
+    group.touchedAt = header.touchedAt
+    group.pulledEarly = header.pulledEarly
+    group.pulledAtCommit = header.pulledAtCommit
+    group.commit = header.commit
+    group.commitBegun = header.state === 'committing'
     group.blocks.restore(record)
-    group.blocks.elsewhere = record.elsewhere
-    for (const store of record.participants) group.participants.add(store)
-    for (const store of record.toTell) group.toTell.add(store)
+    for (const store of header.participants) group.participants.add(store)
+    for (const store of header.toTell) group.toTell.add(store)
     for (const held of record.sessions) {
       const session = Session.restore(held)
-      group.sessions.set(held.id, session)
+      group.#adopt(session)
+      group.#sessions.restore(held.id, session)
       const failed = session.ended === 'superseded' ? 'superseded' : 'failed'
       group.statuses.restore({
         partitionID: held.partition,
@@ -104,6 +116,16 @@ export class Group {
       })
     }
     return group
+  }
+
+  get sessions(): ReadonlyMap<string, Session> {
+    return this.#sessions
+  }
+
+  addSession(session: Session): void {
+    this.#adopt(session)
+    this.#sessions.set(session.id, session)
+    this.statuses.addUpload(session.partition, session.id)
   }
 
   /** `Infinity` while the size is unknown: ranges of whole blocks are right all the same. */
@@ -143,29 +165,37 @@ export class Group {
   /** Settles once the state as it is now is recorded. */
   save(): Promise<void> {
     if (this.forgotten) return Promise.resolve()
-    return this.ports.index.save(this.id, () => this.record())
+    return this.ports.index.save(this.id, this)
   }
 
   notify(notice: Notice): void {
     this.ports.notify(notice)
   }
 
-  record(): GroupRecord {
+  /** The header is always given: it is small, and hardly a change leaves it as it is. */
+  takeChange(): GroupChange {
+    const sessions = this.#sessions.takeChanges().flatMap(([, session]) => session ?? [])
+    return {
+      header: this.#header(),
+      sessions: sessions.map((session) => session.record(this.statuses.get(session.id)?.checksum ?? null)),
+      ...this.blocks.takeChanges(),
+    }
+  }
+
+  #header(): GroupHeader {
     const { id, home, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt } = this
-    const kept = this.hasEnded ? { blocks: [], claims: [], bad: [], reports: [] } : this.blocks.record()
     return {
       ...{ id, home, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt },
-      ...kept,
-      sessions: Array.from(this.sessions.values(), (session) =>
-        session.record(this.statuses.get(session.id)?.checksum ?? null),
-      ),
-      elsewhere: this.hasEnded ? [] : this.blocks.elsewhere,
       participants: [...this.participants],
       toTell: [...this.toTell],
       pulledEarly: this.pulledEarly,
       pulledAtCommit: this.pulledAtCommit,
       commit: this.commit,
     }
+  }
+
+  #adopt(session: Session): void {
+    session.onChange = () => this.#sessions.touch(session.id)
   }
 
   #isRedundant(uploadID: string): boolean {

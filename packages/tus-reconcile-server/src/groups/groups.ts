@@ -1,3 +1,5 @@
+import { IndexError } from '../records/index-error.js'
+import type { DamagedEntry } from '../records/partition-index.js'
 import { endGroup } from './ending.js'
 import { Group, type GroupFacts, type GroupPorts } from './group.js'
 import type { Notice } from './notice.js'
@@ -31,7 +33,9 @@ export class Groups {
   }
 
   async load(): Promise<void> {
-    for (const record of await this.#ports.index.load()) {
+    const { groups, damaged } = await this.#ports.index.load()
+    if (damaged.length > 0) throw damagedError(damaged)
+    for (const record of groups) {
       const group = Group.restore(record, this.#ports)
       this.#groups.set(group.id, group)
       this.#byFileId.set(group.fileId, group)
@@ -146,4 +150,13 @@ export class Groups {
   #publish(notice: Notice): void {
     for (const listener of this.#listeners) listener(notice)
   }
+}
+
+function damagedError(damaged: readonly DamagedEntry[]): IndexError {
+  const [first] = damaged
+  const example = `group ${first?.group}: ${first?.reason}`
+  return new IndexError(
+    'damaged-records',
+    `${damaged.length} records cannot be read (${example}): run tus-reconcile-server --check on the directory`,
+  )
 }

@@ -59,20 +59,20 @@ export class Session {
   readonly partition: string
   readonly client: string
   readonly start: number
-  /** Planned end, absolute; null while it is open. */
-  end: number | null
-  /** Written. */
-  offset = 0
   /** Written or being written. */
   admitted = 0
   /** Recorded: what may be acknowledged. */
   acked = 0
-  attempt: number
-  ended: SessionEnd | undefined
   hash: BlockHash | undefined
   running: RunningWrite | undefined
   /** The write in flight, settled when there is none; never rejects. */
   pending: Promise<void> = Promise.resolve()
+  /** Set by its group: what the record says of this session is no longer true. */
+  onChange: () => void = () => {}
+  #end: number | null
+  #offset = 0
+  #attempt: number
+  #ended: SessionEnd | undefined
 
   constructor(facts: {
     readonly id: string
@@ -86,8 +86,47 @@ export class Session {
     this.partition = facts.partition
     this.client = facts.client
     this.start = facts.start
-    this.end = facts.end
-    this.attempt = facts.attempt
+    this.#end = facts.end
+    this.#attempt = facts.attempt
+  }
+
+  /** Planned end, absolute; null while it is open. */
+  get end(): number | null {
+    return this.#end
+  }
+
+  set end(end: number | null) {
+    this.#end = end
+    this.onChange()
+  }
+
+  /** Written. */
+  get offset(): number {
+    return this.#offset
+  }
+
+  set offset(offset: number) {
+    this.#offset = offset
+    this.onChange()
+  }
+
+  /** The highest that was seen. */
+  get attempt(): number {
+    return this.#attempt
+  }
+
+  set attempt(attempt: number) {
+    this.#attempt = attempt
+    this.onChange()
+  }
+
+  get ended(): SessionEnd | undefined {
+    return this.#ended
+  }
+
+  set ended(ended: SessionEnd | undefined) {
+    this.#ended = ended
+    this.onChange()
   }
 
   static restore(record: SessionRecord): Session {

@@ -29,8 +29,7 @@ export async function openSession(
     refuseCommitting(group)
     refuseTooMany(group)
     const session = new Session({ ...header, id: header.session, end: endOf(group, header, length) })
-    group.sessions.set(session.id, session)
-    group.statuses.addUpload(session.partition, session.id)
+    group.addSession(session)
     group.touchedAt = group.ports.now()
     group.notify({ kind: 'sessionOpened', group, session })
     // a late copy of what is verified already ends before its body is read
@@ -196,8 +195,7 @@ export function dropSession(
       end: 0,
       attempt: 0,
     })
-    group.sessions.set(tombstone.id, tombstone)
-    group.statuses.addUpload(tombstone.partition, tombstone.id)
+    group.addSession(tombstone)
     tombstone.ended = facts.how
     group.statuses.end(tombstone.id, facts.how === 'superseded' ? 'superseded' : 'failed')
     return tombstone

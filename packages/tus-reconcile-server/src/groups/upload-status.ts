@@ -9,13 +9,18 @@ export interface UploadStatus {
   readonly checksum: string | null
 }
 
-/** Who uploads which partition, and who has won. `isRedundant` asks whether all of an upload's range is verified. */
+/**
+ * Who uploads which partition, and who has won. `isRedundant` asks whether all of an upload's range is verified;
+ * `onChange` is told of every upload whose status is another.
+ */
 export class UploadStatuses {
   readonly #uploads = new Map<string, UploadStatus>()
   readonly #isRedundant: (uploadID: string) => boolean
+  readonly #onChange: (uploadID: string) => void
 
-  constructor(isRedundant: (uploadID: string) => boolean) {
+  constructor(isRedundant: (uploadID: string) => boolean, onChange: (uploadID: string) => void = () => {}) {
     this.#isRedundant = isRedundant
+    this.#onChange = onChange
   }
 
   get(uploadID: string): UploadStatus | undefined {
@@ -27,14 +32,14 @@ export class UploadStatuses {
   }
 
   addUpload(partitionID: string, uploadID: string): void {
-    this.#uploads.set(uploadID, { partitionID, uploadID, status: 'inProgress', checksum: null })
+    this.#set({ partitionID, uploadID, status: 'inProgress', checksum: null })
   }
 
   /** Returns the uploads that this made redundant. */
   markCompleted(uploadID: string, checksum: string): readonly string[] {
     const upload = this.#uploads.get(uploadID)
     if (upload?.status !== 'inProgress') return []
-    this.#uploads.set(uploadID, { ...upload, status: 'completed', checksum })
+    this.#set({ ...upload, status: 'completed', checksum })
     return this.terminateRedundantUploads(upload.partitionID)
   }
 
@@ -47,16 +52,21 @@ export class UploadStatuses {
       (upload) =>
         upload.partitionID === partitionID && upload.status === 'inProgress' && this.#isRedundant(upload.uploadID),
     )
-    for (const upload of redundant) this.#uploads.set(upload.uploadID, { ...upload, status: 'superseded' })
+    for (const upload of redundant) this.#set({ ...upload, status: 'superseded' })
     return redundant.map((upload) => upload.uploadID)
   }
 
   end(uploadID: string, status: 'superseded' | 'failed'): void {
     const upload = this.#uploads.get(uploadID)
-    if (upload?.status === 'inProgress') this.#uploads.set(uploadID, { ...upload, status })
+    if (upload?.status === 'inProgress') this.#set({ ...upload, status })
   }
 
   restore(status: UploadStatus): void {
     this.#uploads.set(status.uploadID, status)
+  }
+
+  #set(upload: UploadStatus): void {
+    this.#uploads.set(upload.uploadID, upload)
+    this.#onChange(upload.uploadID)
   }
 }

@@ -1,4 +1,5 @@
 import type { ByteRange, GroupState } from 'tus-reconcile-protocol'
+import type { ContentIndex } from './content-index.js'
 
 /** How a session stands in the record; the last three are tombstones that answer 410. */
 export type RecordedSessionState = 'inProgress' | 'completed' | 'superseded' | 'terminated' | 'expired'
@@ -15,8 +16,8 @@ export interface SessionRecord {
   readonly checksum: string | null
 }
 
-/** `[index, 'p', session]`: being written; `[index, 'h', leaf]`: whole here; `[index, 'v', leaf]`: verified here. */
-export type BlockRecord = readonly [index: number, state: 'p' | 'h' | 'v', ownerOrLeaf: string]
+/** `['p', session]`: being written; `['h', leaf]`: whole here; `['v', leaf]`: verified here. */
+export type BlockRecord = readonly [state: 'p' | 'h' | 'v', ownerOrLeaf: string]
 
 /** The commit that was asked for; `hook` says whether the user's finish hook has run for it. */
 export interface CommitRecord {
@@ -26,8 +27,8 @@ export interface CommitRecord {
   readonly refusal: { readonly status: number; readonly body: string } | null
 }
 
-/** All that is kept of one group. Everything in it was true of the bytes on disk when it was taken. */
-export interface GroupRecord {
+/** What is kept of a group itself; small, for it is written with every change. */
+export interface GroupHeader {
   readonly id: string
   readonly home: string
   readonly fileId: string
@@ -42,14 +43,6 @@ export interface GroupRecord {
   readonly opened: boolean
   readonly createdAt: number
   readonly touchedAt: number
-  readonly sessions: readonly SessionRecord[]
-  readonly blocks: readonly BlockRecord[]
-  readonly claims: readonly (readonly [index: number, leaves: readonly string[]])[]
-  readonly bad: readonly number[]
-  /** At the home: what each peer verified. */
-  readonly reports: readonly { readonly store: string; readonly blocks: readonly (readonly [number, string])[] }[]
-  /** At a peer: what the home says is verified somewhere. */
-  readonly elsewhere: readonly ByteRange[]
   /** At the home: the stores that take part. */
   readonly participants: readonly string[]
   /** At the home: the stores that have not yet acknowledged how the group ended. */
@@ -59,13 +52,73 @@ export interface GroupRecord {
   readonly commit: CommitRecord | null
 }
 
+/** What belongs to a group, each with its key. `Gone` marks what is there no more. */
+interface GroupParts<Gone> {
+  readonly header: GroupHeader
+  /** Sessions never go: ended ones are tombstones. */
+  readonly sessions: readonly SessionRecord[]
+  readonly blocks: readonly (readonly [index: number, block: BlockRecord | Gone])[]
+  /** Leaves that were claimed for blocks that are not verified. */
+  readonly claims: readonly (readonly [index: number, leaves: readonly string[] | Gone])[]
+  /** Blocks whose bytes were not what was claimed, until they have come again. */
+  readonly bad: readonly (readonly [index: number, isBad: true | Gone])[]
+  /** At the home: what each peer verified. */
+  readonly reports: readonly (readonly [store: string, index: number, leaf: string | Gone])[]
+}
+
 /**
- * Where groups are recorded. `save` settles once a snapshot that was taken after the call is kept: whatever is
- * acknowledged to anybody is acknowledged after that. Snapshots are taken late, so that many saves become one write.
+ * What has changed in a group since the last change was taken: one atomic step of its record. Of a group that has
+ * ended the header and the sessions stay, everything else goes.
+ */
+export interface GroupChange extends GroupParts<null> {
+  /** At a peer: what the home says is verified somewhere; null while that is as before. */
+  readonly elsewhere: readonly ByteRange[] | null
+}
+
+/** All that is kept of one group: the change from nothing. It was true of the bytes on disk when it was taken. */
+export interface GroupRecord extends GroupParts<never> {
+  readonly elsewhere: readonly ByteRange[]
+}
+
+/** An entry that cannot be read. It stays as it is until `discard`. */
+export interface DamagedEntry {
+  readonly key: string
+  /** Its group; of one whose header is damaged nothing is loaded. */
+  readonly group: string
+  readonly reason: string
+}
+
+export interface LoadedRecords {
+  readonly groups: readonly GroupRecord[]
+  readonly damaged: readonly DamagedEntry[]
+}
+
+/** Where the changes of a group come from, when a batch is put together. */
+export interface ChangeSource {
+  /** What has changed since the last call. Taken at once; what is taken is not given again. */
+  takeChange(): GroupChange
+  /** Settles when the bytes that the taken change speaks of are as durable as the record is going to be. */
+  settleBytes?(): Promise<void>
+}
+
+/**
+ * Where groups are recorded. `save` settles once a change that was taken after the call is kept, whole or not at all:
+ * whatever is acknowledged to anybody is acknowledged after that. Changes are taken late, so that many saves become
+ * one write. One that could not be written is kept in memory and goes with the group's next.
+ *
+ * All methods are asynchronous and none hands out anything live, so that a shared index can follow. Errors that tell
+ * the user what to do are `IndexError`s.
  */
 export interface PartitionIndex {
-  load(): Promise<readonly GroupRecord[]>
-  save(id: string, snapshot: () => GroupRecord): Promise<void>
+  /** Which blocks are stored where, in the same database: a `put` and a `save` of one tick are one batch. */
+  readonly contents: ContentIndex
+  /** Opens the index. Needed before anything else. */
+  load(): Promise<LoadedRecords>
+  save(id: string, source: ChangeSource): Promise<void>
+  /** Forgets the group with all that belongs to it. */
   remove(id: string): Promise<void>
+  /** Deletes damaged entries; with a group's header all of the group. Its bytes are left to whoever asks for this. */
+  discard(damaged: readonly DamagedEntry[]): Promise<void>
+  /** What was saved before is kept. */
   close(): Promise<void>
 }

@@ -1,0 +1,124 @@
+import * as fc from 'fast-check'
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { expect, test } from 'vitest'
+import { EntryIndex } from '../records/entry-index.js'
+import { MemoryEntries } from '../records/memory-index.js'
+import type { EntryWrites } from '../records/ordered-entries.js'
+import type { GroupRecord } from '../records/partition-index.js'
+import { MemoryBackend } from '../testing/memory-backend.js'
+import { STORE } from './block-table.js'
+import { Group, type GroupPorts } from './group.js'
+import { Session } from './session.js'
+import { SideBudget } from './side-blocks.js'
+
+/** A disk that is full when `isFull` says so. */
+class FullEntries extends MemoryEntries {
+  isFull = false
+  override async write(writes: EntryWrites): Promise<void> {
+    if (this.isFull) throw new Error('no space')
+    await super.write(writes)
+  }
+}
+
+function newGroup(index: EntryIndex): Group {
+  const facts = { id: 'g', home: 'h', fileId: 'f', url: null, size: 8 * BLOCK_SIZE, maxSize: null, metadata: null }
+  return new Group({ ...facts, opened: true }, portsOf(index))
+}
+
+function portsOf(index: EntryIndex): GroupPorts {
+  return { index, files: new MemoryBackend(), sideBudget: new SideBudget(), now: () => 0, notify: () => {} }
+}
+
+const index = fc.nat(7)
+const name = fc.constantFrom('s0', 's1', 's2')
+const leaf = fc.constantFrom('A', 'B', 'C')
+const mutation = fc.oneof(
+  fc.record({ do: fc.constant('acquire' as const), index, name: fc.oneof(name, fc.constant(STORE)) }),
+  fc.record({ do: fc.constant('complete' as const), index, leaf }),
+  fc.record({ do: fc.constant('claim' as const), index, leaf }),
+  fc.record({ do: fc.constant('pulled' as const), index, leaf }),
+  fc.record({ do: fc.constant('takeOver' as const), index, name }),
+  fc.record({ do: fc.constant('release' as const), name }),
+  fc.record({ do: fc.constant('report' as const), index, name, leaf }),
+  fc.record({ do: fc.constant('withdraw' as const), index, name }),
+  fc.record({ do: fc.constant('elsewhere' as const), index }),
+  fc.record({ do: fc.constant('open' as const), name }),
+  fc.record({ do: fc.constant('advance' as const), name, by: fc.nat(9) }),
+  fc.record({ do: fc.constant('plan' as const), name, index }),
+  fc.record({ do: fc.constant('attempt' as const), name }),
+  fc.record({ do: fc.constant('end' as const), name }),
+  fc.record({ do: fc.constant('mark' as const), name }),
+  fc.record({ do: fc.constant('touch' as const), at: fc.nat(99) }),
+)
+type Mutation = (typeof mutation extends fc.Arbitrary<infer T> ? T : never) & object
+
+function mutate(group: Group, step: Mutation): void {
+  if (step.do === 'acquire') group.blocks.acquire(step.index, step.name, true)
+  else if (step.do === 'complete') group.blocks.complete(step.index, step.leaf)
+  else if (step.do === 'claim') group.blocks.claim(step.index, step.leaf)
+  else if (step.do === 'pulled') group.blocks.pulled(step.index, step.leaf)
+  else if (step.do === 'takeOver') group.blocks.takeOver(step.index, step.name)
+  else if (step.do === 'release') group.blocks.release(step.name)
+  else if (step.do === 'report') group.blocks.report(step.name, step.index, step.leaf)
+  else if (step.do === 'withdraw') group.blocks.withdraw(step.name, step.index)
+  else if (step.do === 'elsewhere') group.blocks.elsewhere = [{ start: 0, end: step.index + 1 }]
+  else if (step.do === 'touch') group.touchedAt = step.at
+  else mutateSession(group, step)
+}
+
+function mutateSession(group: Group, step: Extract<Mutation, { name: string }>): void {
+  const session = group.sessions.get(step.name)
+  if (step.do === 'open' && !session) {
+    const facts = { id: step.name, partition: 'p', client: 'c', start: 0, end: null, attempt: 0 }
+    group.addSession(new Session(facts))
+  }
+  if (!session) return
+  if (step.do === 'advance') session.offset += step.by
+  else if (step.do === 'plan') session.end = step.index * BLOCK_SIZE
+  else if (step.do === 'attempt') session.attempt++
+  else if (step.do === 'mark') group.statuses.markCompleted(step.name, 'sum')
+  else if (step.do === 'end' && group.statuses.get(step.name)?.status === 'inProgress') {
+    session.ended = 'terminated'
+    group.statuses.end(step.name, 'failed')
+  }
+}
+
+async function recorded(entries: MemoryEntries): Promise<GroupRecord | undefined> {
+  return (await new EntryIndex(entries).load()).groups[0]
+}
+
+test('changes that are recorded on the way, some failing and some lost with the process, add up to the whole', async () => {
+  const script = fc.array(fc.oneof(mutation, fc.constantFrom('save' as const, 'fail' as const, 'restart' as const)), {
+    maxLength: 60,
+  })
+  await fc.assert(
+    fc.asyncProperty(script, async (steps) => {
+      const entries = new FullEntries()
+      let group = newGroup(new EntryIndex(entries))
+      const whole = newGroup(new EntryIndex(new MemoryEntries()))
+      for (const step of steps) {
+        if (typeof step === 'object') {
+          mutate(group, step)
+          mutate(whole, step)
+        } else if (step === 'restart') {
+          await group.save()
+          const record = await recorded(entries)
+          if (!record) throw new Error('nothing was recorded')
+          group = Group.restore(record, portsOf(new EntryIndex(entries)))
+          // what the store was writing ends with its process
+          whole.blocks.release(STORE)
+        } else {
+          entries.isFull = step === 'fail'
+          await group.save().catch(() => {})
+          entries.isFull = false
+        }
+      }
+      await group.save()
+      const entriesOfWhole = new MemoryEntries()
+      await new EntryIndex(entriesOfWhole).save('g', whole)
+      expect(await recorded(entries)).toEqual(await recorded(entriesOfWhole))
+      for (let i = 0; i < 8; i++) expect(group.blocks.get(i)).toEqual(whole.blocks.get(i))
+    }),
+    { numRuns: 300 },
+  )
+})
