@@ -12,6 +12,8 @@ export interface CliOptions {
   readonly secrets: readonly string[]
   readonly maxSize: number | undefined
   readonly expireMs: number
+  /** Whether URLs in answers are made of what a proxy in front says about the client's own. */
+  readonly behindProxy: boolean
   readonly log: 'json' | 'text'
 }
 
@@ -33,6 +35,7 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
     .option('--secret-file <file>', 'secrets shared with the peers, one a line; the first signs')
     .option('--max-size <size>', 'largest file: bytes, or with a unit such as 20GiB', sizeBytes('--max-size'))
     .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 12h, 7d', timeMs('--expire'), DAY_MS)
+    .option('--behind-proxy', 'trust X-Forwarded-Proto and -Host for URLs: only where a proxy always sets them', false)
     .option('--log <json|text>', 'form of the log and of the ready line', oneOf('--log', ['json', 'text']), 'text')
     .allowExcessArguments(false)
     .exitOverride()
@@ -63,6 +66,7 @@ interface RawOptions {
   secretFile?: string
   maxSize?: number
   expire: number
+  behindProxy: boolean
   log: 'json' | 'text'
 }
 
@@ -85,6 +89,7 @@ function resolve(raw: RawOptions): CliOptions {
     secrets,
     maxSize: raw.maxSize,
     expireMs: raw.expire,
+    behindProxy: raw.behindProxy,
     log: raw.log,
   }
 }

@@ -36,7 +36,7 @@ export class CommandServer {
       expirationPeriodInMilliseconds: options.expireMs,
     })
     const maxSize = options.maxSize === undefined ? {} : { maxSize: options.maxSize }
-    const tus = new Server({ path: options.path, datastore, ...maxSize })
+    const tus = new Server({ path: options.path, datastore, respectForwardedHeaders: options.behindProxy, ...maxSize })
     const timeouts = { requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }
     this.#http = createServer(timeouts, (req, res) => {
       if (answerOperator(this.#extension, req, res)) return

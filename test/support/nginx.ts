@@ -1,0 +1,120 @@
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import { freePort } from './mounted-example.js'
+
+const run = promisify(execFile)
+
+/** For the loud skip. */
+export const NO_NGINX = 'no nginx or no openssl here: install nginx (nginx-light will do) and openssl'
+
+export interface Nginx {
+  readonly port: number
+  /** The certificate, PEM: what clients must trust. */
+  readonly certificate: string
+  readonly certificateFile: string
+  close(): Promise<void>
+}
+
+export interface NginxOptions {
+  /** What stands in `http { }`, with the names of a documentation in it. */
+  readonly configuration: string
+  /** Where it keeps its files. */
+  readonly directory: string
+  /** The port of the upload server on this machine. */
+  readonly upstreamPort: number
+}
+
+/** Whether nginx with TLS and HTTP/2, and openssl for a certificate, can be run. */
+export async function hasNginx(): Promise<boolean> {
+  try {
+    const { stderr } = await run('nginx', ['-V'])
+    await run('openssl', ['version'])
+    return /http_ssl_module/.test(stderr) && /http_v2_module/.test(stderr)
+  } catch {
+    return false
+  }
+}
+
+/** Runs nginx with a configuration in which only addresses and file names are replaced by real ones. */
+export async function startNginx(options: NginxOptions): Promise<Nginx> {
+  const { directory } = options
+  await mkdir(directory, { recursive: true })
+  const certificateFile = join(directory, 'certificate.pem')
+  const keyFile = join(directory, 'key.pem')
+  await makeCertificate(certificateFile, keyFile)
+  const port = await freePort()
+  const real = options.configuration
+    .replace(/^( *)listen 443\b/m, `$1listen 127.0.0.1:${port}`)
+    .replaceAll('127.0.0.1:1080', `127.0.0.1:${options.upstreamPort}`)
+    .replace(/ssl_certificate [^;]+;/, `ssl_certificate ${certificateFile};`)
+    .replace(/ssl_certificate_key [^;]+;/, `ssl_certificate_key ${keyFile};`)
+  const main = join(directory, 'nginx.conf')
+  await writeFile(main, mainConfiguration(directory, real))
+  const child = spawn('nginx', ['-c', main, '-e', join(directory, 'error.log')], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  let said = ''
+  child.stderr.on('data', (chunk) => {
+    said += chunk
+  })
+  const exited = once(child, 'exit')
+  const failed = exited.then(() => {
+    throw new Error(`nginx ended: ${said}`)
+  })
+  failed.catch(() => {})
+  await Promise.race([untilListening(port), failed])
+  return {
+    port,
+    certificateFile,
+    certificate: await readFile(certificateFile, 'utf8'),
+    close: async () => {
+      child.kill('SIGTERM')
+      await exited
+    },
+  }
+}
+
+function makeCertificate(certificateFile: string, keyFile: string): Promise<unknown> {
+  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyFile]
+  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
+  return run('openssl', ['req', '-x509', '-days', '2', ...key, ...subject, '-out', certificateFile])
+}
+
+function mainConfiguration(directory: string, inner: string): string {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (name) => `${name}_temp_path ${join(directory, name)};`,
+  )
+  // as root, workers of another user could not enter a test's folder
+  const user = process.getuid?.() === 0 ? 'user root;' : ''
+  return `${user}
+daemon off;
+worker_processes 1;
+pid ${join(directory, 'nginx.pid')};
+error_log ${join(directory, 'error.log')} warn;
+events { worker_connections 1024; }
+http {
+access_log off;
+${temporary.join('\n')}
+${inner}
+}
+`
+}
+
+async function untilListening(port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1')
+    try {
+      await once(socket, 'connect')
+      return
+    } catch {
+      await sleep(20)
+    } finally {
+      socket.destroy()
+    }
+  }
+}
