@@ -125,6 +125,34 @@ export function describeWire(name: string, startServer: () => Promise<WireServer
           expect((await send(`${servers.home}/${newId()}`, { method: 'HEAD' })).status).toBe(412)
         },
       )
+
+      rule(
+        170,
+        'An answer MUST carry `X-Request-ID`: that of the request where it is 1 to 128 of `A-Z a-z 0-9 . _ ~ : + / = -`, else one that the server makes',
+        async () => {
+          const headers = { ...PLAIN, 'X-Request-ID': 'a/name:of=mine' }
+          const named = await send(`${servers.home}/${newId()}`, { method: 'HEAD', headers })
+          expect([named.status, header(named, 'x-request-id')]).toEqual([404, 'a/name:of=mine'])
+          const bad = await send(servers.home, { method: 'OPTIONS', headers: { 'X-Request-ID': 'not a name' } })
+          expect(header(bad, 'x-request-id')).toMatch(/^[A-Za-z0-9._~:+/=-]{1,128}$/)
+        },
+      )
+
+      rule(
+        171,
+        'An answer MUST carry `Reconcile-Load`, a decimal from 0 to 1 (RFC 9651): how busy this server is',
+        async () => {
+          const client = clientOf(B)
+          const replies = [
+            await send(servers.home, { method: 'OPTIONS' }),
+            await client.create(client.session(0, B)),
+            await send(`${servers.home}/${newId()}`, { method: 'HEAD', headers: PLAIN }),
+            await send(`${servers.home}/${newId()}`),
+          ]
+          expect(replies.map(({ status }) => status)).toEqual([204, 201, 404, 404])
+          for (const reply of replies) expect(header(reply, 'reconcile-load')).toMatch(/^(0\.\d{1,3}|1\.0{1,3})$/)
+        },
+      )
     })
 
     describe('Upload-Partition', () => {

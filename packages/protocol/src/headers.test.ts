@@ -3,10 +3,12 @@ import { expect, test } from 'vitest'
 import { BLOCK_SIZE } from './digest.js'
 import {
   formatId,
+  formatLoad,
   formatPartitionHeader,
   formatUploadLimit,
   type PartitionHeader,
   parseId,
+  parseLoad,
   parsePartitionHeader,
   parseUploadLimit,
 } from './headers.js'
@@ -224,6 +226,24 @@ test('a limit that cannot be read, or that lets nothing through, is no limit', (
   fc.assert(
     fc.property(fc.string(), (given) => {
       expect(() => parseUploadLimit(given)).not.toThrow()
+    }),
+  )
+})
+
+test('a load is a decimal from 0 to 1 to three places; anything else says nothing', () => {
+  expect([formatLoad(0), formatLoad(0.4242), formatLoad(1), formatLoad(7)]).toEqual([
+    '0.000',
+    '0.424',
+    '1.000',
+    '1.000',
+  ])
+  for (const text of [undefined, null, '', 'busy', '-0.1', '1.1', '"0.5"', '0.5, 0.6']) {
+    expect(parseLoad(text)).toBeUndefined()
+  }
+  expect([parseLoad('1'), parseLoad('0.25;since=1')]).toEqual([1, 0.25])
+  fc.assert(
+    fc.property(fc.double({ min: 0, max: 1, noNaN: true }), (load) => {
+      expect(parseLoad(formatLoad(load))).toBeCloseTo(load, 3)
     }),
   )
 })

@@ -1,4 +1,4 @@
-import { parseDictionary, serializeDictionary } from 'structured-headers'
+import { parseDictionary, parseItem, serializeDictionary } from 'structured-headers'
 import { BLOCK_SIZE } from './digest.js'
 import { ProtocolError } from './protocol-error.js'
 
@@ -183,6 +183,22 @@ export function parseUploadLimit(text: string | null | undefined): UploadLimit {
     return {}
   }
   return limit
+}
+
+/** `Reconcile-Load`: an RFC 9651 decimal from 0 to 1, to three places. */
+export function formatLoad(load: number): string {
+  return Math.min(1, Math.max(0, load)).toFixed(3)
+}
+
+/** Never throws: what is no number from 0 to 1 says nothing. */
+export function parseLoad(text: string | null | undefined): number | undefined {
+  if (!text) return undefined
+  try {
+    const [load] = parseItem(text)
+    return typeof load === 'number' && load >= 0 && load <= 1 ? load : undefined
+  } catch {
+    return undefined
+  }
 }
 
 function quote(value: unknown): string {

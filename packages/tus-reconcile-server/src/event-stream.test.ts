@@ -52,7 +52,7 @@ test('a reader that does not read is cut, and forgotten', async () => {
     groups,
     closing: new AbortController().signal,
     storeId: store.storeId,
-    metrics: new Metrics(groups),
+    metrics: new Metrics(groups, { load: 0 }),
   }
   const exchange = { req: new Request(store.endpoint), headers: new Headers() }
   // only what an event stream uses of them

@@ -13,9 +13,12 @@ import { mountRoutes } from './handlers/mount.js'
 import { recoverCommits, recoverHooks } from './handlers/op-commit.js'
 import { PlainStore } from './handlers/plain-store.js'
 import { QueueLocker } from './handlers/queue-locker.js'
+import { REQUEST_ID } from './handlers/request-log.js'
 import type { Site } from './handlers/site.js'
+import { LoadMonitor } from './load/load-monitor.js'
 import { Metrics } from './metrics/metrics.js'
 import { PeerNetwork } from './peers/peer-network.js'
+import { privateLog } from './private-log.js'
 import { LevelIndex } from './records/level-index.js'
 import type { PartitionIndex } from './records/partition-index.js'
 import { RangeStore } from './store/range-store.js'
@@ -41,8 +44,13 @@ export interface ReconcileOptions {
    * use.
    */
   readonly index?: PartitionIndex
-  /** Default: silent. */
+  /** Every event and request goes there, without metadata, digests, secrets, headers and query strings. Default: silent. */
   readonly logger?: Logger
+  /**
+   * New sessions and uploads are answered 503 while the server's load, 0 to 1 as `Reconcile-Load` tells it, is above
+   * this. Default: 0.9. 1 never refuses.
+   */
+  readonly shedAbove?: number
 }
 
 /** `ready` takes uploads. `failed`: the records cannot be read. */
@@ -75,6 +83,8 @@ const DAY_MS = 86_400_000
 /** How often expiry is looked after (guess). */
 const CLEAN_UP_MS = 60_000
 
+/** Above what a busy event loop alone amounts to: bytes or the disk must be waited for (guess). */
+const SHED_ABOVE = 0.9
 /** How long a running body may still bring the rest of its block (guess: a block at 1 Mbit/s). */
 const DRAIN_MS = 3000
 
@@ -108,6 +118,7 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
       parts.closing.abort()
       await site.catch(() => {})
       parts.offsets.close()
+      parts.load.close()
       await network.close()
       await groups.close()
       await parts.index.close()
@@ -137,6 +148,8 @@ interface Parts {
   readonly index: PartitionIndex
   readonly groups: Groups
   readonly metrics: Metrics
+  readonly load: LoadMonitor
+  readonly shedAbove: number
   readonly hub: EventHub
   readonly offsets: OffsetReports
   readonly network: PeerNetwork
@@ -149,7 +162,7 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
   if (!(store instanceof RangeStore)) {
     throw new TypeError('reconcile needs a server whose datastore is a RangeStore: new RangeStore({ directory })')
   }
-  const log = options.logger ?? pino({ level: 'silent' })
+  const log = privateLog(options.logger ?? pino({ level: 'silent' }))
   const index =
     options.index ?? new LevelIndex({ directory: store.ownPath('index'), firstVersion: store.ownPath('records.json') })
   const groups = new Groups({ index, files: store.backend, now: Date.now })
@@ -159,7 +172,7 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
     log,
     index,
     groups,
-    metrics: new Metrics(groups),
+    ...observers(groups, options),
     draining: new AbortController(),
     closing: new AbortController(),
     hub: new EventHub(randomBytes(6).toString('hex')),
@@ -174,16 +187,24 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
   }
 }
 
+function observers(groups: Groups, options: ReconcileOptions): Pick<Parts, 'metrics' | 'load' | 'shedAbove'> {
+  const { shedAbove = SHED_ABOVE } = options
+  if (!(shedAbove >= 0 && shedAbove <= 1)) throw new TypeError(`shedAbove is a load from 0 to 1, not ${shedAbove}`)
+  const load = new LoadMonitor()
+  return { metrics: new Metrics(groups, load), load, shedAbove }
+}
+
 /** Loads what is recorded, then lets the parts hear of each other. */
 async function start(server: Server, parts: Parts): Promise<Site> {
-  const { store, plain, groups, hub, log, metrics, network, expireMs } = parts
+  const { store, plain, groups, hub, log, metrics, load, shedAbove, network, expireMs } = parts
   // whoever holds the records holds the directory
   await groups.load()
   await rm(plain.sideDirectory, { recursive: true, force: true })
   const storeId = await loadStoreId(store.ownPath('store-id'))
   await store.backend.sweepSides()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
-  const site: Site = { server, store, plain, storeId, groups, hub, peers: network, log, metrics, expireMs, ...signals }
+  const observed = { log, metrics, load, shedAbove }
+  const site: Site = { server, store, plain, storeId, groups, hub, peers: network, ...observed, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
   groups.subscribe((notice) => metrics.hear(notice))
@@ -196,8 +217,8 @@ async function start(server: Server, parts: Parts): Promise<Site> {
 /** Our headers join the user's; a locker that does not spin takes the place of the built-in one. */
 function prepareOptions(server: Server, metrics: Metrics): void {
   const { options } = server
-  options.allowedHeaders = [...(options.allowedHeaders ?? []), ...REQUEST_HEADERS]
-  options.exposedHeaders = [...(options.exposedHeaders ?? []), ...EXPOSED_HEADERS]
+  options.allowedHeaders = [...(options.allowedHeaders ?? []), ...REQUEST_HEADERS, REQUEST_ID]
+  options.exposedHeaders = [...(options.exposedHeaders ?? []), ...EXPOSED_HEADERS, REQUEST_ID]
   if (options.locker instanceof MemoryLocker) {
     options.locker = new QueueLocker((seconds) => metrics.waitedForLock(seconds))
   }

@@ -20,6 +20,7 @@ export type RefusalCode =
   | 'root-mismatch'
   | 'checksum-mismatch'
   | 'too-many'
+  | 'overloaded'
   | 'message-too-large'
   | 'not-signed'
   | 'closing'

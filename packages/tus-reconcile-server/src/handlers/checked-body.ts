@@ -69,7 +69,7 @@ export async function receiveChecked(
   write: BodyWrite,
   checksum: Checksum | undefined,
 ): Promise<WriteOutcome> {
-  if (!checksum) return receiveBody(write)
+  if (!checksum) return receiveBody(site, write)
   const { group, session } = write
   const most = group.size ?? group.maxSize ?? Number.MAX_SAFE_INTEGER
   const body = new CheckedBody(write.body, {
@@ -78,7 +78,7 @@ export async function receiveChecked(
     directory: site.plain.sideDirectory,
   })
   try {
-    return await receiveBody({ ...write, body })
+    return await receiveBody(site, { ...write, body })
   } finally {
     await body.close()
   }

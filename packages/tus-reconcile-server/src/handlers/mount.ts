@@ -1,7 +1,5 @@
 import type { CancellationContext, Server } from '@tus/server'
-import { HEADER, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import type { RequestKind } from '../metrics/metrics.js'
-import { PEER_CONTENT_TYPE } from '../peers/peer-messages.js'
+import { formatLoad, HEADER } from 'tus-reconcile-protocol'
 import type { SignatureVerifier } from '../peers/signature.js'
 import type { TusRequest } from '../tus-request.js'
 import { asRefusal } from './answer.js'
@@ -10,9 +8,12 @@ import { deleteFile, headFile, headFinished, patchFile } from './file-request.js
 import { getFile } from './get-file.js'
 import { postOperation } from './operations.js'
 import { announce } from './options.js'
+import { overloaded } from './overload.js'
 import { postPeerMessage } from './peer-message.js'
 import type { PlainStore } from './plain-store.js'
 import { finishOnce, writePlain } from './plain-write.js'
+import { requestKind } from './request-kind.js'
+import { recorded, siteOfRequest } from './request-log.js'
 import { deleteSession } from './session-delete.js'
 import { headSession } from './session-head.js'
 import { patchSession } from './session-patch.js'
@@ -41,14 +42,6 @@ const ROUTES: Readonly<Record<Exclude<Method, 'POST'>, Route>> = {
   GET: routeGet,
 }
 
-const KINDS: Readonly<Record<string, RequestKind>> = {
-  POST: 'create',
-  PATCH: 'append',
-  HEAD: 'head',
-  DELETE: 'delete',
-  OPTIONS: 'options',
-}
-
 /** A handler of @tus/server, as far as it is wrapped. Its own types say Response in two ways that do not agree. */
 interface Handler {
   send(req: TusRequest, context: CancellationContext, headers?: Headers): Promise<unknown>
@@ -73,42 +66,23 @@ export function mountRoutes(
 function wrap(handler: Handler, site: Promise<Site>, route: Route): void {
   const send = handler.send.bind(handler)
   handler.send = async (req, context, headers = new Headers()) => {
-    const here = await site
-    if (here.closing.aborted || (here.draining.aborted && bringsBytes(req))) return closed(headers)
-    const original = async () => asResponse(await send(req, context, headers))
+    const here = siteOfRequest(await site, req, headers)
+    headers.set(HEADER.load, formatLoad(here.load.load))
     const exchange = { req, context, headers }
-    const began = performance.now()
-    try {
-      return await withoutDetails(
-        here,
-        exchange,
-        async () => (await refuseConsumedBody(here, exchange)) ?? route(here, exchange, original),
-      )
-    } finally {
-      here.metrics.answered(kindOf(req), (performance.now() - began) / 1000)
-    }
+    const original = async () => asResponse(await send(req, context, headers))
+    return recorded(here, req, () =>
+      withoutDetails(here, exchange, async () => {
+        if (here.closing.aborted || (here.draining.aborted && bringsBytes(req))) return closed(headers)
+        return (await refuseConsumedBody(here, exchange)) ?? route(here, exchange, original)
+      }),
+    )
   }
 }
 
 /** Creations and bodies; operations still go on while others' bodies end. */
 function bringsBytes(req: TusRequest): boolean {
-  return req.method === 'PATCH' || (req.method === 'POST' && !isMessage(req))
-}
-
-function isMessage(req: TusRequest): boolean {
-  const type = mediaType(req)
-  return type === OPERATION_CONTENT_TYPE || type === PEER_CONTENT_TYPE
-}
-
-function kindOf(req: TusRequest): RequestKind {
-  const type = mediaType(req)
-  if (type === OPERATION_CONTENT_TYPE && req.method === 'POST') return 'operation'
-  if (type === PEER_CONTENT_TYPE && req.method === 'POST') return 'peer'
-  return KINDS[req.method] ?? 'get'
-}
-
-function mediaType(req: TusRequest): string | undefined {
-  return req.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase()
+  const kind = requestKind(req)
+  return kind === 'append' || kind === 'create'
 }
 
 function closed(headers: Headers): Response {
@@ -142,11 +116,17 @@ async function routePost(
   exchange: Exchange,
   to: { readonly original: Original; readonly verifier: SignatureVerifier },
 ): Promise<Response> {
-  const type = mediaType(exchange.req)
-  if (type === OPERATION_CONTENT_TYPE) return postOperation(site, exchange)
-  if (type === PEER_CONTENT_TYPE) return postPeerMessage(site, exchange, to.verifier)
+  const kind = requestKind(exchange.req)
+  if (kind === 'operation') return postOperation(site, exchange)
+  if (kind === 'peer') return postPeerMessage(site, exchange, to.verifier)
   if (exchange.req.headers.has(HEADER.partition)) return postSession(site, exchange)
+  if (site.load.load > site.shedAbove && isNewUpload(exchange.req)) throw overloaded()
   return writePlain(site, exchange, to.original)
+}
+
+/** A final upload brings nothing: it joins what is there. */
+function isNewUpload(req: TusRequest): boolean {
+  return req.headers.get('upload-concat')?.startsWith('final') !== true
 }
 
 async function routeUpload(

@@ -43,7 +43,7 @@ export async function patchSession(
       offset,
       length: numberHeader(req, 'upload-length'),
     })
-    const write = { group, session, running, body, length, metrics: site.metrics }
+    const write = { group, session, running, body, length }
     const outcome = await receiveChecked(site, write, checksum)
     const stands = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 204, sessionHeaders(site, req, { ...target, offset: stands }))

@@ -4,6 +4,7 @@ import { emptyAnswer } from './answer.js'
 import { receiveChecked } from './checked-body.js'
 import { readChecksum } from './checksum.js'
 import { openGroup } from './open-group.js'
+import { refuseNewWhenBusy } from './overload.js'
 import { announcedLength, hasBody, requestBody } from './request-body.js'
 import {
   checkBodyType,
@@ -24,6 +25,7 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
   try {
     const header = readPartitionHeader(req)
     if (!header) throw new Refusal('bad-request', 'Upload-Partition is missing')
+    refuseNewWhenBusy(site, header)
     checkBodyType(req)
     const checksum = readChecksum(req)
     const length = readLength(exchange)
@@ -33,7 +35,7 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
     at = target
     if (!opened.created) return await answerRepeat(site, exchange, target)
     const running = await beginWrite(group, opened.session, { attempt: header.attempt, offset: 0 })
-    const write = { ...target, running, body, length: announcedLength(req), metrics: site.metrics }
+    const write = { ...target, running, body, length: announcedLength(req) }
     const [outcome] = await Promise.all([receiveChecked(site, write, checksum), group.save()])
     const offset = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 201, sessionHeaders(site, req, { ...target, offset }))

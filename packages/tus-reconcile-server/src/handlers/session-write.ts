@@ -4,8 +4,8 @@ import { Refusal } from '../groups/refusal.js'
 import type { RunningWrite, Session, StopCause } from '../groups/session.js'
 import { endWrite } from '../groups/sessions.js'
 import { acceptBytes } from '../groups/writing.js'
-import type { Metrics } from '../metrics/metrics.js'
 import type { RequestBody } from './request-body.js'
+import type { Site } from './site.js'
 
 /** A body that brings nothing for this long is cut (spec: our own bound, Node's request timeout being off). */
 const NO_PROGRESS_MS = 120_000
@@ -23,18 +23,17 @@ export interface BodyWrite {
   readonly session: Session
   readonly running: RunningWrite
   readonly body: RequestBody
-  readonly metrics: Metrics
   /** The body's announced length. */
   readonly length: number | undefined
 }
 
 /** Brings a body's bytes into its session until it ends, is cut, is stopped, or the session's end is reached. */
-export async function receiveBody(write: BodyWrite): Promise<WriteOutcome> {
+export async function receiveBody(site: Site, write: BodyWrite): Promise<WriteOutcome> {
   const { group, session, running, body } = write
   running.onChange = () => body.poke()
-  const closed = write.metrics.bodyOpened()
+  const closed = site.metrics.bodyOpened()
   try {
-    return await receive(write)
+    return await receive(site, write)
   } catch (error) {
     if (error instanceof Refusal) return { kind: 'refused', refusal: error }
     throw error
@@ -45,7 +44,7 @@ export async function receiveBody(write: BodyWrite): Promise<WriteOutcome> {
   }
 }
 
-async function receive(write: BodyWrite): Promise<WriteOutcome> {
+async function receive(site: Site, write: BodyWrite): Promise<WriteOutcome> {
   const { group, session, running, body } = write
   let received = 0
   for (;;) {
@@ -62,9 +61,10 @@ async function receive(write: BodyWrite): Promise<WriteOutcome> {
     if (read.kind === 'stalled') return atEnd ? full() : stalled()
     const bytes = running.endsWithBlock ? read.bytes.subarray(0, bytesToBlockEnd(session)) : read.bytes
     received += bytes.length
-    const began = performance.now()
-    const accepted = await acceptBytes(group, { session, running }, bytes)
-    write.metrics.wrote(bytes.length, (performance.now() - began) / 1000)
+    const written = site.load.writing(bytes.length)
+    const accepted = await acceptBytes(group, { session, running }, bytes).finally(() => {
+      site.metrics.wrote(bytes.length, written())
+    })
     if (accepted === 'full') return full()
     if (accepted === 'beyond') return beyond()
     if (accepted === 'stopped') return refused(stopRefusal(running.stopped ?? 'committing'))

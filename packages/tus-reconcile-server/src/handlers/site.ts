@@ -2,6 +2,7 @@ import type { CancellationContext, Server } from '@tus/server'
 import type { Logger } from 'pino'
 import type { EventHub } from '../groups/events.js'
 import type { Groups } from '../groups/groups.js'
+import type { LoadMonitor } from '../load/load-monitor.js'
 import type { Metrics } from '../metrics/metrics.js'
 import type { Peers } from '../peers/peers.js'
 import type { RangeStore } from '../store/range-store.js'
@@ -40,6 +41,9 @@ export interface Site {
   readonly peers: Peers
   readonly log: Logger
   readonly metrics: Metrics
+  readonly load: LoadMonitor
+  /** New sessions are refused while the load is above it. */
+  readonly shedAbove: number
   readonly expireMs: number
   /** Fires when no new session or body is taken any more. */
   readonly draining: AbortSignal

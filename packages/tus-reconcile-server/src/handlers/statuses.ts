@@ -23,6 +23,7 @@ export const STATUS_OF: Readonly<Record<RefusalCode, number>> = {
   'root-mismatch': 460,
   'checksum-mismatch': 460,
   'too-many': 429,
+  overloaded: 503,
   'message-too-large': 413,
   'not-signed': 401,
   closing: 503,

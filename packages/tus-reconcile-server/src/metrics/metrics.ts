@@ -45,12 +45,13 @@ export class Metrics {
   readonly #streams = this.#gauge('event_streams', 'Event streams that are open.')
   readonly #bodies = this.#gauge('bodies', 'Bodies of sessions that are being received.')
 
-  constructor(groups: KnownGroups) {
-    this.#gaugeOf('uploads', 'Uploads that are known, with those that have ended and are remembered.', {
+  constructor(groups: KnownGroups, load: { readonly load: number }) {
+    this.#gaugeOf('load', 'How busy this server is, 0 to 1, smoothed.', () => load.load)
+    this.#gaugesOf('uploads', 'Uploads that are known, with those that have ended and are remembered.', {
       states: GROUP_STATES,
       count: () => countBy(groups.all(), (group) => group.state),
     })
-    this.#gaugeOf('sessions', 'Sessions of uploads that have not ended.', {
+    this.#gaugesOf('sessions', 'Sessions of uploads that have not ended.', {
       states: SESSION_STATES,
       count: () => countBy(liveStatuses(groups.all()), (status) => status),
     })
@@ -137,7 +138,18 @@ export class Metrics {
     return new Histogram({ name: `tus_reconcile_${name}`, help, buckets, registers: [this.#registry] })
   }
 
-  #gaugeOf(
+  #gaugeOf(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name: `tus_reconcile_${name}`,
+      help,
+      registers: [this.#registry],
+      collect() {
+        this.set(value())
+      },
+    })
+  }
+
+  #gaugesOf(
     name: string,
     help: string,
     of: { readonly states: readonly string[]; readonly count: () => ReadonlyMap<string, number> },
