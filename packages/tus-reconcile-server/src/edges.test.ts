@@ -199,7 +199,7 @@ test('OPTIONS announces what works, with CORS', async () => {
   const answer = await fetch(store.endpoint, { method: 'OPTIONS' })
   expect(answer.status).toBe(204)
   expect(answer.headers.get('tus-extension')).toBe(
-    'creation,creation-with-upload,creation-defer-length,termination,expiration,checksum,reconcile-1',
+    'creation,creation-with-upload,creation-defer-length,termination,expiration,concatenation,checksum,reconcile-1',
   )
   expect(answer.headers.get('store-id')).toBe(store.storeId)
   expect(answer.headers.get('reconcile-block-size')).toBe(String(B))

@@ -9,8 +9,10 @@ import { feedEvents, logNotice } from './event-feed.js'
 import { EventHub } from './groups/events.js'
 import { Groups } from './groups/groups.js'
 import { OffsetReports } from './groups/offset-reports.js'
+import { MadeFinals } from './handlers/final-upload.js'
 import { mountRoutes } from './handlers/mount.js'
 import { recoverCommits, recoverHooks } from './handlers/op-commit.js'
+import { partialServer } from './handlers/partial-uploads.js'
 import { PlainStore } from './handlers/plain-store.js'
 import { QueueLocker } from './handlers/queue-locker.js'
 import { REQUEST_ID } from './handlers/request-log.js'
@@ -142,6 +144,7 @@ function healthOf(site: Promise<Site>, draining: AbortSignal): () => Health {
 interface Parts {
   readonly store: RangeStore
   readonly plain: PlainStore
+  readonly sideDirectory: string
   readonly log: Logger
   readonly draining: AbortController
   readonly closing: AbortController
@@ -163,12 +166,17 @@ function createParts(server: Server, options: ReconcileOptions): Parts {
     throw new TypeError('reconcile needs a server whose datastore is a RangeStore: new RangeStore({ directory })')
   }
   const log = privateLog(options.logger ?? pino({ level: 'silent' }))
+  const sideDirectory = store.ownPath('arriving')
   const index =
     options.index ?? new LevelIndex({ directory: store.ownPath('index'), firstVersion: store.ownPath('records.json') })
   const groups = new Groups({ index, files: store.backend, now: Date.now })
   return {
     store,
-    plain: new PlainStore(store, { sideDirectory: store.ownPath('arriving') }),
+    sideDirectory,
+    plain: new PlainStore(store, {
+      sideDirectory,
+      isTaken: async (id) => groups.byFileId(id)?.hasEnded === false || (await store.holds(id)),
+    }),
     log,
     index,
     groups,
@@ -196,15 +204,16 @@ function observers(groups: Groups, options: ReconcileOptions): Pick<Parts, 'metr
 
 /** Loads what is recorded, then lets the parts hear of each other. */
 async function start(server: Server, parts: Parts): Promise<Site> {
-  const { store, plain, groups, hub, log, metrics, load, shedAbove, network, expireMs } = parts
+  const { store, plain, sideDirectory, groups, hub, log, metrics, load, shedAbove, network, expireMs } = parts
   // whoever holds the records holds the directory
   await groups.load()
-  await rm(plain.sideDirectory, { recursive: true, force: true })
+  await rm(sideDirectory, { recursive: true, force: true })
   const storeId = await loadStoreId(store.ownPath('store-id'))
   await store.backend.sweepSides()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
-  const observed = { log, metrics, load, shedAbove }
-  const site: Site = { server, store, plain, storeId, groups, hub, peers: network, ...observed, expireMs, ...signals }
+  const partials = partialServer(server, plain)
+  const shared = { server, plain, partials, finals: new MadeFinals(), log, metrics, load, shedAbove }
+  const site: Site = { ...shared, store, sideDirectory, storeId, groups, hub, peers: network, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
   groups.subscribe((notice) => metrics.hear(notice))

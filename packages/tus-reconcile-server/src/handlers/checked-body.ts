@@ -75,7 +75,7 @@ export async function receiveChecked(
   const body = new CheckedBody(write.body, {
     by: checksum,
     mostBytes: most - session.start - session.offset,
-    directory: site.plain.sideDirectory,
+    directory: site.sideDirectory,
   })
   try {
     return await receiveBody(site, { ...write, body })

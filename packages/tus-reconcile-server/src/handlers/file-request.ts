@@ -7,6 +7,7 @@ import { refuseEnded } from '../groups/sessions.js'
 import { asRefusal, emptyAnswer, jsonAnswer, refusalAnswer } from './answer.js'
 import { runIncoming } from './hooks.js'
 import { relayOr } from './operations.js'
+import { isPartialId } from './partial-uploads.js'
 import { requestBody } from './request-body.js'
 import type { Exchange, Site } from './site.js'
 
@@ -31,14 +32,16 @@ export async function headFile(site: Site, exchange: Exchange, group: Group): Pr
 
 /** HEAD of a finished upload. @tus/server's own takes it for expired when it is old. `undefined`: not finished. */
 export async function headFinished(site: Site, exchange: Exchange, id: string): Promise<Response | undefined> {
-  const upload = await site.store.getUpload(id).catch(() => undefined)
-  if (!upload || upload.offset !== upload.size) return undefined
+  const found = await site.plain.find(id).catch(() => undefined)
+  if (!found || found.upload.offset !== found.upload.size) return undefined
+  const { upload } = found
   try {
     await runIncoming(site, exchange.req, id)
     const metadata = upload.metadata && Object.keys(upload.metadata).length > 0 ? upload.metadata : undefined
     return emptyAnswer(site, exchange, 200, {
       'Upload-Offset': upload.offset,
       'Upload-Length': upload.size,
+      'Upload-Concat': isPartialId(id) ? 'partial' : found.concat,
       'Upload-Metadata': metadata && Metadata.stringify(metadata),
       'Cache-Control': 'no-store',
     })

@@ -20,7 +20,7 @@ export async function getFile(site: Site, exchange: Exchange, id: string | undef
   } catch (error) {
     return refusalAnswer(site, exchange, { refusal: asRefusal(site, error) })
   }
-  const upload = await site.store.getUpload(id)
+  const upload = await site.plain.getUpload(id)
   if (upload.offset !== upload.size || !upload.storage) throw ERRORS.FILE_NOT_FOUND
   const { contentType, contentDisposition } = handlers.GET.filterContentType(upload)
   headers.set('Content-Type', contentType)

@@ -1,10 +1,12 @@
-import { Upload } from '@tus/server'
+import { type ServerOptions, Upload } from '@tus/server'
 import { Uid } from '@tus/utils'
 import type { Group, Metadata } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import type { HomeFacts, OpenRequest } from '../peers/peers.js'
 import type { TusRequest } from '../tus-request.js'
 import type { Site } from './site.js'
+
+type HookSite = Pick<Site, 'server'>
 
 /** What @tus/server takes as a refusal: an object or error with a status. Everything else is a fault. */
 function hookRefusal(error: unknown): unknown {
@@ -24,7 +26,7 @@ async function run<T>(hook: () => T | Promise<T>): Promise<T> {
 }
 
 /** The user's gate, on everything of ours as on everything of @tus/server's. */
-export async function runIncoming(site: Site, req: TusRequest, fileId: string): Promise<void> {
+export async function runIncoming(site: HookSite, req: TusRequest, fileId: string): Promise<void> {
   await run(() => site.server.options.onIncomingRequest?.(req, fileId))
 }
 
@@ -42,7 +44,7 @@ export async function runCreate(
   const metadata = request.metadata === null ? undefined : { ...request.metadata }
   const naming = options.namingFunction
   // @tus/server puts its own naming function where the user gave none
-  const fileId = naming && naming !== Uid.rand ? await run(() => naming(req, metadata)) : header.group
+  const fileId = naming && naming !== Uid.rand ? await runNaming(site, req, metadata) : header.group
   const limit = await maxSizeOf(site, req, fileId)
   if (limit !== null && header.size !== undefined && header.size > limit) {
     throw new Refusal('too-large', `a file has at most ${limit} bytes here`, {
@@ -51,20 +53,42 @@ export async function runCreate(
   }
   await gate(fileId)
   const upload = uploadOf({ fileId, size: header.size ?? null, offset: 0, metadata: request.metadata })
-  const patch = await run(() => options.onUploadCreate?.(req, upload))
-  return { fileId, maxSize: limit, metadata: patch?.metadata ?? request.metadata }
+  const patched = await runUploadCreate(site, req, upload)
+  return { fileId, maxSize: limit, metadata: patched ?? request.metadata }
 }
 
-export async function maxSizeOf(site: Site, req: TusRequest, fileId: string | null): Promise<number | null> {
+export async function maxSizeOf(site: HookSite, req: TusRequest, fileId: string | null): Promise<number | null> {
   const { maxSize } = site.server.options
   const limit = typeof maxSize === 'function' ? await run(() => maxSize(req, fileId)) : maxSize
   return limit && limit > 0 ? limit : null
 }
 
-/** The file is whole: the user's finish hook. Returns the headers it wants on the answer. */
-export async function runFinish(site: Site, req: TusRequest, upload: Upload): Promise<Record<string, string>> {
-  const result = await run(() => site.server.options.onUploadFinish?.(req, upload))
-  return Object.fromEntries(Object.entries(result?.headers ?? {}).map(([name, value]) => [name, String(value)]))
+/** The file's id, as the user or @tus/server names it. */
+export function runNaming(site: HookSite, req: TusRequest, metadata: Upload['metadata']): Promise<string> {
+  const { namingFunction = Uid.rand } = site.server.options
+  return run(() => namingFunction(req, metadata))
+}
+
+/** The user's consent to a new file. Returns the metadata that it has from now on, if another. */
+export async function runUploadCreate(
+  site: HookSite,
+  req: TusRequest,
+  upload: Upload,
+): Promise<Upload['metadata'] | undefined> {
+  return (await run(() => site.server.options.onUploadCreate?.(req, upload)))?.metadata
+}
+
+type FinishAnswer = Awaited<ReturnType<NonNullable<ServerOptions['onUploadFinish']>>>
+
+/** The file is whole: the user's finish hook. Returns what it wants in the answer. */
+export async function runFinishHook(site: HookSite, req: TusRequest, upload: Upload): Promise<FinishAnswer> {
+  return (await run(() => site.server.options.onUploadFinish?.(req, upload))) ?? {}
+}
+
+/** As `runFinishHook`, for a commit, whose answer is JSON: returns the headers. */
+export async function runFinish(site: HookSite, req: TusRequest, upload: Upload): Promise<Record<string, string>> {
+  const result = await runFinishHook(site, req, upload)
+  return Object.fromEntries(Object.entries(result.headers ?? {}).map(([name, value]) => [name, String(value)]))
 }
 
 export function uploadOf(facts: {

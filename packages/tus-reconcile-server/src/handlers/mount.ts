@@ -3,6 +3,7 @@ import { formatLoad, HEADER } from 'tus-reconcile-protocol'
 import type { SignatureVerifier } from '../peers/signature.js'
 import type { TusRequest } from '../tus-request.js'
 import { asRefusal } from './answer.js'
+import { refuseMark } from './concat-mark.js'
 import { refuseConsumedBody } from './consumed-body.js'
 import { deleteFile, headFile, headFinished, patchFile } from './file-request.js'
 import { getFile } from './get-file.js'
@@ -10,8 +11,9 @@ import { postOperation } from './operations.js'
 import { announce } from './options.js'
 import { overloaded } from './overload.js'
 import { postPeerMessage } from './peer-message.js'
+import { asResponse, type Original, routePlainPost, routePlainUpload } from './plain-routes.js'
 import type { PlainStore } from './plain-store.js'
-import { finishOnce, writePlain } from './plain-write.js'
+import { finishOnce } from './plain-write.js'
 import { requestKind } from './request-kind.js'
 import { recorded, siteOfRequest } from './request-log.js'
 import { deleteSession } from './session-delete.js'
@@ -23,18 +25,12 @@ import type { Exchange, Site } from './site.js'
 import { STATUS_OF } from './statuses.js'
 
 type Method = 'POST' | 'PATCH' | 'HEAD' | 'OPTIONS' | 'DELETE' | 'GET'
-/** @tus/server's own handler of the same request. */
-type Original = () => Promise<Response>
 type Route = (site: Site, exchange: Exchange, original: Original) => Promise<Response>
 
 const METHODS: readonly Exclude<Method, 'POST'>[] = ['PATCH', 'HEAD', 'OPTIONS', 'DELETE', 'GET']
 const ROUTES: Readonly<Record<Exclude<Method, 'POST'>, Route>> = {
   PATCH: (site, exchange, original) =>
-    routeUpload(site, exchange, {
-      session: patchSession,
-      file: patchFile,
-      original: () => writePlain(site, exchange, original),
-    }),
+    routeUpload(site, exchange, { session: patchSession, file: patchFile, original }),
   HEAD: (site, exchange, original) => routeUpload(site, exchange, { session: headSession, file: headFile, original }),
   DELETE: (site, exchange, original) =>
     routeUpload(site, exchange, { session: deleteSession, file: deleteFile, original }),
@@ -91,11 +87,6 @@ function closed(headers: Headers): Response {
   return new Response('this server is stopping\n', { status: 503, headers })
 }
 
-function asResponse(answer: unknown): Response {
-  if (answer instanceof Response) return answer
-  throw new TypeError('a handler of @tus/server answered with something else than a Response')
-}
-
 /**
  * A refusal is told as @tus/server's own are, in a line of text. What it would print of an unexpected error may hold a
  * path: that is logged, and told without its text.
@@ -119,9 +110,12 @@ async function routePost(
   const kind = requestKind(exchange.req)
   if (kind === 'operation') return postOperation(site, exchange)
   if (kind === 'peer') return postPeerMessage(site, exchange, to.verifier)
-  if (exchange.req.headers.has(HEADER.partition)) return postSession(site, exchange)
+  if (exchange.req.headers.has(HEADER.partition)) {
+    refuseMark(exchange.req)
+    return postSession(site, exchange)
+  }
   if (site.load.load > site.shedAbove && isNewUpload(exchange.req)) throw overloaded()
-  return writePlain(site, exchange, to.original)
+  return routePlainPost(site, exchange, to.original)
 }
 
 /** A final upload brings nothing: it joins what is there. */
@@ -149,7 +143,7 @@ async function routeUpload(
   // a committed file is an ordinary upload at its home, and gone everywhere else
   if (group && !(group.state === 'committed' && group.home === site.storeId)) return to.file(site, exchange, group)
   const finished = exchange.req.method === 'HEAD' && id !== undefined && (await headFinished(site, exchange, id))
-  return finished || to.original()
+  return finished || routePlainUpload(site, exchange, { id, original: to.original })
 }
 
 async function routeGet(site: Site, exchange: Exchange, original: Original): Promise<Response> {

@@ -1,27 +1,58 @@
 import { Readable } from 'node:stream'
-import { DataStore, type Upload } from '@tus/utils'
+import { DataStore, Upload } from '@tus/utils'
+import { Refusal } from '../groups/refusal.js'
+import { splitMark } from './concat-mark.js'
 import { type PlainRequest, plainRequest } from './plain-request.js'
 import { SideFile } from './side-file.js'
-import { STATUS_OF } from './statuses.js'
+
+/** A datastore that can hand out what it holds, as all of tus-node-server's can. */
+export interface ReadableStore extends DataStore {
+  read(id: string): Readable | Promise<Readable>
+}
 
 export interface PlainStoreOptions {
-  /** Where bytes lie that are not checked yet. */
-  readonly sideDirectory: string
+  /** Where bytes lie that are not checked yet. Without it bodies are not checked. */
+  readonly sideDirectory?: string
+  /** Whether there is a file of that name, or will be: creations are refused then. */
+  readonly isTaken?: (id: string) => Promise<boolean>
+}
+
+/** An upload, and the `Upload-Concat` of one that was made of others. */
+export interface PlainUpload {
+  readonly upload: Upload
+  readonly concat: string | undefined
 }
 
 /** The datastore as @tus/server's handlers see it: each step knows which request it belongs to. */
 export class PlainStore extends DataStore {
-  readonly sideDirectory: string
-  readonly #store: DataStore
+  readonly #sideDirectory: string | undefined
+  readonly #store: ReadableStore
+  readonly #isTaken: (id: string) => Promise<boolean>
 
-  constructor(store: DataStore, options: PlainStoreOptions) {
+  constructor(store: ReadableStore, options: PlainStoreOptions = {}) {
     super()
     this.#store = store
-    this.sideDirectory = options.sideDirectory
-    this.extensions = [...store.extensions, 'checksum']
+    this.#sideDirectory = options.sideDirectory
+    this.#isTaken = options.isTaken ?? (async () => false)
+    this.extensions = [...store.extensions, 'concatenation', ...(this.checksBodies ? ['checksum'] : [])]
+  }
+
+  get checksBodies(): boolean {
+    return this.#sideDirectory !== undefined
+  }
+
+  /** @tus/server asks for concatenation under another spelling. */
+  override hasExtension(extension: string): boolean {
+    return super.hasExtension(extension === 'concatentation' ? 'concatenation' : extension)
+  }
+
+  /** @throws Refusal when an upload of that name exists: it is never overwritten */
+  async refuseTaken(id: string): Promise<void> {
+    if (await this.#isTaken(id)) throw new Refusal('name-taken', 'there is an upload of that name already')
   }
 
   override async create(upload: Upload): Promise<Upload> {
+    await this.refuseTaken(upload.id)
     const created = await this.#store.create(upload)
     const request = plainRequest()
     if (request) request.created = upload.id
@@ -37,6 +68,15 @@ export class PlainStore extends DataStore {
     return end
   }
 
+  /** Writes all bytes of `parts`, one after the other, into the new upload `id`. Returns how many that were. */
+  async concatenate(id: string, parts: readonly string[]): Promise<number> {
+    const store = this.#store
+    async function* bytes(): AsyncGenerator<Uint8Array, void> {
+      for (const part of parts) yield* await store.read(part)
+    }
+    return await store.write(Readable.from(bytes(), { objectMode: false }), id, 0)
+  }
+
   /** Nothing of a request whose body may still be refused is kept, not even the length that it declares. */
   override async declareUploadLength(id: string, length: number): Promise<void> {
     const request = plainRequest()
@@ -48,9 +88,20 @@ export class PlainStore extends DataStore {
     return this.#store.remove(id)
   }
 
-  override async getUpload(id: string): Promise<Upload> {
+  async find(id: string): Promise<PlainUpload> {
     const upload = await this.#store.getUpload(id)
+    const { metadata, concat } = splitMark(upload.metadata)
+    if (concat === undefined) return { upload, concat }
+    const { size, offset, storage, creation_date } = upload
+    const bare = new Upload({ id, offset, ...(size === undefined ? {} : { size }) })
+    return { upload: Object.assign(bare, { metadata, storage, creation_date }), concat }
+  }
+
+  override async getUpload(id: string): Promise<Upload> {
+    const { upload, concat } = await this.find(id)
     const request = plainRequest()
+    // The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL (tus 1.0)
+    if (request && concat !== undefined) throw new Refusal('final-upload', 'a final upload takes no bytes')
     if (request) request.wasWhole = upload.offset === upload.size
     return upload
   }
@@ -63,12 +114,17 @@ export class PlainStore extends DataStore {
     return this.#store.getExpiration()
   }
 
+  /** GET of @tus/server's own handler. */
+  read(id: string): Readable | Promise<Readable> {
+    return this.#store.read(id)
+  }
+
   /** The body comes to a side file first: the size of an upload's file is its offset, after a crash too. */
   async #writeChecked(
     stream: Readable,
     to: PlainRequest & { readonly checksum: NonNullable<PlainRequest['checksum']>; id: string; offset: number },
   ): Promise<number> {
-    const side = new SideFile(this.sideDirectory)
+    const side = new SideFile(this.#sideDirectory ?? '')
     const hash = to.checksum.start()
     try {
       for await (const bytes of stream) {
@@ -76,7 +132,7 @@ export class PlainStore extends DataStore {
         await side.append(bytes)
       }
       // a body that was cut short for another request has ended as if it were whole
-      if (to.context.signal.aborted) throw { status_code: STATUS_OF.replaced, body: 'another request took over\n' }
+      if (to.context.signal.aborted) throw new Refusal('replaced', 'another request took over')
       to.checksum.check(hash)
       if (to.declared !== undefined) await this.#store.declareUploadLength(to.id, to.declared)
       return await this.#store.write(Readable.from(side.pieces(), { objectMode: false }), to.id, to.offset)

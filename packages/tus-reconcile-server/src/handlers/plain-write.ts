@@ -1,11 +1,16 @@
 import type { ServerOptions } from '@tus/server'
 import { readChecksum } from './checksum.js'
 import { inPlainRequest, type PlainRequest, plainRequest } from './plain-request.js'
-import type { Exchange, Site } from './site.js'
+import type { Exchange, PlainSite } from './site.js'
 
 /** @tus/server's own creation or PATCH of a plain upload: all of what it means, or nothing. */
-export async function writePlain(site: Site, exchange: Exchange, original: () => Promise<Response>): Promise<Response> {
-  const request: PlainRequest = { context: exchange.context, checksum: readChecksum(exchange.req) }
+export async function writePlain(
+  site: PlainSite,
+  exchange: Exchange,
+  original: () => Promise<Response>,
+): Promise<Response> {
+  const { req, context } = exchange
+  const request: PlainRequest = { context, checksum: site.plain.checksBodies ? readChecksum(req) : undefined }
   try {
     return await inPlainRequest(request, original)
   } catch (error) {

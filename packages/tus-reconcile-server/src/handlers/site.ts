@@ -7,6 +7,7 @@ import type { Metrics } from '../metrics/metrics.js'
 import type { Peers } from '../peers/peers.js'
 import type { RangeStore } from '../store/range-store.js'
 import type { TusRequest } from '../tus-request.js'
+import type { MadeFinals } from './final-upload.js'
 import type { PlainStore } from './plain-store.js'
 
 /** One request and the headers that @tus/server has prepared for its answer. */
@@ -29,18 +30,27 @@ export interface OperationResult {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** One mounted server and all that its handlers need. */
-export interface Site {
+/** What plain uploads need, over any datastore. */
+export interface PlainSite {
   readonly server: Server
-  readonly store: RangeStore
   /** The store as @tus/server's own handlers see it. */
   readonly plain: PlainStore
+  /** Takes requests of partial uploads, without the hooks of files. */
+  readonly partials: Server
+  readonly finals: MadeFinals
+  readonly log: Logger
+  readonly metrics: Metrics
+}
+
+/** One mounted server and all that its handlers need. */
+export interface Site extends PlainSite {
+  readonly store: RangeStore
+  /** Where bytes lie that are not checked yet. */
+  readonly sideDirectory: string
   readonly storeId: string
   readonly groups: Groups
   readonly hub: EventHub
   readonly peers: Peers
-  readonly log: Logger
-  readonly metrics: Metrics
   readonly load: LoadMonitor
   /** New sessions are refused while the load is above it. */
   readonly shedAbove: number

@@ -1,0 +1,52 @@
+import { refuseMark } from './concat-mark.js'
+import { createFinal } from './final-upload.js'
+import { isPartialId } from './partial-uploads.js'
+import { writePlain } from './plain-write.js'
+import type { Exchange, PlainSite } from './site.js'
+
+/** @tus/server's own handler of the same request. */
+export type Original = () => Promise<Response>
+
+/** A creation of an upload that is a file, a part of one, or made of parts. */
+export async function routePlainPost(site: PlainSite, exchange: Exchange, original: Original): Promise<Response> {
+  const { req, context, headers } = exchange
+  refuseMark(req)
+  const concat = req.headers.get('upload-concat')
+  if (concat === null) return writePlain(site, exchange, original)
+  if (concat !== 'partial') return createFinal(site, exchange, concat)
+  const { POST } = site.partials.handlers
+  return writePlain(site, exchange, async () => asResponse(await POST.send(req, context, headers)))
+}
+
+/** A request to an upload that exists. */
+export async function routePlainUpload(
+  site: PlainSite,
+  exchange: Exchange,
+  upload: { readonly id: string | undefined; readonly original: Original },
+): Promise<Response> {
+  const { req } = exchange
+  const send = isPartialId(upload.id) ? () => sendToPartials(site, exchange) : upload.original
+  if (req.method === 'PATCH') return writePlain(site, exchange, send)
+  const reply = await send()
+  const concat = req.method === 'HEAD' && upload.id !== undefined ? await concatOf(site, upload.id) : undefined
+  if (concat !== undefined) reply.headers.set('Upload-Concat', concat)
+  return reply
+}
+
+/** What HEAD says as `Upload-Concat`. */
+export async function concatOf(site: PlainSite, id: string): Promise<string | undefined> {
+  return isPartialId(id) ? 'partial' : (await site.plain.find(id)).concat
+}
+
+async function sendToPartials(site: PlainSite, exchange: Exchange): Promise<Response> {
+  const { req, context, headers } = exchange
+  const { PATCH, HEAD, DELETE } = site.partials.handlers
+  const handler = req.method === 'PATCH' ? PATCH : req.method === 'HEAD' ? HEAD : DELETE
+  return asResponse(await handler.send(req, context, headers))
+}
+
+/** @tus/server's types say Response in two ways that do not agree. */
+export function asResponse(answer: unknown): Response {
+  if (answer instanceof Response) return answer
+  throw new TypeError('a handler of @tus/server answered with something else than a Response')
+}
