@@ -9,6 +9,7 @@ import type { TransferContext } from './transfer-context.js'
 /** How far ahead of the sender blocks are hashed and claimed, bytes. */
 const LOOKAHEAD_BYTES = 4 * 1024 * 1024
 const CLAIM_INTERVAL_MS = 1_000
+/** A claim that overtook the creation is repeated this soon, and then half as often each time. */
 const EARLY_CLAIM_MS = 50
 const MAX_LEAVES_PER_CLAIM = MAX_ENTRIES
 
@@ -22,6 +23,13 @@ interface Claimant {
   endedAt: number | undefined
 }
 
+/** What comes of claims. */
+interface ClaimResults {
+  onAnswer(store: StoreId, answer: ClaimAnswer): void
+  /** The store will not have digests, and asking again does not help. */
+  onRefusal(store: StoreId, refusal: OperationError): void
+}
+
 /** Tells each store the digests of the bytes that it gets: apart from the bytes, about once a second (DESIGN 5.4). */
 export class Claims {
   readonly #context: TransferContext
@@ -29,16 +37,14 @@ export class Claims {
   readonly #claimants = new Map<SessionId, Claimant>()
   readonly #busy = new Set<StoreId>()
   readonly #nextAtMs = new Map<StoreId, number>()
-  readonly #onAnswer: (store: StoreId, answer: ClaimAnswer) => void
+  /** How often in a row a store did not know the group. */
+  readonly #early = new Map<StoreId, number>()
+  readonly #results: ClaimResults
 
-  constructor(
-    context: TransferContext,
-    operations: Operations,
-    onAnswer: (store: StoreId, answer: ClaimAnswer) => void,
-  ) {
+  constructor(context: TransferContext, operations: Operations, results: ClaimResults) {
     this.#context = context
     this.#operations = operations
-    this.#onAnswer = onAnswer
+    this.#results = results
   }
 
   begin(o: { session: SessionId; store: StoreId; start: number }): void {
@@ -89,22 +95,33 @@ export class Claims {
       if (claims.length === 0) return
       this.#nextAtMs.set(store, nowMs + CLAIM_INTERVAL_MS)
       const answer = await this.#operations.ask(store, { op: 'claim', claims }, this.#context.signal)
+      this.#early.delete(store)
       for (const claim of claims) this.#advance(claim)
-      this.#onAnswer(store, answer)
+      this.#results.onAnswer(store, answer)
       this.#context.wake()
     } catch (error) {
-      if (this.#context.signal.aborted) return
-      if (isSourceFault(error)) this.#context.fail(error)
-      else {
-        const { clock, directory, signal } = this.#context
-        if (!(error instanceof OperationError)) directory.suspect(store, 'takes no claims', clock.now())
-        // 404: the claim has overtaken the creation that opens the group there
-        const isEarly = error instanceof OperationError && error.status === 404
-        await pause(clock, isEarly ? EARLY_CLAIM_MS : CLAIM_INTERVAL_MS, signal)
-      }
+      if (!this.#context.signal.aborted) await this.#recover(store, error)
     } finally {
       this.#busy.delete(store)
     }
+  }
+
+  async #recover(store: StoreId, error: unknown): Promise<void> {
+    const { clock, directory, signal } = this.#context
+    if (isSourceFault(error)) return this.#context.fail(error)
+    if (!(error instanceof OperationError)) directory.suspect(store, 'takes no claims', clock.now())
+    else if (isFinal(error)) return this.#results.onRefusal(store, error)
+    await pause(clock, this.#restMs(store, error), signal)
+    this.#context.wake()
+  }
+
+  #restMs(store: StoreId, error: unknown): number {
+    // 404: the claim has overtaken the creation that opens the group there
+    if (!(error instanceof OperationError) || error.status !== 404) return CLAIM_INTERVAL_MS
+    const times = this.#early.get(store) ?? 0
+    this.#early.set(store, times + 1)
+    this.#nextAtMs.delete(store)
+    return Math.min(EARLY_CLAIM_MS * 2 ** times, CLAIM_INTERVAL_MS)
   }
 
   async #gather(store: StoreId): Promise<{ session: SessionId; start: number; leaves: string[] }[]> {
@@ -145,4 +162,9 @@ export class Claims {
 
 function isSourceFault(error: unknown): error is Error {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' && error.code.startsWith('source-')
+}
+
+/** A refusal for good; what is over (404, 410) its sessions learn, and what passes (408, 423, 429, 5xx) is asked again. */
+function isFinal({ status }: OperationError): boolean {
+  return status < 500 && ![404, 408, 410, 423, 429].includes(status)
 }

@@ -25,6 +25,8 @@ const POLL_MS = 150
 /** Pulls usually end within a round trip or two of the last block; after this long the commit itself waits for them. */
 const PULL_PATIENCE_MS = 3_000
 const PULL_POLL_MS = 25
+/** A question and the pause after it take no longer: what is over it, the machine slept (guess). */
+const LONGEST_ROUND_MS = 60_000
 /** For how long blocks that we saw verified may be missing at the home before they are sent again. */
 const NEWS_PATIENCE_MS = 10_000
 
@@ -77,49 +79,51 @@ async function askForCommit(
   if (signal.aborted) return { kind: 'stopped' }
   const root = encodeDigest(await merkleRoot(digests, plan.sizeBytes, (bytes) => digester.digest(bytes)))
   const pullWaitMs = await awaitPulls(context, operations)
-  const startedMs = clock.now()
-  const stuck = new StuckPull(startedMs)
+  const wait = new CommitWait(clock.now())
   let fruitless = 0
   while (!signal.aborted) {
     try {
       const answer = await operations.ask(homeId, { op: 'commit', size: plan.sizeBytes, root }, signal)
       fruitless = 0
-      const outcome = judge(answer, { root, pullWaitMs, verified: plan.verified, waitedMs: clock.now() - startedMs })
+      const waitedMs = wait.count(clock.now(), answer)
+      const outcome = judge(answer, { root, pullWaitMs, verified: plan.verified, waitedMs })
       if (outcome) return outcome
-      if (answer.state === 'pulling' && stuck.isStuck(answer.missingBytes, clock.now())) {
-        return await nameMissing(context, operations)
-      }
+      if (answer.state === 'pulling' && waitedMs > NEWS_PATIENCE_MS) return await nameMissing(context, operations)
       await pause(clock, POLL_MS, signal)
     } catch (error) {
       refuse(error)
       fruitless += 1
       await pause(clock, backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
     }
-    if (clock.now() - startedMs > context.options.giveUpAfterMs) {
-      throw new UploadError(
-        'gave-up',
-        `the server did not commit the file within ${context.options.giveUpAfterMs / 1000} s; start the upload again to go on`,
-      )
-    }
+    if (wait.count(clock.now()) > context.options.giveUpAfterMs) throw giveUp(context.options.giveUpAfterMs)
   }
   return { kind: 'stopped' }
 }
 
-/** A home that pulls and gets nothing: a peer says that it has blocks and does not give them. */
-class StuckPull {
+function giveUp(afterMs: number): UploadError {
+  const message = `the server did not commit the file within ${afterMs / 1000} s; start the upload again to go on`
+  return new UploadError('gave-up', message)
+}
+
+/** How long the home has got no further: a peer may say that it has blocks and not give them. */
+class CommitWait {
   #leastMissing = Number.POSITIVE_INFINITY
-  #sinceMs: number
+  #countedToMs: number
+  #waitedMs = 0
 
   constructor(nowMs: number) {
-    this.#sinceMs = nowMs
+    this.#countedToMs = nowMs
   }
 
-  isStuck(missingBytes: number, nowMs: number): boolean {
-    if (missingBytes < this.#leastMissing) {
-      this.#leastMissing = missingBytes
-      this.#sinceMs = nowMs
+  /** Milliseconds without news from the home's pulls. */
+  count(nowMs: number, answer?: CommitAnswer): number {
+    this.#waitedMs += Math.min(nowMs - this.#countedToMs, LONGEST_ROUND_MS)
+    this.#countedToMs = nowMs
+    if (answer?.state === 'pulling' && answer.missingBytes < this.#leastMissing) {
+      this.#leastMissing = answer.missingBytes
+      this.#waitedMs = 0
     }
-    return nowMs - this.#sinceMs > NEWS_PATIENCE_MS
+    return this.#waitedMs
   }
 }
 

@@ -1,25 +1,10 @@
-import { EMPTY_RANGES, type StatusAnswer } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { everythingDone } from '../testing/simulated-clock.js'
-import { TransferRig } from '../testing/transfer-rig.js'
+import { broken, refusal, statusOf, TransferRig } from '../testing/transfer-rig.js'
 import { OperationError } from './ports.js'
 
 const NEVER = new AbortController().signal
-const STATUS: StatusAnswer = {
-  state: 'open',
-  size: null,
-  verified: EMPTY_RANGES,
-  stored: EMPTY_RANGES,
-  bad: EMPTY_RANGES,
-  sessions: [],
-  url: null,
-}
-const refusal = (status: number) => () => {
-  throw new OperationError({ status, code: 'test', message: `refused with ${status}` })
-}
-const broken = () => {
-  throw new Error('the connection broke')
-}
+const STATUS = statusOf()
 
 /** Which addresses were asked, in the order in which they were. */
 function watched(rig: TransferRig, names: readonly (readonly [string, number])[]): string[] {
@@ -95,6 +80,18 @@ test('a server’s own trouble is nobody’s word: the next way is tried', async
   rig.port('s1').onOperation = () => STATUS
   expect(await rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).toEqual(STATUS)
   expect(rig.logged('relayed')).toMatchObject([{ operation: 'status', store: 's0', through: 'http://s1-0.test/files' }])
+})
+
+test('a mirror that is no peer of the store says nothing of it', async () => {
+  const rig = new TransferRig({ addresses: [1, 1, 1] })
+  rig.port().onOperation = broken
+  rig.port('s1').onOperation = refusal(404, 'unknown-store')
+  rig.port('s2').onOperation = () => STATUS
+  expect(await rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).toEqual(STATUS)
+  rig.port('s2').onOperation = rig.port('s1').onOperation
+  const failure = await rig.parts.operations.ask('s0', { op: 'status' }, NEVER).catch((error: unknown) => error)
+  expect(failure).not.toBeInstanceOf(OperationError)
+  expect(failure).toMatchObject({ message: 'http://s2-0.test/files does not lead to store s0' })
 })
 
 test('silence ends after a deadline, and the next way is tried', async () => {

@@ -38,8 +38,10 @@ export class Operations {
       try {
         return await this.#send(way, storeId, operation, signal)
       } catch (error) {
-        if (error instanceof OperationError && error.status < 500) throw error
-        last = error
+        const isAstray = error instanceof OperationError && error.code === 'unknown-store'
+        if (error instanceof OperationError && error.status < 500 && !isAstray) throw error
+        // who does not know the store says nothing of it
+        last = isAstray ? new Error(`${way.route.endpoint} does not lead to store ${storeId}`, { cause: error }) : error
       }
     }
     throw last

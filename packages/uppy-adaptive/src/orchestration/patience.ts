@@ -43,6 +43,12 @@ export class Patience {
     this.#lastProgressMs = this.#context.clock.now()
   }
 
+  /** The machine slept: no server had a chance to take a byte. */
+  noteLocalPause(gapMs: number): void {
+    this.#lastProgressMs += gapMs
+    if (this.#idleSinceMs !== undefined) this.#idleSinceMs += gapMs
+  }
+
   pass(nowMs: number): void {
     const { options, plan } = this.#context
     if (nowMs - this.#lastProgressMs > options.giveUpAfterMs) {

@@ -2,12 +2,13 @@ import type { ByteRange, ClaimAnswer, RangeSet, ServerEvent, StatusAnswer } from
 import { addRanges, coversRange, intersectRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
 import type { SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { Operations } from './operations.js'
+import type { OperationError } from './ports.js'
 import type { SessionOutcomes } from './session-outcomes.js'
 import type { Terminations } from './terminations.js'
 import type { TransferContext } from './transfer-context.js'
 import { UploadError } from './upload-error.js'
 
-/** The same block of one store found bad this often is no accident of the path. */
+/** The same block of one store found bad, or acknowledged and not kept, this often is no accident of the path. */
 const MAX_BAD = 3
 
 /** Takes what servers say of blocks and sessions, from whichever answer or event it comes first, into the plan. */
@@ -15,6 +16,7 @@ export class Reconciliation {
   readonly #context: TransferContext
   readonly #outcomes: SessionOutcomes
   readonly #badCounts = new Map<string, number>()
+  readonly #lostCounts = new Map<string, number>()
 
   constructor(context: TransferContext, outcomes: SessionOutcomes) {
     this.#context = context
@@ -28,6 +30,13 @@ export class Reconciliation {
     this.#discard(answer.bad, store)
     for (const session of answer.superseded) this.#supersede(session, store)
     this.#outcomes.completeVerified()
+  }
+
+  /** Without digests nothing of a store is ever verified: a mirror is left out, and the home's refusal is the upload's. */
+  onClaimRefused(store: StoreId, { status, message }: OperationError): void {
+    if (store !== this.#context.homeId) return this.#leaveOut(store, `refuses digests (${status}: ${message})`)
+    const endpoint = this.#context.directory.get(store)?.route.endpoint ?? store
+    this.#context.fail(new UploadError('refused', `${endpoint} refused the upload (${status}: ${message})`, { status }))
   }
 
   /** A store's word counts for its own sessions only. */
@@ -73,6 +82,7 @@ export class Reconciliation {
         }
       }
       this.#outcomes.giveUpDiscarded(session)
+      this.#countLost(store, session)
     }
     const lost = subtractRanges(plan.heldUnverified(store), there)
     if (lost.length > 0) plan.discard(lost)
@@ -130,13 +140,19 @@ export class Reconciliation {
   }
 
   #countBad(store: StoreId, range: ByteRange): void {
-    const key = `${store} ${range.start}`
-    const count = (this.#badCounts.get(key) ?? 0) + 1
-    this.#badCounts.set(key, count)
-    if (count < MAX_BAD) return
+    if (!isOften(this.#badCounts, store, range)) return
     if (store !== this.#context.homeId) return this.#leaveOut(store, `gets the block at ${range.start} wrong each time`)
     const message = `bytes from ${range.start} on arrive with another digest each time: the file is being changed; choose it again`
     this.#context.fail(new UploadError('source-changed', message))
+  }
+
+  /** A store that acknowledges the same bytes again and again and keeps none would have them sent for ever. */
+  #countLost(store: StoreId, range: ByteRange): void {
+    if (!isOften(this.#lostCounts, store, range)) return
+    const why = `acknowledges bytes from ${range.start} on and does not keep them`
+    if (store !== this.#context.homeId) return this.#leaveOut(store, why)
+    const endpoint = this.#context.directory.get(store)?.route.endpoint ?? store
+    this.#context.fail(new UploadError('gave-up', `${endpoint} ${why}: its storage or what is before it is at fault`))
   }
 
   #leaveOut(store: StoreId, why: string): void {
@@ -147,4 +163,12 @@ export class Reconciliation {
     plan.forget(store)
     this.#context.wake()
   }
+}
+
+/** Counts what happened to the store's bytes there; whether it has happened too often. */
+function isOften(counts: Map<string, number>, store: StoreId, { start }: ByteRange): boolean {
+  const key = `${store} ${start}`
+  const count = (counts.get(key) ?? 0) + 1
+  counts.set(key, count)
+  return count >= MAX_BAD
 }

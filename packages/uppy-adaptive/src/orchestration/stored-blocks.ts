@@ -1,42 +1,84 @@
-import type { GroupState } from 'tus-reconcile-protocol'
+import type { GroupState, StatusAnswer } from 'tus-reconcile-protocol'
 import { subtractRanges } from 'tus-reconcile-protocol'
+import type { StoreId } from '../partitioning/partition-plan.js'
 import type { Claims } from './claims.js'
+import { backoffMs } from './failure-rules.js'
 import type { Operations } from './operations.js'
 import { OperationError } from './ports.js'
 import type { Terminations } from './terminations.js'
+import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
 import { UploadError } from './upload-error.js'
 
+/** For so long a home that does not say what it holds is asked again, before bytes are sent that it may have (guess). */
+const HOME_PATIENCE_MS = 10_000
+
+interface Parts {
+  readonly operations: Operations
+  readonly claims: Claims
+  readonly terminations: Terminations
+}
+
 /** Asks every store what it holds of the group, so that no acknowledged block is sent again; ends the sessions left open. */
-export async function adoptStored(
-  context: TransferContext,
-  o: { operations: Operations; claims: Claims; terminations: Terminations },
-): Promise<void> {
-  const { directory, plan, signal } = context
-  await Promise.all(
-    directory.stores().map(async (store) => {
-      try {
-        const status = await o.operations.ask(store.id, { op: 'status' }, signal)
-        if (store.id === context.homeId) refuseEnded(status.state)
-        if (status.state === 'committed') return void plan.verify([{ start: 0, end: plan.sizeBytes }])
-        plan.verify(status.verified)
-        plan.hold(store.id, ...status.stored)
-        for (const session of status.sessions) {
-          if (session.state === 'inProgress' || session.state === 'pending')
-            o.terminations.drop({ session: session.session, store: store.id, reason: 'resumed' })
-        }
-        for (const range of subtractRanges(status.stored, status.verified)) {
-          o.claims.adopt({ session: context.randomness.id(), store: store.id, range })
-        }
-      } catch (error) {
-        if (error instanceof UploadError) throw error
-        if (store.id === context.homeId && error instanceof OperationError) throw gone(error.message)
-        // a store that knows nothing of the group, or cannot be asked now, holds nothing that we can count on
-        if (!(error instanceof OperationError))
-          directory.suspect(store.id, 'did not say what it holds', context.clock.now())
-      }
-    }),
-  )
+export async function adoptStored(context: TransferContext, parts: Parts): Promise<void> {
+  const { directory, clock, homeId } = context
+  const asked = directory.stores().map(async (store) => {
+    const status = await (store.id === homeId ? askHome(context, parts) : askMirror(context, parts, store.id))
+    if (status === 'unknown') return
+    if (status === 'silent') return directory.suspect(store.id, 'did not say what it holds', clock.now())
+    adopt(context, parts, { store: store.id, status })
+  })
+  await Promise.all(asked)
+}
+
+type Heard = StatusAnswer | 'unknown' | 'silent'
+
+/** A store that knows nothing of the group, or cannot be asked now, holds nothing that we can count on. */
+async function askMirror(context: TransferContext, { operations }: Parts, store: StoreId): Promise<Heard> {
+  try {
+    return await operations.ask(store, { op: 'status' }, context.signal)
+  } catch (error) {
+    return error instanceof OperationError && !isPassing(error) ? 'unknown' : 'silent'
+  }
+}
+
+/** @throws UploadError `gone` when the home says that there is no such group any more */
+async function askHome(context: TransferContext, { operations }: Parts): Promise<Heard> {
+  const { homeId, clock, randomness, signal } = context
+  const startedMs = clock.now()
+  for (let fruitless = 0; !signal.aborted && clock.now() - startedMs < HOME_PATIENCE_MS; fruitless++) {
+    try {
+      const status = await operations.ask(homeId, { op: 'status' }, signal)
+      refuseEnded(status.state)
+      return status
+    } catch (error) {
+      if (error instanceof UploadError) throw error
+      if (error instanceof OperationError && !isPassing(error)) throw gone(error.message)
+      await pause(clock, backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
+    }
+  }
+  return 'silent'
+}
+
+/** A server that starts, stops or has too much to do says nothing of the group. */
+function isPassing(error: OperationError): boolean {
+  return error.status >= 500 || error.status === 429 || error.status === 423
+}
+
+function adopt(
+  { plan, randomness }: TransferContext,
+  { claims, terminations }: Parts,
+  { store, status }: { store: StoreId; status: StatusAnswer },
+): void {
+  if (status.state === 'committed') return void plan.verify([{ start: 0, end: plan.sizeBytes }])
+  plan.verify(status.verified)
+  plan.hold(store, ...status.stored)
+  for (const session of status.sessions) {
+    if (session.state === 'inProgress' || session.state === 'pending')
+      terminations.drop({ session: session.session, store, reason: 'resumed' })
+  }
+  for (const range of subtractRanges(status.stored, status.verified))
+    claims.adopt({ session: randomness.id(), store, range })
 }
 
 function refuseEnded(state: GroupState): void {

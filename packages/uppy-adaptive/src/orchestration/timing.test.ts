@@ -1,39 +1,6 @@
 import { expect, test } from 'vitest'
-import type { Clock } from './ports.js'
+import { SimulatedClock } from '../testing/simulated-clock.js'
 import { pause, withDeadline } from './timing.js'
-
-/** A clock that stands still until it is told to move. */
-class HandClock implements Clock {
-  #nowMs = 0
-  readonly #timers = new Set<{ atMs: number; callback: () => void }>()
-
-  now(): number {
-    return this.#nowMs
-  }
-
-  epochMs(): number {
-    return this.#nowMs
-  }
-
-  after(delayMs: number, callback: () => void): () => void {
-    const timer = { atMs: this.#nowMs + delayMs, callback }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
-  }
-
-  get timers(): number {
-    return this.#timers.size
-  }
-
-  advance(ms: number): void {
-    this.#nowMs += ms
-    for (const timer of this.#timers) {
-      if (timer.atMs > this.#nowMs) continue
-      this.#timers.delete(timer)
-      timer.callback()
-    }
-  }
-}
 
 /** An AbortSignal that counts who listens. */
 function watched(): { controller: AbortController; listeners: () => number } {
@@ -62,7 +29,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 }
 
 test('a pause ends after its time, not before, and leaves nothing behind', async () => {
-  const clock = new HandClock()
+  const clock = new SimulatedClock()
   const { controller, listeners } = watched()
   const paused = pause(clock, 100, controller.signal)
   clock.advance(99)
@@ -73,7 +40,7 @@ test('a pause ends after its time, not before, and leaves nothing behind', async
 })
 
 test('a pause ends at once when its signal fires, and leaves no timer', async () => {
-  const clock = new HandClock()
+  const clock = new SimulatedClock()
   const { controller, listeners } = watched()
   const paused = pause(clock, 60_000, controller.signal)
   controller.abort()
@@ -82,13 +49,13 @@ test('a pause ends at once when its signal fires, and leaves no timer', async ()
 })
 
 test('a pause under a signal that has fired never begins', async () => {
-  const clock = new HandClock()
+  const clock = new SimulatedClock()
   await pause(clock, 60_000, AbortSignal.abort())
   expect(clock.timers).toBe(0)
 })
 
 test('a deadline fires after its time', () => {
-  const clock = new HandClock()
+  const clock = new SimulatedClock()
   const deadline = withDeadline(clock, 100, new AbortController().signal)
   clock.advance(99)
   expect(deadline.signal.aborted).toBe(false)
@@ -97,7 +64,7 @@ test('a deadline fires after its time', () => {
 })
 
 test('a deadline fires with the signal that it stands under, the other way round it does not', () => {
-  const clock = new HandClock()
+  const clock = new SimulatedClock()
   const first = new AbortController()
   const second = new AbortController()
   const under = withDeadline(clock, 100, first.signal)
@@ -109,12 +76,12 @@ test('a deadline fires with the signal that it stands under, the other way round
 })
 
 test('a deadline under a signal that has fired has passed', () => {
-  const deadline = withDeadline(new HandClock(), 100, AbortSignal.abort())
+  const deadline = withDeadline(new SimulatedClock(), 100, AbortSignal.abort())
   expect(deadline.signal.aborted).toBe(true)
 })
 
 test('a deadline that is done with never fires, and leaves nothing behind', () => {
-  const clock = new HandClock()
+  const clock = new SimulatedClock()
   const { controller, listeners } = watched()
   const deadline = withDeadline(clock, 100, controller.signal)
   deadline.done()

@@ -66,9 +66,10 @@ export class TransferAssembly {
     const context = this.#createContext(parts)
     this.context = context
     this.operations = new Operations(context)
-    this.claims = new Claims(context, this.operations, (store, answer) =>
-      this.reconciliation.onClaimAnswer(store, answer),
-    )
+    this.claims = new Claims(context, this.operations, {
+      onAnswer: (store, answer) => this.reconciliation.onClaimAnswer(store, answer),
+      onRefusal: (store, refusal) => this.reconciliation.onClaimRefused(store, refusal),
+    })
     this.#acknowledgements = new Acknowledgements(context, this.claims)
     this.terminations = new Terminations(context, this.operations)
     this.outcomes = new SessionOutcomes(context, this)

@@ -111,6 +111,7 @@ export class Transfer {
     this.#lastTickMs = nowMs
     if (gapMs > LOCAL_PAUSE_MS) {
       model.localPause({ nowMs, gapMs })
+      this.#parts.patience.noteLocalPause(gapMs)
       log.emit({ type: 'localPause', gapMs })
     }
     model.tick({ nowMs })

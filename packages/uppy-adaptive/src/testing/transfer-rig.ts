@@ -1,3 +1,4 @@
+import type { ByteRange, ClaimAnswer, StatusAnswer } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { RiskModel } from 'upload-predictor'
 import type { LoggedEvent } from '../orchestration/event-log.js'
@@ -5,6 +6,7 @@ import { EventLog } from '../orchestration/event-log.js'
 import type { UploadOptions } from '../orchestration/options.js'
 import { resolveOptions } from '../orchestration/options.js'
 import type { Randomness } from '../orchestration/ports.js'
+import { OperationError } from '../orchestration/ports.js'
 import type { Route, Store } from '../orchestration/server-directory.js'
 import { ServerDirectory } from '../orchestration/server-directory.js'
 import { TransferAssembly } from '../orchestration/transfer-assembly.js'
@@ -81,7 +83,7 @@ export class TransferRig {
 
   /** Begins a session of these blocks. */
   begin(o: { store?: string; first?: number; last: number }): PlannedSession {
-    const range = { start: (o.first ?? 0) * BLOCK_SIZE, end: o.last * BLOCK_SIZE }
+    const range = blocks(o.first ?? 0, o.last)
     const session = this.parts.starter.begin({ store: o.store ?? 's0', range, reason: 'initial' })
     if (!session) throw new Error('not begun')
     return session
@@ -101,4 +103,31 @@ export class TransferRig {
       this.directory.admit(port, route === 0 ? i : i + 100, { kind: 'reconcile', storeId, limit: {}, extensions: [] })
     }
   }
+}
+
+/** A store that holds nothing of an open group, but for what the test says. */
+export function statusOf(facts: Partial<StatusAnswer> = {}): StatusAnswer {
+  return { state: 'open', size: null, verified: [], stored: [], bad: [], sessions: [], url: null, ...facts }
+}
+
+/** What a store says of claims: nothing, but for what the test says. */
+export function claimAnswer(facts: Partial<ClaimAnswer> = {}): ClaimAnswer {
+  return { verified: [], bad: [], superseded: [], conflict: [], ...facts }
+}
+
+/** The bytes of blocks `first` to `last - 1`. */
+export function blocks(first: number, last: number): ByteRange {
+  return { start: first * BLOCK_SIZE, end: last * BLOCK_SIZE }
+}
+
+/** A server's refusal of an operation. */
+export function refusal(status: number, code = 'test'): () => never {
+  return () => {
+    throw new OperationError({ status, code, message: `refused with ${status} ${code}` })
+  }
+}
+
+/** A connection that breaks. */
+export function broken(): never {
+  throw new Error('the connection broke')
 }

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest'
+import { everythingDone } from '../testing/simulated-clock.js'
+import { broken, TransferRig } from '../testing/transfer-rig.js'
+import type { Capabilities } from './ports.js'
+
+const ANSWER: Capabilities = { kind: 'reconcile', storeId: 's0', limit: {}, extensions: [] }
+
+/** A home in suspicion, whose addresses answer as `ports` do. */
+function suspected(addresses: readonly number[] = [1]): TransferRig {
+  const rig = new TransferRig({ addresses })
+  rig.directory.suspect('s0', 'silent', 0)
+  return rig
+}
+
+test('a store in trust that nobody asks about is left alone', async () => {
+  const rig = new TransferRig({ addresses: [2, 1] })
+  rig.parts.probes.pass(0)
+  await everythingDone()
+  expect([rig.port().probes, rig.port('s0', 1).probes, rig.port('s1').probes]).toEqual([0, 0, 0])
+})
+
+test('a store in suspicion is probed by every address, and the one that answers is dated', async () => {
+  const rig = suspected([2])
+  rig.port('s0', 1).onProbe = () => ANSWER
+  await rig.clock.run(100)
+  rig.parts.probes.pass(100)
+  await everythingDone()
+  expect([rig.route('s0', 0).heardAtMs, rig.route('s0', 1).heardAtMs]).toEqual([Number.NEGATIVE_INFINITY, 100])
+  expect(rig.context.model.store('s0').lastHeardMs).toBe(100)
+})
+
+test('one probe at a time, and the next not at once after an answer', async () => {
+  const rig = suspected()
+  rig.parts.probes.pass(0)
+  rig.parts.probes.pass(0)
+  expect(rig.port().probes).toBe(1)
+  const answering = suspected()
+  answering.port().onProbe = () => ANSWER
+  answering.parts.probes.pass(0)
+  await everythingDone()
+  answering.parts.probes.pass(299)
+  expect(answering.port().probes).toBe(1)
+  answering.parts.probes.pass(300)
+  expect(answering.port().probes).toBe(2)
+})
+
+test('a lost probe is asked again with growing pauses, and an answer begins anew', async () => {
+  const rig = suspected()
+  const at: number[] = []
+  rig.port().onProbe = () => {
+    at.push(rig.clock.now())
+    return broken()
+  }
+  for (let ms = 0; ms < 4_000; ms += 25) {
+    await rig.clock.run(25)
+    rig.parts.probes.pass(rig.clock.now())
+  }
+  await everythingDone()
+  const pauses = at.slice(1).map((ms, i) => ms - (at[i] ?? 0))
+  expect(pauses).toEqual([375, 750, 1_500])
+})
+
+test('a probe that nobody answers is lost after its deadline', async () => {
+  const rig = suspected([2])
+  rig.parts.probes.pass(0)
+  await rig.clock.run(1_000)
+  rig.parts.probes.pass(1_000)
+  expect(rig.port().probes).toBe(1)
+  await rig.clock.run(9_000)
+  expect(rig.clock.timers).toBe(0)
+  rig.parts.probes.pass(10_000)
+  expect([rig.port().probes, rig.port('s0', 1).probes]).toEqual([2, 2])
+})
+
+test('a store that is left out is not probed', () => {
+  const rig = suspected()
+  rig.directory.exclude('s0', 'server-full', 'full')
+  rig.parts.probes.pass(0)
+  expect(rig.port().probes).toBe(0)
+})
+
+test('a stop ends the probe and says nothing of the server', async () => {
+  const rig = suspected()
+  rig.parts.probes.pass(0)
+  await everythingDone()
+  rig.parts.stop()
+  await everythingDone()
+  expect(rig.clock.timers).toBe(0)
+  expect(rig.context.model.link().pGood).toBe(new TransferRig().context.model.link().pGood)
+})
