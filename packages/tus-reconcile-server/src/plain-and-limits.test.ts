@@ -2,7 +2,6 @@ import { randomFillSync } from 'node:crypto'
 import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { DataStore, Server } from '@tus/server'
 import { Upload as TusUpload } from 'tus-js-client'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, expect, test } from 'vitest'
@@ -189,11 +188,6 @@ test('peers without a secret, a peer that is no URL and a short secret are refus
   expect(() => reconcile(server, { peers: [{ endpoint: 'http://a/files' }] })).toThrow(/secret/)
   expect(() => reconcile(server, { peers: ['nowhere'], secrets: ['0123456789abcdef'] })).toThrow(/URL/)
   expect(() => reconcile(server, { secrets: ['short'] })).toThrow(/16/)
-})
-
-test('a server with another store is refused', () => {
-  const server = new Server({ path: '/files', datastore: new DataStore() })
-  expect(() => reconcile(server)).toThrow(/RangeStore/)
 })
 
 test('a length that a chunked PATCH declares cannot exceed the largest file', async () => {

@@ -9,6 +9,7 @@ import { feedEvents, logNotice } from './event-feed.js'
 import { EventHub } from './groups/events.js'
 import { Groups } from './groups/groups.js'
 import { OffsetReports } from './groups/offset-reports.js'
+import { mountConcatenation } from './handlers/concatenation-only.js'
 import { MadeFinals } from './handlers/final-upload.js'
 import { mountRoutes } from './handlers/mount.js'
 import { recoverCommits, recoverHooks } from './handlers/op-commit.js'
@@ -63,7 +64,10 @@ export interface Health {
 }
 
 export interface ReconcileExtension {
-  /** Settles when records are loaded; rejects when they cannot be read. Requests wait for it. */
+  /**
+   * Settles when records are loaded; rejects when they cannot be read. Requests wait for it. `storeId` is empty where
+   * the datastore is no RangeStore.
+   */
   readonly ready: Promise<{ readonly storeId: string }>
   /**
    * New sessions and bodies are answered 503 from now on; those that run end with the block that they are in, which
@@ -90,9 +94,16 @@ const SHED_ABOVE = 0.9
 /** How long a running body may still bring the rest of its block (guess: a block at 1 Mbit/s). */
 const DRAIN_MS = 3000
 
-/** Mounts the extension on a @tus/server whose datastore is a RangeStore. */
+/**
+ * Mounts the extension on a @tus/server whose datastore is a RangeStore. On any other datastore that has `read(id)` it
+ * brings concatenation by copying, and announces nothing else.
+ */
 export function reconcile(server: Server, options: ReconcileOptions = {}): ReconcileExtension {
-  const parts = createParts(server, options)
+  const { datastore } = server
+  if (!(datastore instanceof RangeStore)) {
+    return mountConcatenation(server, options, privateLog(options.logger ?? pino({ level: 'silent' })))
+  }
+  const parts = createParts(datastore, options)
   const { groups, store, log, network } = parts
   const site = start(server, parts)
   site.catch(() => {})
@@ -160,11 +171,7 @@ interface Parts {
 }
 
 /** @throws TypeError that names the option at fault */
-function createParts(server: Server, options: ReconcileOptions): Parts {
-  const store = server.datastore
-  if (!(store instanceof RangeStore)) {
-    throw new TypeError('reconcile needs a server whose datastore is a RangeStore: new RangeStore({ directory })')
-  }
+function createParts(store: RangeStore, options: ReconcileOptions): Parts {
   const log = privateLog(options.logger ?? pino({ level: 'silent' }))
   const sideDirectory = store.ownPath('arriving')
   const index =

@@ -101,13 +101,13 @@ async function drain(body: RequestBody): Promise<void> {
 }
 
 /** What went wrong, as something that may be told. Anything unexpected is logged and told without its text. */
-export function asRefusal(site: Site, error: unknown): Refusal {
+export function asRefusal(site: Pick<Site, 'log' | 'metrics'>, error: unknown): Refusal {
   const refusal = refusalOf(site, error)
   site.metrics.refused(refusal.code)
   return refusal
 }
 
-function refusalOf(site: Site, error: unknown): Refusal {
+function refusalOf(site: Pick<Site, 'log'>, error: unknown): Refusal {
   if (error instanceof Refusal) return error
   if (isNoSpace(error)) return new Refusal('no-space', 'the disk is full: what arrived is kept', { cause: error })
   site.log.error({ err: error }, 'request failed')

@@ -1,8 +1,7 @@
-import type { CancellationContext, Server } from '@tus/server'
+import type { Server } from '@tus/server'
 import { formatLoad, HEADER } from 'tus-reconcile-protocol'
 import type { SignatureVerifier } from '../peers/signature.js'
 import type { TusRequest } from '../tus-request.js'
-import { asRefusal } from './answer.js'
 import { refuseMark } from './concat-mark.js'
 import { refuseConsumedBody } from './consumed-body.js'
 import { deleteFile, headFile, headFinished, patchFile } from './file-request.js'
@@ -11,9 +10,9 @@ import { postOperation } from './operations.js'
 import { announce } from './options.js'
 import { overloaded } from './overload.js'
 import { postPeerMessage } from './peer-message.js'
+import { type Handler, preparePlain, withoutDetails } from './plain-mount.js'
 import { asResponse, type Original, routePlainPost, routePlainUpload } from './plain-routes.js'
 import type { PlainStore } from './plain-store.js'
-import { finishOnce } from './plain-write.js'
 import { requestKind } from './request-kind.js'
 import { recorded, siteOfRequest } from './request-log.js'
 import { deleteSession } from './session-delete.js'
@@ -22,7 +21,6 @@ import { patchSession } from './session-patch.js'
 import { postSession } from './session-post.js'
 import { sessionIdsOf } from './session-request.js'
 import type { Exchange, Site } from './site.js'
-import { STATUS_OF } from './statuses.js'
 
 type Method = 'POST' | 'PATCH' | 'HEAD' | 'OPTIONS' | 'DELETE' | 'GET'
 type Route = (site: Site, exchange: Exchange, original: Original) => Promise<Response>
@@ -38,11 +36,6 @@ const ROUTES: Readonly<Record<Exclude<Method, 'POST'>, Route>> = {
   GET: routeGet,
 }
 
-/** A handler of @tus/server, as far as it is wrapped. Its own types say Response in two ways that do not agree. */
-interface Handler {
-  send(req: TusRequest, context: CancellationContext, headers?: Headers): Promise<unknown>
-}
-
 /**
  * Puts our routes before the handlers of `server`. They stay when the extension closes: without them a session's
  * creation would become a plain upload.
@@ -53,8 +46,7 @@ export function mountRoutes(
   parts: { readonly verifier: SignatureVerifier; readonly plain: PlainStore },
 ): void {
   const { verifier, plain } = parts
-  for (const handler of Object.values(server.handlers)) handler.store = plain
-  finishOnce(server.options)
+  preparePlain({ server, plain })
   for (const method of METHODS) wrap(server.handlers[method], site, ROUTES[method])
   wrap(server.handlers.POST, site, (here, exchange, original) => routePost(here, exchange, { original, verifier }))
 }
@@ -85,21 +77,6 @@ function closed(headers: Headers): Response {
   headers.set('Retry-After', '1')
   headers.set('Connection', 'close')
   return new Response('this server is stopping\n', { status: 503, headers })
-}
-
-/**
- * A refusal is told as @tus/server's own are, in a line of text. What it would print of an unexpected error may hold a
- * path: that is logged, and told without its text.
- */
-async function withoutDetails(site: Site, exchange: Exchange, route: () => Promise<Response>): Promise<Response> {
-  try {
-    return await route()
-  } catch (error) {
-    if (typeof error === 'object' && error !== null && 'status_code' in error) throw error
-    const refusal = asRefusal(site, error)
-    for (const [name, value] of Object.entries(refusal.headers)) exchange.headers.set(name, value)
-    throw { status_code: refusal.status ?? STATUS_OF[refusal.code], body: `${refusal.message}\n` }
-  }
 }
 
 async function routePost(

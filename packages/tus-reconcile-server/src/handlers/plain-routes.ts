@@ -2,7 +2,9 @@ import { refuseMark } from './concat-mark.js'
 import { createFinal } from './final-upload.js'
 import { isPartialId } from './partial-uploads.js'
 import { writePlain } from './plain-write.js'
+import { announcedLength } from './request-body.js'
 import type { Exchange, PlainSite } from './site.js'
+import { STATUS_OF } from './statuses.js'
 
 /** @tus/server's own handler of the same request. */
 export type Original = () => Promise<Response>
@@ -26,11 +28,28 @@ export async function routePlainUpload(
 ): Promise<Response> {
   const { req } = exchange
   const send = isPartialId(upload.id) ? () => sendToPartials(site, exchange) : upload.original
-  if (req.method === 'PATCH') return writePlain(site, exchange, send)
+  if (req.method === 'PATCH') return asCut(exchange, await writePlain(site, exchange, send))
   const reply = await send()
   const concat = req.method === 'HEAD' && upload.id !== undefined ? await concatOf(site, upload.id) : undefined
   if (concat !== undefined) reply.headers.set('Upload-Concat', concat)
   return reply
+}
+
+/**
+ * A PATCH whose body was cut for another request: what arrived is kept, and an answer that comes before a body's end
+ * is never 2xx.
+ */
+function asCut({ req, context }: Exchange, reply: Response): Response {
+  const length = announcedLength(req)
+  const from = Number(req.headers.get('upload-offset'))
+  const isWhole =
+    length === undefined
+      ? req.runtime?.node?.req.complete !== false
+      : Number(reply.headers.get('upload-offset')) === from + length
+  if (!context.signal.aborted || isWhole) return reply
+  const headers = new Headers(reply.headers)
+  headers.set('Connection', 'close')
+  return new Response('another request took over\n', { status: STATUS_OF.replaced, headers })
 }
 
 /** What HEAD says as `Upload-Concat`. */

@@ -12,10 +12,12 @@ interface Held {
 export class QueueLocker implements Locker {
   readonly #held = new Map<string, Held>()
   readonly #onWaited: (seconds: number) => void
+  readonly #maxWaitMs: number
 
   /** @param onWaited told of each wait, when it has ended */
-  constructor(onWaited: (seconds: number) => void = () => {}) {
+  constructor(onWaited: (seconds: number) => void = () => {}, maxWaitMs: number = MAX_WAIT_MS) {
     this.#onWaited = onWaited
+    this.#maxWaitMs = maxWaitMs
   }
 
   newLock(id: string): Lock {
@@ -26,7 +28,7 @@ export class QueueLocker implements Locker {
   }
 
   async #lock(id: string, signal: AbortSignal, release: RequestRelease): Promise<void> {
-    const deadline = Date.now() + MAX_WAIT_MS
+    const deadline = Date.now() + this.#maxWaitMs
     for (let held = this.#held.get(id); held; held = this.#held.get(id)) {
       const began = performance.now()
       // waits before it asks: the holder may let go while it is asked
