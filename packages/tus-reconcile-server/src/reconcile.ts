@@ -12,7 +12,7 @@ import { OffsetReports } from './groups/offset-reports.js'
 import { mountConcatenation } from './handlers/concatenation-only.js'
 import { MadeFinals } from './handlers/final-upload.js'
 import { mountRoutes } from './handlers/mount.js'
-import { recoverCommits, recoverHooks } from './handlers/op-commit.js'
+import { finaliseAgain, recoverCommits, recoverHooks } from './handlers/op-commit.js'
 import { partialServer } from './handlers/partial-uploads.js'
 import { PlainStore } from './handlers/plain-store.js'
 import { QueueLocker } from './handlers/queue-locker.js'
@@ -24,6 +24,7 @@ import { PeerNetwork } from './peers/peer-network.js'
 import { privateLog } from './private-log.js'
 import { LevelIndex } from './records/level-index.js'
 import type { PartitionIndex } from './records/partition-index.js'
+import { recoverStore } from './recovery/recover-store.js'
 import { RangeStore } from './store/range-store.js'
 import { loadStoreId } from './store/store-id.js'
 
@@ -225,6 +226,7 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   groups.subscribe((notice) => logNotice(log, storeId, notice))
   groups.subscribe((notice) => metrics.hear(notice))
   network.start(storeId)
+  await recoverStore({ ...site, finalise: (group) => finaliseAgain(site, group) })
   await recoverCommits(site)
   recoverHooks(site)
   return site

@@ -22,6 +22,8 @@ export class BlockTable {
   readonly #claims = new TrackedMap<number, readonly string[]>()
   readonly #bad = new TrackedMap<number, true>()
   readonly #reports = new Map<string, TrackedMap<number, string>>()
+  /** Blocks that are not whole any more, of which the record may still say so. */
+  readonly #unrecordedLoss = new Set<number>()
   /** Not null once it has changed since it was recorded. */
   #newElsewhere: RangeSet | null = null
   #elsewhere: RangeSet = []
@@ -87,6 +89,7 @@ export class BlockTable {
   /** Takes an unverified block from whoever writes it. Returns that session, whose last write must be awaited. */
   takeOver(index: number, owner: string): string | undefined {
     const block = this.#blocks.get(index)
+    if (block?.kind === 'held') this.#unrecordedLoss.add(index)
     this.#blocks.set(index, { kind: 'partial', owner })
     return block?.kind === 'partial' ? block.owner : undefined
   }
@@ -158,6 +161,28 @@ export class BlockTable {
     return addRanges(this.elsewhere, ...rangesOfBlocks(indices, sizeBytes))
   }
 
+  /** The bytes of these blocks are gone, or others: they are to come again. */
+  lose(indices: Iterable<number>): void {
+    for (const index of indices) this.#free(index)
+  }
+
+  /** Whether the record may still say that the block is whole: after a crash its digest would be believed. */
+  isLossUnrecorded(index: number): boolean {
+    return this.#unrecordedLoss.has(index)
+  }
+
+  /** Changes that were taken since then are recorded. */
+  lossRecorded(indices: Iterable<number>): void {
+    for (const index of indices) this.#unrecordedLoss.delete(index)
+  }
+
+  /** Blocks that somebody has begun, and who. */
+  owners(): [index: number, owner: string][] {
+    return [...this.#blocks].flatMap(([index, block]): [number, string][] =>
+      block.kind === 'partial' ? [[index, block.owner]] : [],
+    )
+  }
+
   /** Blocks of which every byte is here, verified or not. */
   wholeBlocks(): number[] {
     return [...this.#blocks].filter(([, block]) => block.kind !== 'partial').map(([index]) => index)
@@ -212,6 +237,7 @@ export class BlockTable {
   }
 
   #free(index: number): void {
+    if (this.#blocks.get(index)?.kind !== 'partial') this.#unrecordedLoss.add(index)
     this.#blocks.delete(index)
     this.#bad.set(index, true)
   }

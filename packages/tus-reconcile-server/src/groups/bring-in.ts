@@ -53,6 +53,7 @@ export async function overwrite(group: Group, index: number, bytes: Uint8Array):
   const owner = group.blocks.takeOver(index, STORE)
   if (owner !== undefined) await group.sessions.get(owner)?.pending
   try {
+    await group.recordLoss([index])
     await group.file.write(index * BLOCK_SIZE, bytes)
   } catch (error) {
     group.blocks.release(STORE)

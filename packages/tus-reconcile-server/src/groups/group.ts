@@ -168,6 +168,17 @@ export class Group implements ChangeSource {
     return this.ports.index.save(this.id, this)
   }
 
+  /**
+   * Needed before bytes go where a whole block was: until the record says that it is no more, a crash would leave its
+   * digest with the bytes of another.
+   */
+  async recordLoss(blocks: readonly number[]): Promise<void> {
+    const lost = blocks.filter((index) => this.blocks.isLossUnrecorded(index))
+    if (lost.length === 0) return
+    await this.save()
+    this.blocks.lossRecorded(lost)
+  }
+
   notify(notice: Notice): void {
     this.ports.notify(notice)
   }

@@ -136,6 +136,12 @@ export class Session {
     return session
   }
 
+  /** Its bytes from `offset` on are gone: it goes on there. Nothing may be writing. */
+  setBack(offset: number): void {
+    this.offset = this.admitted = this.acked = offset
+    this.hash = undefined
+  }
+
   record(checksum: string | null): SessionRecord {
     const { id, partition, client, start, end, offset, attempt } = this
     const state: RecordedSessionState = this.ended ?? (checksum === null ? 'inProgress' : 'completed')

@@ -80,6 +80,7 @@ function placeFor(group: Group, session: Session, at: { index: number; position:
 }
 
 async function writeSegments(group: Group, segments: readonly Segment[], bytes: Uint8Array): Promise<void> {
+  await group.recordLoss(segments.flatMap(({ place, index }) => (place === 'own' ? [index] : [])))
   for (let i = 0; i < segments.length; i++) {
     const first = segments[i]
     if (!first?.place) continue

@@ -87,6 +87,11 @@ export function recoverHooks(site: Site): void {
   }
 }
 
+/** A commit that is recorded, but was cut before its file was whole. */
+export async function finaliseAgain(site: Site, group: Group): Promise<void> {
+  await site.store.finalise(site.store.backend.open(group.id), uploadOfGroup(group), true)
+}
+
 async function untilReady(site: Site, group: Group): Promise<Readiness> {
   const look = () => readiness(group, (store) => site.peers.isReachable(store))
   let ready = look()

@@ -17,6 +17,14 @@ export interface RangeFile extends BlockFile {
   finalise(target: string, size: number, options?: FinaliseOptions): Promise<void>
 }
 
+/** What lies under a name. */
+export interface StoredBytes {
+  /** From the first byte to the last that was written; holes count. */
+  readonly length: number
+  /** Epoch milliseconds of the last write. */
+  readonly changedAt: number
+}
+
 /**
  * Where the bytes of groups lie. A sparse file each at first; an object store with a fixed part grid can follow.
  * `testing/backend-conformance.ts` is what every one of them does.
@@ -26,6 +34,8 @@ export interface RangeBackend extends BlockFiles {
   readonly boundaryQuantum: number
   /** @param name the group's id. What was written under it by an earlier process is there again. */
   open(name: string): RangeFile
+  /** All that lies here, by the groups' ids; side bytes are left out. */
+  stored(): Promise<ReadonlyMap<string, StoredBytes>>
   /** Removes the side bytes that an earlier process left. Called once, before any is opened. */
   sweepSides(): Promise<void>
   /** Bytes that can still be written; `Infinity` where nobody knows. */

@@ -1,5 +1,5 @@
 import type { ReadStream } from 'node:fs'
-import { access, readdir } from 'node:fs/promises'
+import { access, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { FileStore } from '@tus/file-store'
@@ -15,6 +15,13 @@ export interface RangeStoreOptions {
   readonly expirationPeriodInMilliseconds?: number
   /** Where the bytes of unfinished groups lie. Default: sparse files under `.reconcile/groups`. */
   readonly backend?: RangeBackend
+}
+
+/** What a crash may leave of a finished upload: its bytes, what FileStore knows of it, or both. */
+export interface FileTrace {
+  /** In bytes; undefined where there is no file. */
+  readonly length: number | undefined
+  readonly hasInfo: boolean
 }
 
 /** Room of our own within the directory; no upload can have an id in it. */
@@ -48,6 +55,16 @@ export class RangeStore extends DataStore {
     const path = join(this.directory, id)
     const [bytes, upload] = await Promise.allSettled([access(path), this.#files.getUpload(id)])
     return bytes.status === 'fulfilled' || upload.status === 'fulfilled'
+  }
+
+  /** What is there of a finished upload. */
+  async traceOf(id: string): Promise<FileTrace> {
+    this.#refuseForeign(id)
+    const [bytes, info] = await Promise.allSettled([stat(join(this.directory, id)), this.#files.configstore.get(id)])
+    return {
+      length: bytes.status === 'fulfilled' && bytes.value.isFile() ? bytes.value.size : undefined,
+      hasInfo: info.status === 'fulfilled' && info.value !== undefined,
+    }
   }
 
   /**

@@ -165,6 +165,25 @@ export function backendConforms(name: string, open: (directory: string) => Range
       await file.remove()
     })
 
+    test('what is stored is told by name, length and time, without what lies aside', async () => {
+      expect(await backend.stored()).toEqual(new Map())
+      const before = Date.now()
+      await openFile('a').write(2 * B, Buffer.from('end'))
+      await openFile('b').write(0, Buffer.from('begin'))
+      const side = backend.openSide('c')
+      opened.push(side)
+      await side.write(0, Buffer.from('side'))
+      const stored = await backend.stored()
+      expect(Array.from(stored, ([name, { length }]) => [name, length]).sort()).toEqual([
+        ['a', 2 * B + 3],
+        ['b', 5],
+      ])
+      // clocks of file systems tick coarsely
+      expect(Math.abs((stored.get('a')?.changedAt ?? 0) - before)).toBeLessThan(60_000)
+      await openFile('a').remove()
+      expect([...(await backend.stored()).keys()]).toEqual(['b'])
+    })
+
     test('side bytes are apart from the file of the same name, and swept', async () => {
       await openFile('a').write(0, Buffer.from('mine'))
       const side = backend.openSide('a')

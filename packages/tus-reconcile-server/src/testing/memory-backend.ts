@@ -1,7 +1,7 @@
 import { access, writeFile } from 'node:fs/promises'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import type { BlockFile } from '../groups/block-file.js'
-import type { FinaliseOptions, RangeBackend, RangeFile } from '../store/range-backend.js'
+import type { FinaliseOptions, RangeBackend, RangeFile, StoredBytes } from '../store/range-backend.js'
 
 /** Bytes that end with the process, to run groups without a disk. Only a finalised file is written to one. */
 export class MemoryBackend implements RangeBackend {
@@ -14,6 +14,10 @@ export class MemoryBackend implements RangeBackend {
   }
   openSide(name: string): BlockFile {
     return new MemoryFile(this.#sides, name)
+  }
+  async stored(): Promise<ReadonlyMap<string, StoredBytes>> {
+    const now = Date.now()
+    return new Map(Array.from(this.#bytes, ([name, { length }]) => [name, { length, changedAt: now }]))
   }
   async sweepSides(): Promise<void> {
     this.#sides.clear()

@@ -16,16 +16,24 @@ export async function readRecords(directory: string): Promise<readonly GroupReco
   }
 }
 
-/** What a crash may have left of a group's header. */
-export async function rewriteHeader(
+/** What a crash may have left of a group's record. */
+export async function rewriteRecord(
   directory: string,
   group: string,
-  change: (header: GroupHeader) => GroupHeader,
+  change: (record: GroupRecord) => GroupRecord,
 ): Promise<void> {
   const index = indexOf(directory)
   const { groups } = await index.load()
   const record = groups.find(({ header }) => header.id === group)
   if (!record) throw new Error(`no record of ${group}`)
-  await index.save(group, { takeChange: () => ({ ...record, header: change(record.header) }) })
+  await index.save(group, { takeChange: () => change(record) })
   await index.close()
+}
+
+export function rewriteHeader(
+  directory: string,
+  group: string,
+  change: (header: GroupHeader) => GroupHeader,
+): Promise<void> {
+  return rewriteRecord(directory, group, (record) => ({ ...record, header: change(record.header) }))
 }
