@@ -16,6 +16,7 @@ export const HEADER = {
   blockSize: 'Reconcile-Block-Size',
   storeId: 'Store-Id',
   limit: 'Upload-Limit',
+  commit: 'Reconcile-Commit',
 } as const
 
 /** Request headers a browser must be allowed to send, beyond what @tus/server allows itself. */
@@ -29,6 +30,7 @@ export const EXPOSED_HEADERS: readonly string[] = [
   HEADER.blockSize,
   HEADER.storeId,
   HEADER.limit,
+  HEADER.commit,
   'Upload-Expires',
   'Retry-After',
   'Tus-Checksum-Algorithm',
@@ -51,6 +53,8 @@ export interface PartitionHeader {
   readonly size?: number
   /** The `Store-Id` of the store where the file is committed. */
   readonly home: string
+  /** Where the home stays away the file may be committed at another store. Absent: at its home alone. */
+  readonly any?: boolean
 }
 
 /** 128 random bits as base64url. */
@@ -83,7 +87,9 @@ export function formatId(random: Uint8Array): string {
 
 /** An RFC 9651 dictionary: `group="…", partition="p7", session="…", attempt=3, client="…", start=0, end=…, size=…, home="…"`. */
 export function formatPartitionHeader(header: PartitionHeader): string {
-  const members: [string, string | number][] = Object.entries(header).filter(([, value]) => value !== undefined)
+  const members: [string, string | number | boolean][] = Object.entries(header).filter(
+    ([, value]) => value !== undefined,
+  )
   return serializeDictionary(new Map(members.map(([key, value]) => [key, [value, new Map()]])))
 }
 
@@ -132,6 +138,7 @@ export function parsePartitionHeader(text: string): PartitionHeader {
     ...(end === undefined ? {} : { end }),
     ...(size === undefined ? {} : { size }),
     home: parseId(home, 'home'),
+    ...(isAny(members) ? { any: true } : {}),
   }
 }
 
@@ -141,6 +148,12 @@ function readDictionary(text: string): Map<string, unknown> {
   } catch (cause) {
     throw new ProtocolError('bad-header', `${HEADER.partition} is no RFC 9651 dictionary: ${quote(text)}`, { cause })
   }
+}
+
+function isAny(members: Map<string, unknown>): boolean {
+  const any = members.get('any') ?? false
+  if (typeof any === 'boolean') return any
+  throw new ProtocolError('bad-header', `${HEADER.partition}: any is a boolean, not ${quote(any)}`)
 }
 
 function offsetMember(members: Map<string, unknown>, name: string): number | undefined {

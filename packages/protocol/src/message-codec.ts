@@ -40,7 +40,7 @@ const Operation = v.variant('op', [
     claims: list(v.object({ session: Id, start: Offset, leaves: list(Leaf) })),
   }),
   v.object({ op: v.literal('have'), ...common, blocks: list(v.object({ start: Offset, leaf: Leaf })) }),
-  v.object({ op: v.literal('commit'), ...common, size: Offset, root: Leaf }),
+  v.object({ op: v.literal('commit'), ...common, size: Offset, root: Leaf, elsewhere: v.optional(v.boolean()) }),
   v.object({ op: v.literal('terminate'), ...common }),
   v.object({ op: v.literal('events'), client: Id, lastEventId: v.optional(v.pipe(v.string(), v.maxLength(64))) }),
 ])

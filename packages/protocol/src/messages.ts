@@ -42,6 +42,8 @@ export interface CommitRequest extends GroupOperation {
   readonly size: number
   /** Merkle root over all block digests, base64url. */
   readonly root: string
+  /** At `store`, because the home has been away for too long: it becomes the home, where that is allowed. */
+  readonly elsewhere?: boolean | undefined
 }
 export interface TerminateRequest extends GroupOperation {
   readonly op: 'terminate'

@@ -1,56 +1,22 @@
-import { rm } from 'node:fs/promises'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, expect, test } from 'vitest'
 import { sha256, TestClient, TestFile } from './testing/client.js'
-import { knows, startMember } from './testing/cluster.js'
-import { freePort, type TestStore, type TestStoreOptions } from './testing/server.js'
+import { knows } from './testing/cluster.js'
+import { Restartable } from './testing/restartable.js'
+import { freePort, type TestStoreOptions } from './testing/server.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-const directories = new Set<string>()
+const opened: Restartable[] = []
 afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close()
-  for (const directory of directories) await rm(directory, { recursive: true, force: true })
+  for (const store of opened.splice(0)) await store.remove()
 })
-
-/** A store that can be stopped and started again at the same address, with the same bytes. */
-class Restartable {
-  readonly #ports: number[]
-  readonly #port: number
-  readonly #options: TestStoreOptions
-  store: TestStore | undefined
-  #directory: string | undefined
-
-  constructor(ports: number[], port: number, options: TestStoreOptions = {}) {
-    this.#ports = ports
-    this.#port = port
-    this.#options = options
-  }
-
-  async start(options: TestStoreOptions = {}): Promise<TestStore> {
-    const directory = this.#directory === undefined ? {} : { directory: this.#directory }
-    const store = await startMember(this.#ports, this.#port, { ...this.#options, ...options, ...directory })
-    this.#directory = store.directory
-    directories.add(store.directory)
-    opened.push(store)
-    this.store = store
-    return store
-  }
-
-  async stop(): Promise<void> {
-    const store = this.store
-    if (!store) return
-    opened.splice(opened.indexOf(store), 1)
-    await store.extension.close()
-    store.http.closeAllConnections()
-    await new Promise((resolve) => store.http.close(resolve))
-  }
-}
 
 async function twoStores(): Promise<[Restartable, Restartable]> {
   const ports = [await freePort(), await freePort()]
   const [homePort = 0, mirrorPort = 0] = ports
-  return [new Restartable(ports, homePort), new Restartable(ports, mirrorPort)]
+  const stores: [Restartable, Restartable] = [new Restartable(ports, homePort), new Restartable(ports, mirrorPort)]
+  opened.push(...stores)
+  return stores
 }
 
 const ME = { 'X-User': 'me' }
@@ -69,10 +35,10 @@ test("P206: a mirror that was restarted opens a group at its home with the heade
   const [home, mirror] = await twoStores()
   const { storeId } = await home.start()
   await mirror.start()
-  if (mirror.store) await knows(mirror.store, storeId)
+  await knows(mirror.store, storeId)
   await home.stop()
   const file = new TestFile(2 * B)
-  const first = new TestClient(mirror.store?.endpoint ?? '', file, storeId)
+  const first = new TestClient(mirror.store.endpoint, file, storeId)
   const session = first.session(0, 2 * B)
   expect((await first.post(session, file.bytes, ME)).status).toBe(201)
   await mirror.stop()

@@ -7,6 +7,7 @@ import { Groups } from './groups/groups.js'
 import { PEER_CONTENT_TYPE } from './peers/peer-messages.js'
 import { PeerNetwork } from './peers/peer-network.js'
 import { SIGNATURE_HEADER, sign } from './peers/signature.js'
+import { VoteBook } from './peers/vote-book.js'
 import { MemoryIndex } from './records/memory-index.js'
 import { newId, TestClient, TestFile } from './testing/client.js'
 import { endpointOf, knows, startCluster, startMember } from './testing/cluster.js'
@@ -162,6 +163,7 @@ test("a client's headers are not kept beyond the end of a group whose home did n
     secrets: () => [SECRET],
     log,
     groups,
+    votes: new VoteBook(''),
   })
   network.start(newId())
   const [id, home] = [newId(), newId()]

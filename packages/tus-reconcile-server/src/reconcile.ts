@@ -21,6 +21,7 @@ import type { Site } from './handlers/site.js'
 import { LoadMonitor } from './load/load-monitor.js'
 import { Metrics } from './metrics/metrics.js'
 import { PeerNetwork } from './peers/peer-network.js'
+import { VoteBook } from './peers/vote-book.js'
 import { privateLog } from './private-log.js'
 import { LevelIndex } from './records/level-index.js'
 import type { PartitionIndex } from './records/partition-index.js'
@@ -43,6 +44,13 @@ export interface ReconcileOptions {
    * message, so that secrets can be changed while the server runs; it throws nothing and costs little.
    */
   readonly secrets?: readonly string[] | (() => readonly string[])
+  /**
+   * `'any'`: where a file's client asks for it and the file's home stays away, another store may become its home, when
+   * a majority of all servers agrees; the home's own commit of such a file needs that majority too. All servers that
+   * list each other must say the same, and each list all others; with fewer than three it never helps.
+   * Default: `'home'`.
+   */
+  readonly commitAt?: 'home' | 'any'
   /**
    * Where groups are recorded. Default: an embedded database in the store's directory, which one process at a time can
    * use.
@@ -89,6 +97,8 @@ const MIN_SECRET = 16
 const DAY_MS = 86_400_000
 /** How often expiry is looked after (guess). */
 const CLEAN_UP_MS = 60_000
+/** Votes stay this many times as long as an upload without a byte: by then no store has the upload any more. */
+const VOTES_KEPT = 4
 
 /** Above what a busy event loop alone amounts to: bytes or the disk must be waited for (guess). */
 const SHED_ABOVE = 0.9
@@ -112,6 +122,7 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
   mountRoutes(server, site, { verifier: network.verifier, plain: parts.plain })
   const cleanUp = async (): Promise<number> => {
     await site
+    await network.forgetVotes(VOTES_KEPT * parts.expireMs)
     return (await groups.expire(parts.expireMs)) + (await store.deleteExpired())
   }
   const timer = setInterval(() => void cleanUp().catch((err) => log.error({ err }, 'clean-up failed')), CLEAN_UP_MS)
@@ -169,6 +180,7 @@ interface Parts {
   readonly offsets: OffsetReports
   readonly network: PeerNetwork
   readonly expireMs: number
+  readonly commitAt: 'home' | 'any'
 }
 
 /** @throws TypeError that names the option at fault */
@@ -198,8 +210,10 @@ function createParts(store: RangeStore, options: ReconcileOptions): Parts {
       secrets: () => secretsOf(options).filter(isLong),
       log,
       groups,
+      votes: new VoteBook(store.ownPath('votes')),
     }),
     expireMs: store.getExpiration() > 0 ? store.getExpiration() : DAY_MS,
+    commitAt: options.commitAt ?? 'home',
   }
 }
 
@@ -212,7 +226,7 @@ function observers(groups: Groups, options: ReconcileOptions): Pick<Parts, 'metr
 
 /** Loads what is recorded, then lets the parts hear of each other. */
 async function start(server: Server, parts: Parts): Promise<Site> {
-  const { store, plain, sideDirectory, groups, hub, log, metrics, load, shedAbove, network, expireMs } = parts
+  const { store, plain, sideDirectory, groups, hub, log, metrics, load, shedAbove, network, expireMs, commitAt } = parts
   // whoever holds the records holds the directory
   await groups.load()
   await rm(sideDirectory, { recursive: true, force: true })
@@ -220,7 +234,7 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   await store.backend.sweepSides()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
   const partials = partialServer(server, plain)
-  const shared = { server, plain, partials, finals: new MadeFinals(), log, metrics, load, shedAbove }
+  const shared = { server, plain, partials, finals: new MadeFinals(), log, metrics, load, shedAbove, commitAt }
   const site: Site = { ...shared, store, sideDirectory, storeId, groups, hub, peers: network, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
@@ -228,6 +242,8 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   network.start(storeId)
   await recoverStore({ ...site, finalise: (group) => finaliseAgain(site, group) })
   await recoverCommits(site)
+  // votes on it may be forgotten elsewhere: it is gone before anybody can ask for it
+  await groups.expire(expireMs)
   recoverHooks(site)
   return site
 }

@@ -84,6 +84,21 @@ export async function commitGroup(group: Group, finalise: (isRepeat: boolean) =>
   return true
 }
 
+/** Another store is the group's home from now on. What this one knew of its URL was of the former. */
+export async function moveHome(group: Group, home: string): Promise<boolean> {
+  const moved = await group.queue.run(() => {
+    if (group.hasEnded || group.home === home || !group.homeMove) return false
+    group.homeMove = { from: group.homeMove.from ?? group.home }
+    group.home = home
+    group.url = null
+    // the former home's word; what it alone holds may never come back
+    group.blocks.elsewhere = []
+    return true
+  })
+  if (moved) await group.save()
+  return moved
+}
+
 export async function recordHook(
   group: Group,
   hook: CommitRecord['hook'],

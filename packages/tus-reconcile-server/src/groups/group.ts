@@ -39,12 +39,15 @@ export interface GroupFacts {
   readonly metadata: Metadata | null
   /** The home has agreed. */
   readonly opened: boolean
+  /** As in its record. */
+  readonly homeMove?: GroupHeader['homeMove']
 }
 
 /** All that is known of one file's upload in this store. Its state changes only in its own queue. */
 export class Group implements ChangeSource {
   readonly id: string
-  readonly home: string
+  home: string
+  homeMove: { readonly from: string | null } | null
   readonly ports: GroupPorts
   readonly file: BlockFile
   readonly queue: GroupQueue = new GroupQueue()
@@ -74,6 +77,7 @@ export class Group implements ChangeSource {
   constructor(facts: GroupFacts, ports: GroupPorts) {
     this.id = facts.id
     this.home = facts.home
+    this.homeMove = facts.homeMove ?? null
     this.fileId = facts.fileId
     this.url = facts.url
     this.size = facts.size
@@ -137,6 +141,11 @@ export class Group implements ChangeSource {
     return this.state !== 'open' && this.state !== 'committing'
   }
 
+  /** Whether this is the group's home, or was it when the client began. */
+  isHome(store: string): boolean {
+    return store === this.home || store === this.homeMove?.from
+  }
+
   get clients(): ReadonlySet<string> {
     return new Set(Array.from(this.sessions.values(), (session) => session.client))
   }
@@ -194,9 +203,10 @@ export class Group implements ChangeSource {
   }
 
   #header(): GroupHeader {
-    const { id, home, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt } = this
+    const { id, home, homeMove, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt } = this
     return {
       ...{ id, home, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt },
+      ...(homeMove ? { homeMove } : {}),
       participants: [...this.participants],
       toTell: [...this.toTell],
       pulledEarly: this.pulledEarly,

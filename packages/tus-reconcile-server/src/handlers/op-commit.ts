@@ -7,6 +7,7 @@ import { Refusal } from '../groups/refusal.js'
 import { refuseEnded } from '../groups/sessions.js'
 import { withdrawReports } from '../groups/verification.js'
 import type { TusRequest } from '../tus-request.js'
+import { becomeHome, confirmHome } from './commit-elsewhere.js'
 import { runFinish, uploadOfGroup } from './hooks.js'
 import { fileUrl } from './open-group.js'
 import type { OperationOrigin, OperationResult, Site } from './site.js'
@@ -37,7 +38,9 @@ async function commitOnce(site: Site, group: Group, call: CommitCall): Promise<O
   const { operation, origin } = call
   if (group.state === 'committed') return repeated(site, group, call)
   refuseEnded(group)
-  if (group.home !== site.storeId) throw new Refusal('unknown-group', 'this upload has another home')
+  if (group.home !== site.storeId) {
+    await becomeHome(site, group, { elsewhere: operation.elsewhere ?? false, req: origin.req })
+  }
   await group.queue.run(() => askCommit(group, operation.size, operation.root))
   const ready = await untilReady(site, group)
   if (ready.kind === 'incomplete') {
@@ -46,6 +49,7 @@ async function commitOnce(site: Site, group: Group, call: CommitCall): Promise<O
   }
   if (ready.kind !== 'ready') return notYet(site, group, ready)
   await checkRoot(group, operation.root)
+  await confirmHome(site, group)
   group.url ??= fileUrl(site, origin.req, group.fileId, origin.endpoint)
   const committed = await group.queue.run(() => commitGroup(group, (isRepeat) => finalise(site, group, isRepeat)))
   // terminated or expired while it was looked at

@@ -10,6 +10,7 @@ import type { Site } from './site.js'
 /** The group of a creation. Its first session opens it: at the home the user is asked, a mirror asks the home. */
 export async function openGroup(site: Site, req: TusRequest, header: PartitionHeader): Promise<Group> {
   const metadata = readMetadata(req)
+  refuseAny(site, header)
   let asked = false
   const group = await site.groups.open(header.group, async () => {
     asked = true
@@ -18,7 +19,8 @@ export async function openGroup(site: Site, req: TusRequest, header: PartitionHe
       : factsAtMirror(site, { header, metadata, req })
   })
   if (!asked) await passGate(site, req, group)
-  if (group.home !== header.home) throw new Refusal('contradiction', `this upload's home is ${group.home}`)
+  if (!group.isHome(header.home)) throw new Refusal('contradiction', `this upload's home is ${group.home}`)
+  refuseOtherMove(group, header)
   group.url ??= group.home === site.storeId ? fileUrl(site, req, group.fileId) : null
   return group
 }
@@ -47,6 +49,7 @@ async function factsAtMirror(site: Site, request: OpenRequest): Promise<GroupFac
 /** A group that a mirror opens here, at its home: the client has passed the mirror's gate, and passes this one too. */
 export async function openForMirror(site: Site, request: OpenRequest, endpoint: string): Promise<Group> {
   const { header, req } = request
+  refuseAny(site, header)
   let asked = false
   const group = await site.groups.open(header.group, async () => {
     asked = true
@@ -54,7 +57,35 @@ export async function openForMirror(site: Site, request: OpenRequest, endpoint: 
     return { ...factsOf(header), ...created, url: fileUrl(site, req, created.fileId, endpoint), opened: true }
   })
   if (!asked) await runIncoming(site, req, group.fileId)
+  refuseOtherMove(group, header)
   return group
+}
+
+function refuseAny(site: Site, header: PartitionHeader): void {
+  if (!header.any || site.commitAt === 'any') return
+  throw new Refusal('bad-request', 'this server commits files at their home alone: leave out any')
+}
+
+function refuseOtherMove(group: Group, header: PartitionHeader): void {
+  if ((group.homeMove !== null) === (header.any ?? false)) return
+  throw new Refusal('contradiction', `any is the same at each creation of an upload, here ${group.homeMove !== null}`)
+}
+
+/** A store that has become the home of a group which no home has ever opened: the user is asked here now. */
+export async function openAtNewHome(site: Site, group: Group, req: TusRequest): Promise<void> {
+  const [first] = group.sessions.values()
+  if (group.opened || !first) return
+  const { partition, attempt, client, start } = first
+  const ids = { group: group.id, session: first.id, partition, client, home: group.home }
+  const header = { ...ids, attempt, start, ...(group.size === null ? {} : { size: group.size }) }
+  const facts = await create(site, { header, metadata: group.metadata, req })
+  await group.queue.run(() => {
+    group.opened = true
+    group.maxSize = facts.maxSize
+    group.metadata = facts.metadata
+    site.groups.nameFile(group, facts.fileId)
+  })
+  await group.save()
 }
 
 /** The user's consent to a file that is new, and has a name that nothing else has. */
@@ -70,8 +101,9 @@ function create(site: Site, request: OpenRequest, endpoint?: string): ReturnType
   })
 }
 
-function factsOf(header: PartitionHeader): Pick<GroupFacts, 'id' | 'home' | 'size'> {
-  return { id: header.group, home: header.home, size: header.size ?? null }
+function factsOf(header: PartitionHeader): Pick<GroupFacts, 'id' | 'home' | 'size' | 'homeMove'> {
+  const homeMove = header.any ? { from: null } : null
+  return { id: header.group, home: header.home, size: header.size ?? null, homeMove }
 }
 
 /**

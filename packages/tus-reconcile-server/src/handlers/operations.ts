@@ -4,6 +4,7 @@ import type { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import type { TusRequest } from '../tus-request.js'
 import { asRefusal, jsonAnswer, refusalAnswer } from './answer.js'
+import { storeOfCommit } from './commit-elsewhere.js'
 import { runIncoming } from './hooks.js'
 import { claim } from './op-claim.js'
 import { commit } from './op-commit.js'
@@ -107,7 +108,8 @@ function readOperation(text: string): OperationRequest {
 /** `commit` and `terminate` are the home's; the others are for the store they name, else the one that is asked. */
 function storeFor(site: Site, operation: GroupOperationRequest, group: Group | undefined): string {
   const home = group?.home ?? operation.home
-  if (operation.op === 'commit' || operation.op === 'terminate') return home
+  if (operation.op === 'commit') return group?.hasEnded ? home : storeOfCommit(home, operation)
+  if (operation.op === 'terminate') return home
   if (operation.store !== undefined) return operation.store
   return operation.op === 'status' && !group ? home : site.storeId
 }

@@ -105,6 +105,15 @@ async function answer(site: Site, exchange: Exchange, text: string): Promise<Res
       await endGroup(group, message.state, message.url)
       return ok(site, exchange, {})
     }
+    case 'vote':
+      if (site.commitAt !== 'any') throw new Refusal('contradiction', 'files are committed at their home alone here')
+      return ok(site, exchange, await site.peers.vote(message))
+    case 'moved': {
+      const group = groupOf(site, message.group)
+      if (group.hasEnded) return ended(site, exchange, group)
+      await site.peers.moveHome(group, message.from)
+      return ok(site, exchange, {})
+    }
     case 'read':
       return read(site, exchange, message)
     case 'relay':

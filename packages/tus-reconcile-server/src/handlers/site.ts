@@ -55,6 +55,8 @@ export interface Site extends PlainSite {
   /** New sessions are refused while the load is above it. */
   readonly shedAbove: number
   readonly expireMs: number
+  /** Where files may be committed: at their home, or after a vote at any store of those that list each other. */
+  readonly commitAt: 'home' | 'any'
   /** Fires when no new session or body is taken any more. */
   readonly draining: AbortSignal
   /** Fires when the extension closes. */

@@ -68,6 +68,16 @@ export class HomeLink {
     this.wake(group)
   }
 
+  /** The group has another home, which knows nothing yet of what this store has. */
+  moved(group: Group): void {
+    this.#reported.delete(group)
+    const asked = this.#asked.get(group.id)
+    this.#asked.delete(group.id)
+    const again = asked && this.#openAgain(group, asked.headers)
+    if (again) this.#asked.set(group.id, again)
+    this.wake(group)
+  }
+
   /** The group has ended: nothing of it is asked for again. */
   ended(group: Group): void {
     this.#asked.delete(group.id)
@@ -101,6 +111,7 @@ export class HomeLink {
 
   /** A group that the home has not opened waits until somebody's headers are known to ask with: none are on disk. */
   #hasNews(group: Group): boolean {
+    if (group.home === this.#directory.ownStoreId) return false
     return group.opened ? this.#unreported(group).length > 0 : this.#asked.has(group.id)
   }
 
@@ -169,7 +180,7 @@ export class HomeLink {
   }
 
   /** After a restart the first request is forgotten: the record says enough to ask again, but for its headers. */
-  #openAgain(group: Group, headers: [string, string][]): PeerMessageOf<'open'> | undefined {
+  #openAgain(group: Group, headers: PeerMessageOf<'open'>['headers']): PeerMessageOf<'open'> | undefined {
     const session = [...group.sessions.values()].find((known) => known.partition !== 'unseen')
     if (!session) return undefined
     const partition = formatPartitionHeader({
@@ -181,6 +192,7 @@ export class HomeLink {
       start: session.start,
       ...(group.size === null ? {} : { size: group.size }),
       home: group.home,
+      ...(group.homeMove ? { any: true } : {}),
     })
     return this.#openMessage(partition, { endpoint: '', metadata: group.metadata, headers })
   }

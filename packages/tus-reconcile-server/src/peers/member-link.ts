@@ -17,6 +17,8 @@ export class MemberLink {
   readonly #stale = new Set<string>()
   readonly #terminations = new WeakMap<Group, [string, string][]>()
   readonly #running = new Set<string>()
+  /** Who has heard in this run that the group's home is here now: `group store`. */
+  readonly #knowHome = new Set<string>()
 
   constructor(directory: PeerDirectory, log: Logger) {
     this.#directory = directory
@@ -35,19 +37,22 @@ export class MemberLink {
 
   /** The group has ended: every store in `toTell` hears of it until it has acknowledged. */
   groupEnded(group: Group): void {
-    for (const store of group.toTell) this.#tell(group, store, false)
+    for (const store of group.toTell) {
+      // one that did not know the group then may know it by now
+      this.#knowHome.delete(keyOf(group, store))
+      this.#tell(group, store, false)
+    }
   }
 
   #tell(group: Group, store: string, isStale: boolean): void {
-    const key = `${group.id} ${store}`
+    const key = keyOf(group, store)
     if (isStale) this.#stale.add(key)
     if (this.#running.has(key)) return
     this.#running.add(key)
     void this.#run(group, store, key).finally(() => {
       this.#running.delete(key)
       // news may have come after the last look
-      const isNews = this.#stale.has(key) || (group.hasEnded && group.toTell.has(store))
-      if (isNews && !this.#directory.signal.aborted) this.#tell(group, store, false)
+      if (this.#hasNews(group, store, key) && !this.#directory.signal.aborted) this.#tell(group, store, false)
     })
   }
 
@@ -59,7 +64,8 @@ export class MemberLink {
       if (!message) return
       if (await this.#send(store, message)) {
         retryMs = FIRST_RETRY_MS
-        if (message.op !== 'superseded') {
+        if (message.op === 'moved') this.#knowHome.add(key)
+        else if (message.op !== 'superseded') {
           group.toTell.delete(store)
           this.#terminations.delete(group)
           await group.save().catch(() => {})
@@ -74,6 +80,9 @@ export class MemberLink {
 
   #next(group: Group, store: string, key: string): PeerMessage | undefined {
     const from = this.#directory.ownStoreId
+    if (group.homeMove?.from && group.home === from && this.#hasNews(group, store, key) && !this.#knowHome.has(key)) {
+      return { op: 'moved', from, group: group.id }
+    }
     const wasStale = this.#stale.delete(key)
     if (group.hasEnded && store === group.home) return this.#terminate(group, store)
     if (group.state === 'committed' || group.state === 'terminated' || group.state === 'expired') {
@@ -89,6 +98,10 @@ export class MemberLink {
     if (!wasStale) return undefined
     const verified = group.blocks.verifiedAnywhere(group.knownSize).map(({ start, end }) => ({ start, end }))
     return { op: 'superseded', from, group: group.id, verified }
+  }
+
+  #hasNews(group: Group, store: string, key: string): boolean {
+    return this.#stale.has(key) || (group.hasEnded && group.toTell.has(store))
   }
 
   /** Only the home ends a group for everybody: it is asked as the client would. Forgotten in a restart; then it expires. */
@@ -119,4 +132,8 @@ export class MemberLink {
   async #pause(ms: number): Promise<void> {
     await sleep(ms, undefined, { signal: this.#directory.signal, ref: false }).catch(() => {})
   }
+}
+
+function keyOf(group: Group, store: string): string {
+  return `${group.id} ${store}`
 }

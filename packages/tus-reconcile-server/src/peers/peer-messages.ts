@@ -1,6 +1,7 @@
 import { type ByteRange, MAX_ENTRIES } from 'tus-reconcile-protocol'
 import * as v from 'valibot'
 import { Refusal } from '../groups/refusal.js'
+import type { Vote } from './ballot.js'
 
 export const PEER_CONTENT_TYPE = 'application/tus-reconcile-peer+json'
 
@@ -53,6 +54,18 @@ interface EndedMessage extends OfGroup {
   readonly state: 'committed' | 'terminated' | 'expired'
   readonly url: string | null
 }
+/** A ballot on where a group is committed: `home` null asks for a promise, else to accept. */
+interface VoteMessage extends OfGroup {
+  readonly op: 'vote'
+  readonly round: number
+  readonly home: string | null
+  /** How many servers vote, the sender's count. */
+  readonly voters: number
+}
+/** The sender is the group's home now, by a majority's vote. */
+interface MovedMessage extends OfGroup {
+  readonly op: 'moved'
+}
 /** A client's operation for this store, which the client cannot reach. */
 interface RelayMessage extends FromPeer {
   readonly op: 'relay'
@@ -68,6 +81,8 @@ export type PeerMessage =
   | SupersededMessage
   | ReadMessage
   | EndedMessage
+  | VoteMessage
+  | MovedMessage
   | RelayMessage
 export type PeerMessageOf<Op extends PeerMessage['op']> = Extract<PeerMessage, { op: Op }>
 
@@ -128,6 +143,8 @@ const Message: v.GenericSchema<unknown, PeerMessage> = v.variant('op', [
     state: v.picklist(['committed', 'terminated', 'expired']),
     url: v.nullable(Url),
   }),
+  v.object({ op: v.literal('vote'), ...member, round: Offset, home: v.nullable(Id), voters: Offset }),
+  v.object({ op: v.literal('moved'), ...member }),
   v.object({ op: v.literal('relay'), ...from, endpoint: Endpoint, operation: v.unknown(), headers: Headers }),
 ])
 
@@ -144,6 +161,12 @@ const Reported: v.GenericSchema<{ blocks: VerifiedMessage['blocks'] }> = v.objec
 const Ended: v.GenericSchema<EndedAnswer> = v.object({
   state: v.picklist(['committed', 'terminated', 'expired']),
   url: v.nullable(v.string()),
+})
+const BallotSchema = v.object({ round: Offset, store: Id })
+const Voted: v.GenericSchema<unknown, Vote & { readonly taken: boolean }> = v.object({
+  taken: v.boolean(),
+  promised: v.nullable(BallotSchema),
+  accepted: v.nullable(v.object({ ballot: BallotSchema, home: Id })),
 })
 const Failure: v.GenericSchema<{ error: { code: string; message: string } }> = v.object({
   error: v.object({ code: v.string(), message: v.string() }),
@@ -173,6 +196,10 @@ export function parseOpened(text: string): OpenedAnswer {
 
 export function parseReported(text: string): VerifiedMessage['blocks'] {
   return v.parse(Reported, JSON.parse(text)).blocks
+}
+
+export function parseVote(text: string): Vote & { readonly taken: boolean } {
+  return v.parse(Voted, JSON.parse(text))
 }
 
 /** How a group has ended, if that is what a 410 says. */

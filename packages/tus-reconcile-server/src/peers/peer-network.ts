@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { OperationRequest } from 'tus-reconcile-protocol'
+import { moveHome } from '../groups/ending.js'
 import type { Group } from '../groups/group.js'
 import type { Groups } from '../groups/groups.js'
 import type { Notice } from '../groups/notice.js'
@@ -7,13 +8,15 @@ import { Refusal } from '../groups/refusal.js'
 import { reportBlocks } from '../groups/verification.js'
 import type { TusRequest } from '../tus-request.js'
 import { forwardedHeaders } from './client-request.js'
+import { HomeElection, type VoteAnswer } from './home-election.js'
 import { HomeLink } from './home-link.js'
 import { MemberLink } from './member-link.js'
 import { type Peer, PeerDirectory, reasonOf } from './peer-directory.js'
-import { parseReported } from './peer-messages.js'
+import { type PeerMessageOf, parseReported } from './peer-messages.js'
 import type { HomeFacts, OpenRequest, Peers, RelayedAnswer } from './peers.js'
 import { Puller } from './puller.js'
 import { SignatureVerifier } from './signature.js'
+import type { VoteBook } from './vote-book.js'
 
 /** A relayed operation may wait for pulls at the home; then the client asks again. */
 const RELAY_IDLE_MS = 8000
@@ -27,12 +30,15 @@ export interface PeerNetworkOptions {
   readonly secrets: () => readonly string[]
   readonly log: Logger
   readonly groups: Groups
+  readonly votes: VoteBook
 }
 
 /** All other servers, from this one's point of view. */
 export class PeerNetwork implements Peers {
   readonly verifier: SignatureVerifier
   readonly directory: PeerDirectory
+  readonly #election: HomeElection
+  readonly #votes: VoteBook
   readonly #groups: Groups
   readonly #log: Logger
   readonly #home: HomeLink
@@ -45,6 +51,8 @@ export class PeerNetwork implements Peers {
     this.#log = options.log
     this.verifier = new SignatureVerifier(options.secrets)
     this.directory = new PeerDirectory(options.peers, () => options.secrets()[0] ?? '', options.log)
+    this.#votes = options.votes
+    this.#election = new HomeElection(this.directory, options.votes, options.log)
     this.#home = new HomeLink(this.directory, options.groups, options.log)
     this.#members = new MemberLink(this.directory, options.log)
     this.#puller = new Puller(this.directory, options.groups, options.log)
@@ -93,12 +101,41 @@ export class PeerNetwork implements Peers {
     this.#members.terminateLater(group, forwardedHeaders(req))
   }
 
+  electHome(group: Group, candidate: string): Promise<string> {
+    return this.#election.elect(group.id, candidate)
+  }
+
+  vote(message: PeerMessageOf<'vote'>): Promise<VoteAnswer> {
+    return this.#election.vote(message)
+  }
+
+  async moveHome(group: Group, home: string): Promise<void> {
+    if (!(await moveHome(group, home))) return
+    this.#log.warn({ group: group.id, home }, 'group has another home')
+    this.#home.moved(group)
+    if (home !== this.directory.ownStoreId) return
+    for (const { storeId } of this.directory.peers) if (storeId !== undefined) group.participants.add(storeId)
+    if (group.homeMove?.from) group.participants.add(group.homeMove.from)
+    await group.save()
+    this.#members.coverageChanged(group)
+    this.#puller.wake()
+  }
+
+  /** Votes that are older than any upload. */
+  forgetVotes(olderThanMs: number): Promise<void> {
+    return this.#votes.forget(olderThanMs)
+  }
+
   isReachable(store: string): boolean {
     return this.directory.isReachable(store)
   }
 
   async refresh(group: Group): Promise<void> {
     await Promise.all(this.directory.peers.map((peer) => this.#refreshFrom(peer, group)))
+  }
+
+  greet(store: string): void {
+    this.directory.byStore(store)?.wake.abort()
   }
 
   greetUnknown(): void {
@@ -161,6 +198,7 @@ export class PeerNetwork implements Peers {
     for (const group of this.#groups.all()) {
       if (group.hasEnded) this.#members.groupEnded(group)
       else if (group.home !== ownStoreId) this.#home.wake(group)
+      else if (group.homeMove?.from) this.#members.coverageChanged(group)
     }
     this.#puller.wake()
   }

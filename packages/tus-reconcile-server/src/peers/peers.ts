@@ -1,6 +1,8 @@
 import type { OperationRequest, PartitionHeader } from 'tus-reconcile-protocol'
 import type { Group, Metadata } from '../groups/group.js'
 import type { TusRequest } from '../tus-request.js'
+import type { VoteAnswer } from './home-election.js'
+import type { PeerMessageOf } from './peer-messages.js'
 
 /** What the home says of a group that a mirror asks it to open. */
 export interface HomeFacts {
@@ -37,9 +39,17 @@ export interface Peers {
   relay(store: string, operation: OperationRequest, req: TusRequest): Promise<RelayedAnswer>
   /** A client has ended, here, what its home cannot hear of now: the home is asked when it is back. */
   terminateLater(group: Group, req: TusRequest): void
+  /** The store that may commit the group: `candidate`, or one that may have been chosen before. @throws Refusal */
+  electHome(group: Group, candidate: string): Promise<string>
+  /** This server's vote on a peer's proposal. @throws Refusal */
+  vote(message: PeerMessageOf<'vote'>): Promise<VoteAnswer>
+  /** A majority has chosen another home: what is here is reported there, or everybody else's is fetched from here on. */
+  moveHome(group: Group, home: string): Promise<void>
   isReachable(store: string): boolean
   /** Asks every peer that can be reached what it has verified of the group: reports may still be on their way. */
   refresh(group: Group): Promise<void>
+  /** Looks whether the store is there, which nobody may have tried for a while. */
+  greet(store: string): void
   /** A peer has made itself known: those that are not known yet are asked again at once. */
   greetUnknown(): void
   /** Settles when the group lacks nothing that a reachable peer has, or after `ms`. */

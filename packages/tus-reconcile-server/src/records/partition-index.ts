@@ -41,6 +41,8 @@ export interface GroupHeader {
   readonly state: GroupState
   /** The home agreed to this group. */
   readonly opened: boolean
+  /** Null or absent: committed at its home alone. Else the home may move, and `from` is where it was before it did. */
+  readonly homeMove?: { readonly from: string | null } | null
   readonly createdAt: number
   readonly touchedAt: number
   /** At the home: the stores that take part. */

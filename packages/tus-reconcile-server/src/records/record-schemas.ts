@@ -21,6 +21,7 @@ export const HeaderSchema: Schema<GroupHeader> = v.object({
   metadata: v.nullable(v.record(Text, v.nullable(Text))),
   state: v.picklist(['open', 'committing', 'committed', 'terminated', 'expired']),
   opened: v.boolean(),
+  homeMove: v.exactOptional(v.nullable(v.object({ from: v.nullable(Text) }))),
   createdAt: v.number(),
   touchedAt: v.number(),
   participants: v.array(Text),
