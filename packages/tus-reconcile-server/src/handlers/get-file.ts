@@ -1,14 +1,17 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { ERRORS } from '@tus/utils'
 import { HEADER } from 'tus-reconcile-protocol'
 import { asRefusal, refusalAnswer } from './answer.js'
 import { setCors } from './cors.js'
 import { runIncoming } from './hooks.js'
+import { readPieces } from './side-file.js'
 import type { Exchange, Site } from './site.js'
+import { isNotModified, isRangeWanted, validatorsOf } from './validators.js'
 
-const PIECE_BYTES = 262_144
+/** What a browser may read of a download beside what it may of any answer. */
+const EXPOSED = 'Accept-Ranges, Content-Range, Content-Disposition, ETag, Last-Modified'
 
-/** A finished file, whole or a range of it, with CORS. */
+/** A finished file, whole or a range of it, or word that the client has it already. With CORS. */
 export async function getFile(site: Site, exchange: Exchange, id: string | undefined): Promise<Response> {
   const { req, headers } = exchange
   const { handlers, options } = site.server
@@ -22,13 +25,18 @@ export async function getFile(site: Site, exchange: Exchange, id: string | undef
   }
   const upload = await site.plain.getUpload(id)
   if (upload.offset !== upload.size || !upload.storage) throw ERRORS.FILE_NOT_FOUND
+  const { path } = upload.storage
+  const validators = validatorsOf(site, id, await stat(path))
+  headers.append('Access-Control-Expose-Headers', EXPOSED)
+  headers.set('ETag', validators.etag)
+  headers.set('Last-Modified', validators.lastModified)
+  if (isNotModified(req, validators)) return new Response(null, { status: 304, headers })
   const { contentType, contentDisposition } = handlers.GET.filterContentType(upload)
   headers.set('Content-Type', contentType)
   headers.set('Content-Disposition', contentDisposition)
   headers.set('Accept-Ranges', 'bytes')
-  headers.append('Access-Control-Expose-Headers', 'Accept-Ranges, Content-Range, Content-Disposition')
   headers.set('X-Content-Type-Options', 'nosniff')
-  const range = readRange(req.headers.get('range'), upload.size)
+  const range = isRangeWanted(req, validators) ? readRange(req.headers.get('range'), upload.size) : undefined
   if (range === 'unsatisfiable') {
     headers.set('Content-Range', `bytes */${upload.size}`)
     return new Response(null, { status: 416, headers })
@@ -38,7 +46,7 @@ export async function getFile(site: Site, exchange: Exchange, id: string | undef
   if (range) headers.set('Content-Range', `bytes ${start}-${end - 1}/${upload.size}`)
   const status = range ? 206 : 200
   if (end === start) return new Response(null, { status, headers })
-  return new Response(pieces(await open(upload.storage.path, 'r'), start, end), { status, headers })
+  return new Response(streamOf(await open(path, 'r'), { start, end }), { status, headers })
 }
 
 /** One range in bytes, half-open. What is no range of bytes is no range (RFC 9110, 14.2). */
@@ -56,20 +64,17 @@ function readRange(text: string | null, size: number): { start: number; end: num
   return { start, end: last === '' ? size : Math.min(Number(last) + 1, size) }
 }
 
-function pieces(file: FileHandle, start: number, end: number): ReadableStream<Uint8Array> {
-  let at = start
+function streamOf(
+  file: FileHandle,
+  range: { readonly start: number; readonly end: number },
+): ReadableStream<Uint8Array> {
+  const pieces = readPieces(file, range)
   return new ReadableStream(
     {
       async pull(controller) {
         try {
-          const { bytesRead, buffer } = await file.read({
-            buffer: Buffer.allocUnsafe(Math.min(PIECE_BYTES, end - at)),
-            position: at,
-          })
-          if (bytesRead === 0) throw new Error('the file became shorter while it was read')
-          at += bytesRead
-          controller.enqueue(buffer.subarray(0, bytesRead))
-          if (at < end) return
+          const { done, value } = await pieces.next()
+          if (!done) return controller.enqueue(value)
           await file.close()
           controller.close()
         } catch (error) {
