@@ -1,0 +1,60 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import type { Figure, Spread } from './figures.js'
+import type { Machine } from './machine.js'
+
+const BEGIN = '<!-- figures: npm run bench:server -- --markdown -->'
+const END = '<!-- end of figures -->'
+
+export interface Report {
+  readonly date: string
+  readonly machine: Machine
+  readonly rounds: number
+  readonly quick: boolean
+  readonly seconds: number
+  readonly figures: readonly Figure[]
+}
+
+/** Three digits that count. */
+function number(value: number): string {
+  if (value === 0 || Math.abs(value) >= 100) return value.toFixed(0)
+  return Number(value.toPrecision(3)).toString()
+}
+
+function spread({ median, least, most }: Spread): string {
+  return least === most ? number(median) : `${number(median)} (${number(least)}–${number(most)})`
+}
+
+export function figureLine(figure: Figure): string {
+  const parts = [`${figure.name}: ${spread(figure.ours)} ${figure.unit}`]
+  if (figure.other) parts.push(`${figure.other.name}: ${spread(figure.other.value)}`)
+  if (figure.ratio) parts.push(`ratio ${spread(figure.ratio)}`)
+  if (figure.goal) parts.push(`${figure.goal.text}: ${figure.goal.isReached ? 'reached' : 'NOT reached'}`)
+  if (figure.note) parts.push(figure.note)
+  return parts.join('; ')
+}
+
+export function machineLine({ machine, rounds, quick, seconds }: Report): string {
+  const { cpu, cores, memoryGiB, system, node, loadBefore } = machine
+  const how = `${rounds} rounds${quick ? ', quick sizes' : ''}, ${Math.round(seconds)} s`
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}, load ${loadBefore} before; ${how}`
+}
+
+/** Replaces what stands between the marks. @throws Error where they are missing */
+export async function writeMarkdown(path: string, report: Report): Promise<void> {
+  const text = await readFile(path, 'utf8')
+  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)]
+  if (begin < 0 || end < begin) throw new Error(`${path} has no lines ${BEGIN} and ${END} to put figures between`)
+  const rows = report.figures.map((figure) => {
+    const { name, unit, ours, other, ratio, goal, note = '' } = figure
+    const reached = goal ? `${goal.text}: ${goal.isReached ? 'yes' : '**no**'}` : ''
+    const compared = other ? `${spread(other.value)}, ${other.name}` : ''
+    return `| ${[name, `${spread(ours)} ${unit}`, compared, ratio ? spread(ratio) : '', reached, note].join(' | ')} |`
+  })
+  const table = [
+    '| What | Ours | Compared with | Ratio | To reach | |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...rows,
+  ]
+  const body = `${BEGIN}\n\n${report.date}: ${machineLine(report)}\n\n${table.join('\n')}\n\n${END}`
+  await writeFile(path, text.slice(0, begin) + body + text.slice(end + END.length))
+}
