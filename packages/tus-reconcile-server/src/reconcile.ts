@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { rm } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { MemoryLocker, type Server } from '@tus/server'
@@ -233,6 +234,8 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   const storeId = await loadStoreId(store.ownPath('store-id'))
   await store.backend.sweepSides()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
+  // each event stream listens to it
+  setMaxListeners(0, parts.closing.signal)
   const partials = partialServer(server, plain)
   const shared = { server, plain, partials, finals: new MadeFinals(), log, metrics, load, shedAbove, commitAt }
   const site: Site = { ...shared, store, sideDirectory, storeId, groups, hub, peers: network, expireMs, ...signals }

@@ -35,17 +35,21 @@ function openStream(endpoint: string): Promise<Stream> {
   })
 }
 
-/** Bytes are written for the clients of some of the streams: milliseconds until the stream tells of them, one by one. */
+/** Writers at a time. */
+const WRITERS = 8
+
+/** Bytes are written for the clients of some of the streams: milliseconds until the stream tells of each. */
 export async function timeEvents({ endpoint, samples }: { endpoint: string; samples: number }): Promise<number[]> {
   const home = await storeIdOf(endpoint)
+  const sampled = Array.from({ length: samples }, (_, i) => streams[Math.floor((i * streams.length) / samples)])
   const times: number[] = []
-  for (let i = 0; i < samples; i++) {
-    const stream = streams[Math.floor((i * streams.length) / samples)]
-    if (stream)
-      times.push(
-        await timeEvent(new WireGroup(endpoint, home, { size: 2 * BLOCK_SIZE, client: stream.client }), stream),
-      )
+  const write = async () => {
+    for (let stream = sampled.pop(); stream; stream = sampled.pop()) {
+      const file = new WireGroup(endpoint, home, { size: 2 * BLOCK_SIZE, client: stream.client })
+      times.push(await timeEvent(file, stream))
+    }
   }
+  await Promise.all(Array.from({ length: WRITERS }, write))
   return times
 }
 
