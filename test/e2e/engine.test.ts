@@ -1,12 +1,12 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
-import { AdaptiveUpload, type LoggedEvent, UploadError } from 'uppy-adaptive/upload'
+import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent, UploadError } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, it } from 'vitest'
 import { openLink } from '../support/links/index.js'
 import {
@@ -77,6 +77,51 @@ function ackedBytes(upload: AdaptiveUpload, atLeast: number): Promise<LoggedEven
   return eventThat(upload, (event) => event.type === 'progress' && event.ackedBytes >= atLeast)
 }
 
+/** Resolves in the turn in which a session of the server has sent something and has so much left; once so much is acknowledged in all. */
+function inFlight(upload: AdaptiveUpload, o: { server: number; leftBytes: number; ackedBytes: number }) {
+  const ends = new Map<string, number>()
+  let acked = 0
+  return eventThat(upload, (event) => {
+    if (event.type === 'session') ends.set(event.session, event.end)
+    if (event.type === 'split') ends.set(event.session, event.newEnd)
+    if (event.type === 'progress') acked = event.ackedBytes
+    if (event.type !== 'acked' || event.server !== o.server || acked < o.ackedBytes) return false
+    return (ends.get(event.session) ?? 0) - event.offset >= o.leftBytes
+  })
+}
+
+/** Keeps an upload's sessions and operations back until something is so; its probes are not kept back. */
+function heldUntil(ready: () => Promise<unknown>): Pick<AdaptiveUploadOptions, 'onBeforeRequest'> {
+  return {
+    onBeforeRequest: async (request) => {
+      if (request.getMethod() === 'POST') await ready()
+    },
+  }
+}
+
+/** The server's directory has nothing of an upload in it, or will have nothing soon. */
+async function expectEmpty(server: TestServer): Promise<void> {
+  await expect
+    .poll(async () => (await readdir(server.directory)).filter((name) => !name.startsWith('.')), { timeout: 30_000 })
+    .toEqual([])
+}
+
+/** A server that knows nothing of ours; its endpoint. */
+async function listen(answer: RequestListener): Promise<string> {
+  const http = createServer(answer)
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()))
+  cleanups.push(async () => {
+    http.closeAllConnections()
+    await new Promise((resolve) => http.close(resolve))
+  })
+  return `http://127.0.0.1:${(http.address() as AddressInfo).port}/files`
+}
+
+function plainTus(directory: string): Promise<string> {
+  const tus = new Server({ path: '/files', datastore: new FileStore({ directory }) })
+  return listen((request, response) => void tus.handle(request, response))
+}
+
 describe('the engine without Uppy', () => {
   for (const size of [0, 1, 262_144, 262_145, 3 * MB + 7]) {
     it(`uploads a Buffer of ${size} bytes to one server`, async () => {
@@ -120,25 +165,13 @@ describe('the engine without Uppy', () => {
   it('leaves nothing on the mirrors once the file is committed', async () => {
     const all = await servers({ count: 3, upBytesPerSecond: 5 * MB })
     await new AdaptiveUpload(randomBytes(9 * MB), endpointsOf(all)).start()
-    for (const mirror of all.slice(1)) {
-      await expect
-        .poll(async () => (await readdir(mirror.directory)).filter((name) => !name.startsWith('.')))
-        .toEqual([])
-    }
+    for (const mirror of all.slice(1)) await expectEmpty(mirror)
   })
 
   it('uploads to a plain tus server', async () => {
     const directory = await folder()
-    const tus = new Server({ path: '/files', datastore: new FileStore({ directory }) })
-    const http = createServer((request, response) => void tus.handle(request, response))
-    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()))
-    cleanups.push(async () => {
-      http.closeAllConnections()
-      await new Promise((resolve) => http.close(resolve))
-    })
     const data = randomBytes(2 * MB)
-    const port = (http.address() as AddressInfo).port
-    const result = await new AdaptiveUpload(data, { endpoint: `http://127.0.0.1:${port}/files` }).start()
+    const result = await new AdaptiveUpload(data, { endpoint: await plainTus(directory) }).start()
     expect(result.digest).toBeNull()
     const stored = await readFile(join(directory, result.url.slice(result.url.lastIndexOf('/') + 1)))
     expect(sha256(stored)).toBe(sha256(data))
@@ -149,9 +182,10 @@ describe('links that fail', () => {
   it('takes over the rest of a session whose server falls silent', async () => {
     const all = await servers({ count: 3, upBytesPerSecond: 2 * MB })
     const data = randomBytes(20 * MB)
-    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    // small partitions: there is always unsent work, so that a copy is no remedy
+    const upload = new AdaptiveUpload(data, { ...endpointsOf(all), partitioning: { maxSize: MB } })
     const events = recorded(upload)
-    void ackedBytes(upload, 5 * MB).then(() => all[1]?.link.stall())
+    void inFlight(upload, { server: 1, leftBytes: MB / 3, ackedBytes: 3 * MB }).then(() => all[1]?.link.stall())
     const result = await upload.start()
     expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
     expect(events.some((event) => event.type === 'takeOver' && event.server === 1)).toBe(true)
@@ -162,7 +196,9 @@ describe('links that fail', () => {
     const data = randomBytes(20 * MB)
     const upload = new AdaptiveUpload(data, endpointsOf(all))
     const events = recorded(upload)
-    void ackedBytes(upload, 5 * MB).then(() => all[0]?.link.set({ upBytesPerSecond: MB / 10 }))
+    void inFlight(upload, { server: 0, leftBytes: 1.5 * MB, ackedBytes: 3 * MB }).then(() =>
+      all[0]?.link.set({ upBytesPerSecond: MB / 10 }),
+    )
     const result = await upload.start()
     expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
     expect(events.some((event) => event.type === 'split' && event.server === 0)).toBe(true)
@@ -199,7 +235,8 @@ describe('links that fail', () => {
     const data = randomBytes(10 * MB)
     const upload = new AdaptiveUpload(data, { endpoint: first.endpoint, mirrors: [`${second.origin}/files`] })
     const events = recorded(upload)
-    void ackedBytes(upload, 3 * MB).then(() => first.link.stall())
+    const isKnown = eventThat(upload, (event) => event.type === 'warning' && event.code === 'same-store')
+    void Promise.all([isKnown, ackedBytes(upload, 3 * MB)]).then(() => first.link.stall())
     const result = await upload.start()
     expect(await storedSha256(first, result.url)).toBe(sha256(data))
     expect(events.some((event) => event.type === 'reconnect' && event.remedy === 'otherRoute')).toBe(true)
@@ -271,11 +308,7 @@ describe('pause, resume, cancel, and a second try', () => {
     await ackedBytes(upload, 3 * MB)
     await upload.cancel()
     await expect(done).rejects.toMatchObject({ code: 'cancelled' })
-    for (const server of all) {
-      await expect
-        .poll(async () => (await readdir(server.directory)).filter((name) => !name.startsWith('.')))
-        .toEqual([])
-    }
+    for (const server of all) await expectEmpty(server)
   })
 
   it('finishes in a second process what a journal remembers, without sending acknowledged blocks again', async () => {
@@ -312,10 +345,10 @@ async function operate(server: TestServer | undefined, operation: Record<string,
 
 describe('what others do to an upload', () => {
   it('begins anew, once, when the group that a journal remembers was terminated', async () => {
-    const all = await servers({ count: 2, upBytesPerSecond: 4 * MB })
+    const all = await servers({ count: 2, upBytesPerSecond: 2 * MB })
     const directory = await folder()
     const path = join(directory, 'source.bin')
-    const data = randomBytes(6 * MB)
+    const data = randomBytes(10 * MB)
     await writeFile(path, data)
     const options = { ...endpointsOf(all), journal: join(directory, 'journal.json') }
     const first = new AdaptiveUpload({ path }, options)
@@ -350,23 +383,25 @@ describe('what others do to an upload', () => {
   it('ends another page’s idle session that owns a block, and sends the block again', async () => {
     const all = await servers({ count: 1, upBytesPerSecond: 4 * MB })
     const data = randomBytes(2 * MB)
-    const upload = new AdaptiveUpload(data, endpointsOf(all))
     const home = (await fetch(all[0]?.direct ?? '', { method: 'OPTIONS' })).headers.get('store-id')
     const id = () => randomBytes(16).toString('base64url')
-    let intruded: Promise<unknown> = Promise.resolve()
-    upload.on('event', (event) => {
-      if (event.type !== 'started') return
-      const partition = `group="${event.group}", partition="q", session="${id()}", attempt=1, client="${id()}", start=1048576, size=${data.length}, home="${home}"`
+    const intrude = async (group: string) => {
+      const partition = `group="${group}", partition="q", session="${id()}", attempt=1, client="${id()}", start=1048576, size=${data.length}, home="${home}"`
       const headers = {
         'Tus-Resumable': '1.0.0',
         'Upload-Defer-Length': '1',
         'Upload-Partition': partition,
         'Content-Type': 'application/offset+octet-stream',
       }
-      intruded = fetch(all[0]?.direct ?? '', { method: 'POST', headers, body: new Uint8Array(100_000) })
+      const answer = await fetch(all[0]?.direct ?? '', { method: 'POST', headers, body: new Uint8Array(100_000) })
+      expect(answer.status).toBe(201)
+    }
+    let intruded: Promise<unknown> = Promise.resolve()
+    const upload = new AdaptiveUpload(data, { ...endpointsOf(all), ...heldUntil(() => intruded) })
+    upload.on('event', (event) => {
+      if (event.type === 'started') intruded = intrude(event.group)
     })
     const result = await upload.start()
-    await intruded
     expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
   })
 
@@ -398,13 +433,7 @@ describe('bad input', () => {
   })
 
   it('says that an endpoint is no tus server', async () => {
-    const http = createServer((_request, response) => response.end('hello'))
-    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()))
-    cleanups.push(async () => {
-      http.closeAllConnections()
-      await new Promise((resolve) => http.close(resolve))
-    })
-    const endpoint = `http://127.0.0.1:${(http.address() as AddressInfo).port}/files`
+    const endpoint = await listen((_request, response) => response.end('hello'))
     const failure = await new AdaptiveUpload(Buffer.from('x'), { endpoint }).start().catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(UploadError)
     expect(failure).toMatchObject({ code: 'not-a-tus-server', message: expect.stringContaining(endpoint) })
@@ -422,16 +451,12 @@ describe('bad input', () => {
 
   it('warns of a mirror without the extension and goes on without it', async () => {
     const all = await servers({ count: 1 })
-    const tus = new Server({ path: '/files', datastore: new FileStore({ directory: await folder() }) })
-    const http = createServer((request, response) => void tus.handle(request, response))
-    await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()))
-    cleanups.push(async () => {
-      http.closeAllConnections()
-      await new Promise((resolve) => http.close(resolve))
-    })
-    const plain = `http://127.0.0.1:${(http.address() as AddressInfo).port}/files`
+    const plain = await plainTus(await folder())
     const data = randomBytes(4 * MB)
-    const upload = new AdaptiveUpload(data, { endpoint: endpointsOf(all).endpoint, mirrors: [plain] })
+    let isTold: Promise<unknown> = Promise.resolve()
+    const options = { endpoint: endpointsOf(all).endpoint, mirrors: [plain], ...heldUntil(() => isTold) }
+    const upload = new AdaptiveUpload(data, options)
+    isTold = eventThat(upload, (event) => event.type === 'warning')
     const events = recorded(upload)
     const result = await upload.start()
     expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
@@ -443,7 +468,10 @@ describe('bad input', () => {
   it('uses a second address of the primary as a route to it and says so', async () => {
     const all = await servers({ count: 1, upBytesPerSecond: 5 * MB })
     const data = randomBytes(4 * MB)
-    const upload = new AdaptiveUpload(data, { endpoint: all[0]?.endpoint ?? '', mirrors: [all[0]?.direct ?? ''] })
+    let isTold: Promise<unknown> = Promise.resolve()
+    const addresses = { endpoint: all[0]?.endpoint ?? '', mirrors: [all[0]?.direct ?? ''] }
+    const upload = new AdaptiveUpload(data, { ...addresses, ...heldUntil(() => isTold) })
+    isTold = eventThat(upload, (event) => event.type === 'warning')
     const events = recorded(upload)
     const result = await upload.start()
     expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
@@ -465,7 +493,10 @@ describe('bad input', () => {
     const upload = new AdaptiveUpload({ path }, endpointsOf(all))
     const done = upload.start().catch((error: unknown) => error)
     await ackedBytes(upload, 2 * MB)
+    // nothing moves while the file is written
+    all[0]?.link.stall()
     await writeFile(path, randomBytes(6 * MB))
+    all[0]?.link.resume()
     expect(await done).toMatchObject({ code: 'source-changed', message: expect.stringContaining(path) })
   })
 })

@@ -28,7 +28,8 @@ const bench: Bench = {
   cancelAll: () => uppy.cancelAll(),
 }
 window.bench = bench
-uppy.use(AdaptiveTus, { endpoint, mirrors, onEvent: (_file, event) => bench.events.push(event) })
+const chunkSize = Number(query.get('chunkSize') ?? Number.POSITIVE_INFINITY)
+uppy.use(AdaptiveTus, { endpoint, mirrors, chunkSize, onEvent: (_file, event) => bench.events.push(event) })
 uppy.on('upload-success', (_file, response) => {
   bench.outcome = response.uploadURL ? { url: response.uploadURL } : { error: 'no URL' }
 })

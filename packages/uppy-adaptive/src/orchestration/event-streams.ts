@@ -1,7 +1,7 @@
 import type { ServerEvent } from 'tus-reconcile-protocol'
 import { backoffMs } from './failure-rules.js'
 import type { Route, Store } from './server-directory.js'
-import { pause } from './timing.js'
+import { onAbort, pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
 
 /** A stream that says nothing for this long, though the server sends a heartbeat a second, is opened anew. */
@@ -47,7 +47,7 @@ export class EventStreams {
     const stream = new AbortController()
     const abort = () => stream.abort()
     this.#open.set(store.id, { route, end: abort })
-    signal.addEventListener('abort', abort)
+    const leave = onAbort(signal, abort)
     let cancel = clock.after(SILENCE_MS, abort)
     let lastEventId = resumeFrom
     try {
@@ -71,7 +71,7 @@ export class EventStreams {
       // a broken stream is opened again; what it would have said is learnt from answers
     } finally {
       cancel()
-      signal.removeEventListener('abort', abort)
+      leave()
     }
     return lastEventId
   }

@@ -4,6 +4,7 @@ import { Journal } from './journal.js'
 import type { ResolvedOptions } from './options.js'
 import type { PauseGate } from './pause-gate.js'
 import type { Clock, Digester, JournalStorage, Randomness, Source } from './ports.js'
+import { Progress } from './progress.js'
 import type { ServerDirectory } from './server-directory.js'
 import type { TransferResult } from './transfer.js'
 import { Transfer } from './transfer.js'
@@ -35,7 +36,10 @@ export class GroupUpload {
   readonly #parts: GroupUploadParts
   /** Once it has one: a second start goes on with it. */
   #group: string | undefined
+  /** Servers hold something of the group: that they do not know it is no mistake then. */
+  #isAcknowledged = false
   #journal: Journal | undefined
+  #progress: Progress | undefined
   #transfer: Transfer | undefined
   /** The transfer in progress, settled whatever comes of it. */
   #transferring: Promise<unknown> = Promise.resolve()
@@ -70,6 +74,7 @@ export class GroupUpload {
     for (let isFirst = true; ; isFirst = false) {
       await this.#parts.gate.pass(signal)
       const resume = this.#group !== undefined
+      const wasAcknowledged = this.#isAcknowledged
       this.#group ??= this.#parts.randomness.id()
       if (isFirst || !resume) await this.#announce(start, { group: this.#group, resumed: resume })
       try {
@@ -79,8 +84,8 @@ export class GroupUpload {
         return done
       } catch (error) {
         if (!(await this.#forgetGone(error))) throw error
-        // what a journal remembered is gone from the servers: the file goes there anew
-        if (!isFirst || !resume) throw error
+        // what a journal remembered is gone from the servers, or never came there: the file goes there anew
+        if (!resume || (!isFirst && wasAcknowledged)) throw error
       }
     }
   }
@@ -107,12 +112,20 @@ export class GroupUpload {
     { signal, ...start }: GroupUploadStart,
     o: { group: string; resume: boolean },
   ): Promise<TransferResult | undefined> {
-    const transfer = new Transfer({ ...this.#parts, ...start, ...o })
+    const transfer = new Transfer({ ...this.#parts, ...start, ...o, progress: this.#progressOf(start.source) })
     this.#transfer = transfer
     if (signal.aborted) transfer.stop()
-    const running = transfer.run()
+    const running = transfer.run().finally(() => {
+      this.#isAcknowledged ||= transfer.hasAcknowledged
+    })
     this.#transferring = running.catch(() => {})
     return running
+  }
+
+  /** One for all transfers, so that it never goes back; a source of another size is another file. */
+  #progressOf({ sizeBytes }: Source): Progress {
+    if (this.#progress?.totalBytes !== sizeBytes) this.#progress = new Progress(this.#parts.log, sizeBytes)
+    return this.#progress
   }
 
   /** True when the servers no longer have the group. A file that changed is nobody's any more: its group is ended. */
@@ -121,6 +134,7 @@ export class GroupUpload {
     if (error.code === 'source-changed') await this.terminate()
     else await this.#journal?.forget()
     this.#group = undefined
+    this.#isAcknowledged = false
     return error.code === 'gone'
   }
 }

@@ -25,7 +25,7 @@ async function live(rig: TransferRig, ms: number): Promise<void> {
   }
 }
 
-const asked = (rig: TransferRig) => rig.port().asked.filter((op) => op === 'status').length
+const asked = (rig: TransferRig, store = 's0') => rig.port(store).asked.filter((op) => op === 'status').length
 
 test('the upload is given up when no server took a byte for so long', async () => {
   const rig = new TransferRig({ options: { giveUpAfter: 60 } })
@@ -55,20 +55,40 @@ test('the time that the machine slept is no server’s', async () => {
   expect(rig.parts.failure).toMatchObject({ code: 'gave-up' })
 })
 
+test('what was sent and is not verified a second later is asked about at its store, each second', async () => {
+  const rig = waiting()
+  await live(rig, 1_000)
+  expect(asked(rig, 's1')).toBe(0)
+  await live(rig, 250)
+  expect(asked(rig, 's1')).toBe(1)
+  await live(rig, 1_000)
+  expect([asked(rig, 's1'), asked(rig)]).toEqual([2, 0])
+})
+
+test('sessions whose verification nobody told of give their places back, though there is more to send', async () => {
+  const rig = waiting()
+  rig.context.plan.discard([blocks(3, 4)])
+  rig.port('s1').onOperation = ({ op }) =>
+    op === 'claim' ? claimAnswer() : statusOf({ stored: [blocks(0, 3)], verified: [blocks(0, 4)] })
+  await live(rig, 1_500)
+  rig.parts.outcomes.completeVerified()
+  expect(rig.context.plan.sessions()).toEqual([])
+})
+
 test('when everything is sent and three seconds say nothing, every store is asked; and again after three more', async () => {
   const rig = waiting()
   await live(rig, 2_750)
   expect(asked(rig)).toBe(0)
   await live(rig, 500)
   expect(asked(rig)).toBe(1)
-  expect(rig.port('s1').asked.filter((op) => op === 'status')).toHaveLength(1)
   await live(rig, 3_000)
   expect(asked(rig)).toBe(2)
 })
 
-test('nothing is asked while there is something to send', async () => {
+test('no other store is asked while a session still sends', async () => {
   const rig = waiting()
   rig.context.plan.discard([blocks(3, 4)])
+  rig.begin({ store: 's1', first: 3, last: 4 })
   await live(rig, 10_000)
   expect(asked(rig)).toBe(0)
 })

@@ -1,3 +1,4 @@
+import type { SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { Claims } from './claims.js'
 import type { Operations } from './operations.js'
 import type { Reconciliation } from './reconciliation.js'
@@ -9,6 +10,9 @@ import { UploadError } from './upload-error.js'
 /** Blocks that only an unreachable store holds are sent again after this long without anything else to do. */
 const HELD_PATIENCE_MS = 3_000
 
+/** What was sent is verified within a round trip or two: after this long its event was lost, and its store is asked (guess). */
+const NEWS_PATIENCE_MS = 1_000
+
 /** Ends waits that lead nowhere: servers that take nothing, events that were lost, blocks on a store that is gone. */
 export class Patience {
   readonly #context: TransferContext
@@ -19,6 +23,8 @@ export class Patience {
   readonly #terminations: Terminations
   #lastProgressMs: number
   #idleSinceMs: number | undefined
+  /** Sessions that have sent everything: since when, or when they were last asked about. */
+  readonly #sentSinceMs = new Map<SessionId, number>()
 
   constructor(
     context: TransferContext,
@@ -55,12 +61,32 @@ export class Patience {
       const message = `no server took a byte for ${options.giveUpAfterMs / 1000} s; start the upload again to go on where it stopped`
       return this.#context.fail(new UploadError('gave-up', message))
     }
-    const isWaiting = plan.unassigned().length === 0 && plan.sessions().every((session) => session.acked >= session.end)
+    this.#askForNews(nowMs)
+    const sessions = plan.sessions()
+    const isAllSent = sessions.every((session) => session.acked >= session.end)
+    const isWaiting = isAllSent && (sessions.length > 0 || plan.unassigned().length === 0)
     this.#idleSinceMs = isWaiting ? (this.#idleSinceMs ?? nowMs) : undefined
     if (this.#idleSinceMs === undefined || nowMs - this.#idleSinceMs < HELD_PATIENCE_MS) return
     this.#idleSinceMs = nowMs
     void this.#reconciliation.ask(this.#operations, this.#terminations)
     this.#giveUpHeld()
+  }
+
+  /** Sessions that wait for their verification take others' places: nothing may depend on an event (docs/protocol.md, P78). */
+  #askForNews(nowMs: number): void {
+    const sent = this.#context.plan.sessions().filter((session) => session.acked >= session.end)
+    const known = new Set(sent.map(({ session }) => session))
+    for (const id of this.#sentSinceMs.keys()) if (!known.has(id)) this.#sentSinceMs.delete(id)
+    const stores = new Set<StoreId>()
+    for (const { session, store } of sent) {
+      const sinceMs = this.#sentSinceMs.get(session)
+      if (sinceMs === undefined) this.#sentSinceMs.set(session, nowMs)
+      else if (nowMs - sinceMs >= NEWS_PATIENCE_MS) {
+        this.#sentSinceMs.set(session, nowMs)
+        stores.add(store)
+      }
+    }
+    for (const store of stores) void this.#reconciliation.askForNews(this.#operations, store)
   }
 
   #giveUpHeld(): void {

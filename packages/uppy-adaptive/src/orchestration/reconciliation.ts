@@ -55,6 +55,17 @@ export class Reconciliation {
     }
   }
 
+  /** What an event would have said of the store's blocks. */
+  async askForNews(operations: Operations, store: StoreId): Promise<void> {
+    try {
+      const status = await operations.ask(store, { op: 'status' }, this.#context.signal)
+      this.verify(status.verified, 'status')
+      this.#discard(status.bad, store)
+    } catch {
+      // asked again soon
+    }
+  }
+
   /** Everything is sent and yet not verified: an event was lost, or bytes were another session's to write. Ask. */
   async ask(operations: Operations, terminations: Terminations): Promise<void> {
     for (const store of this.#context.directory.stores()) {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { SimulatedClock } from '../testing/simulated-clock.js'
-import { pause, withDeadline } from './timing.js'
+import { onAbort, pause, withDeadline } from './timing.js'
 
 /** An AbortSignal that counts who listens. */
 function watched(): { controller: AbortController; listeners: () => number } {
@@ -89,4 +89,29 @@ test('a deadline that is done with never fires, and leaves nothing behind', () =
   controller.abort()
   expect(deadline.signal.aborted).toBe(false)
   expect([clock.timers, listeners()]).toEqual([0, 0])
+})
+
+test('however many wait for a signal, it has one listener of theirs, and none when they have left', () => {
+  const { controller, listeners } = watched()
+  const called: number[] = []
+  const leave = Array.from({ length: 20 }, (_, i) => onAbort(controller.signal, () => called.push(i)))
+  expect(listeners()).toBe(1)
+  for (const go of leave.slice(2)) go()
+  controller.abort()
+  expect(called).toEqual([0, 1])
+  for (const go of leave) go()
+  expect(listeners()).toBe(0)
+})
+
+test('the same callback may wait twice, and each leaves for itself', () => {
+  const controller = new AbortController()
+  let calls = 0
+  const count = () => {
+    calls += 1
+  }
+  const leave = onAbort(controller.signal, count)
+  onAbort(controller.signal, count)
+  leave()
+  controller.abort()
+  expect(calls).toBe(1)
 })

@@ -14,7 +14,6 @@ import type { ResolvedOptions } from './options.js'
 import { Patience } from './patience.js'
 import type { Clock, Digester, Randomness, Source } from './ports.js'
 import { Probes } from './probes.js'
-import { Progress } from './progress.js'
 import { Reconciliation } from './reconciliation.js'
 import { RiskWatch } from './risk-watch.js'
 import { Sampler } from './sampler.js'
@@ -55,7 +54,6 @@ export class TransferAssembly {
   readonly streams: EventStreams
   readonly reconciliation: Reconciliation
   readonly patience: Patience
-  readonly progress: Progress
   readonly sampler: Sampler
   readonly #acknowledgements: Acknowledgements
   readonly #stop = new AbortController()
@@ -78,7 +76,6 @@ export class TransferAssembly {
     this.assigner = new Assigner(context, this.starter, this.watch)
     this.probes = new Probes(context, this.watch)
     this.sampler = new Sampler(context, this.watch)
-    this.progress = new Progress(parts.log, parts.source.sizeBytes)
     this.reconciliation = new Reconciliation(context, this.outcomes)
     this.streams = new EventStreams(context, (store, event) => this.reconciliation.onEvent(store.id, event))
     this.patience = new Patience(context, this)

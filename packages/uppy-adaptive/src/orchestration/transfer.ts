@@ -2,6 +2,7 @@ import { totalBytes } from 'tus-reconcile-protocol'
 import type { CommitOutcome } from './commit.js'
 import { runCommit } from './commit.js'
 import { openEmptyGroup } from './empty-file.js'
+import type { Progress } from './progress.js'
 import { adoptStored } from './stored-blocks.js'
 import type { TransferParts } from './transfer-assembly.js'
 import { TransferAssembly } from './transfer-assembly.js'
@@ -20,13 +21,18 @@ export class Transfer {
   readonly #parts: TransferAssembly
   readonly #context: TransferContext
   readonly #digester: TransferParts['digester']
+  readonly #progress: Progress
   readonly #resume: boolean
   #lastTickMs = 0
 
-  /** `resume` continues a group that servers may know already. */
-  constructor(parts: TransferParts & { readonly resume: boolean }) {
-    const { resume, ...rest } = parts
+  /**
+   * `progress` is the upload's: what a new transfer does not know yet of the old one's bytes is not reported as less.
+   * `resume` continues a group that servers may know already.
+   */
+  constructor(parts: TransferParts & { readonly progress: Progress; readonly resume: boolean }) {
+    const { progress, resume, ...rest } = parts
     this.#parts = new TransferAssembly(rest)
+    this.#progress = progress
     this.#context = this.#parts.context
     this.#digester = parts.digester
     this.#resume = resume
@@ -34,6 +40,11 @@ export class Transfer {
 
   get statuses(): UploadStatuses {
     return this.#context.statuses
+  }
+
+  /** Whether any server has said that it holds something of the file. */
+  get hasAcknowledged(): boolean {
+    return this.#context.plan.acknowledged().length > 0
   }
 
   /** Runs until the file is committed (the result) or the transfer is stopped (undefined). Nothing runs on afterwards. */
@@ -88,7 +99,7 @@ export class Transfer {
   #account(): void {
     const ackedBytes = totalBytes(this.#context.plan.acknowledged())
     this.#context.budget.acknowledged(ackedBytes)
-    this.#parts.progress.report(ackedBytes)
+    this.#progress.report(ackedBytes)
   }
 
   #decide(nowMs: number): void {
