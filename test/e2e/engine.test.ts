@@ -311,6 +311,24 @@ describe('pause, resume, cancel, and a second try', () => {
     for (const server of all) await expectEmpty(server)
   })
 
+  it('cancels on a plain tus server too', async () => {
+    const directory = await folder()
+    const port = Number(new URL(await plainTus(directory)).port)
+    const link = await openLink({ name: 'plain', target: { host: '127.0.0.1', port }, upBytesPerSecond: MB })
+    cleanups.push(() => link.close())
+    const asked: string[] = []
+    const upload = new AdaptiveUpload(randomBytes(8 * MB), {
+      endpoint: `${link.origin}/files`,
+      onBeforeRequest: (request) => void asked.push(request.getMethod()),
+    })
+    const done = upload.start().catch((error: unknown) => error)
+    await ackedBytes(upload, MB)
+    await upload.cancel()
+    expect(await done).toMatchObject({ code: 'cancelled' })
+    await expect.poll(() => readdir(directory), { timeout: 30_000 }).toEqual([])
+    expect(new Set(asked)).toEqual(new Set(['OPTIONS', 'POST', 'PATCH', 'DELETE']))
+  })
+
   it('finishes in a second process what a journal remembers, without sending acknowledged blocks again', async () => {
     const all = await servers({ count: 2, upBytesPerSecond: 2 * MB })
     const data = randomBytes(10 * MB)

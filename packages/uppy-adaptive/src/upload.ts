@@ -73,6 +73,7 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     createPort: (endpoint, server) =>
       new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, endpoint, server) }),
     uploadPlain: (o) => plain.run(o),
+    terminatePlain: () => plain.terminate(),
   }
 }
 

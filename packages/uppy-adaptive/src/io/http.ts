@@ -76,7 +76,8 @@ async function setHeaders(options: HttpOptions, call: HttpCall, request: HttpReq
   for (const [name, value] of Object.entries({ ...given, ...call.headers })) request.setHeader(name, value)
 }
 
-function allowCredentials(request: HttpRequest): void {
+/** In browsers, cookies across origins. */
+export function allowCredentials(request: HttpRequest): void {
   const underlying: unknown = request.getUnderlyingObject()
   if (typeof underlying === 'object' && underlying !== null && 'withCredentials' in underlying)
     underlying.withCredentials = true

@@ -1,10 +1,13 @@
 import * as tus from 'tus-js-client'
 import type { Source } from '../orchestration/ports.js'
 import { UploadError } from '../orchestration/upload-error.js'
-import type { HttpOptions } from './http.js'
+import { allowCredentials, type HttpOptions } from './http.js'
 
 /** Patience over restarts: about five minutes, with growing steps; tus-js-client starts again from the first after progress. */
 const RETRY_DELAYS_MS = [100, 500, 1_000, 3_000, 5_000, ...Array<number>(30).fill(10_000)]
+
+/** A server that still writes what was aborted answers 423 for a while. */
+const TERMINATION_DELAYS_MS = [100, 500, 1_000, 3_000]
 
 /** A server without our extension: tus-js-client's own upload. The URL is kept, so that a second call goes on. */
 export class PlainUpload {
@@ -21,15 +24,14 @@ export class PlainUpload {
 
   /** Resolves to the file's URL. @throws UploadError `refused`, `aborted`, or `gave-up` */
   async run(o: { source: Source; signal: AbortSignal; onProgress: (ackedBytes: number) => void }): Promise<string> {
-    const headers = await this.#headers()
+    const request = await this.#requestOptions()
     return new Promise((resolve, reject) => {
       const upload = new tus.Upload(asReader(o.source), {
         endpoint: this.#endpoint,
         uploadUrl: this.#url,
         uploadSize: o.source.sizeBytes,
         fileReader: { openFile: async () => asFileSource(o.source) },
-        httpStack: this.#options.stack,
-        headers: { ...headers },
+        ...request,
         metadata: { ...this.#metadata },
         retryDelays: RETRY_DELAYS_MS,
         storeFingerprintForResuming: false,
@@ -48,6 +50,28 @@ export class PlainUpload {
       o.signal.addEventListener('abort', abort, { once: true })
       upload.start()
     })
+  }
+
+  /** Ends on the server what was begun there; nothing when nothing was. @throws Error when the server cannot be told so */
+  async terminate(): Promise<void> {
+    const url = this.#url
+    if (url === null) return
+    await tus.Upload.terminate(url, { ...(await this.#requestOptions()), retryDelays: TERMINATION_DELAYS_MS })
+    this.#url = null
+  }
+
+  async #requestOptions(): Promise<Partial<tus.UploadOptions>> {
+    const { stack, withCredentials, addRequestId, onBeforeRequest, onAfterResponse } = this.#options
+    return {
+      httpStack: stack,
+      headers: { ...(await this.#headers()) },
+      addRequestId,
+      onBeforeRequest: async (request) => {
+        if (withCredentials) allowCredentials(request)
+        await onBeforeRequest?.(request)
+      },
+      ...(onAfterResponse ? { onAfterResponse } : {}),
+    }
   }
 
   async #headers(): Promise<Readonly<Record<string, string>>> {

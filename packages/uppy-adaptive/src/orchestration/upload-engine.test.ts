@@ -37,6 +37,7 @@ class World {
       openSource: async () => this.source,
       createPort: (_endpoint: string, server: number) => this.ports[server] ?? new MemoryPort(this.home, this.clock),
       uploadPlain: () => Promise.reject(new Error('no plain server is here')),
+      terminatePlain: async () => {},
     }
     this.engine = new UploadEngine(host, options)
     this.engine.on('event', (event) => this.events.push(event))

@@ -25,6 +25,8 @@ export interface UploadHost {
   createPort(endpoint: string, server: number): ServerPort
   /** Uploads to a server without our extension; resolves to the file's URL. */
   uploadPlain(o: { source: Source; signal: AbortSignal; onProgress: (ackedBytes: number) => void }): Promise<string>
+  /** Ends what `uploadPlain` has begun, if it has. @throws Error when the server cannot be told so */
+  terminatePlain(): Promise<void>
 }
 
 export interface UploadResult {
@@ -118,7 +120,7 @@ export class UploadEngine {
     void this.#group.stop()
     // a start that runs ends the group itself, before it settles
     if (this.#running) await this.#running.catch(() => {})
-    else await this.#group.terminate()
+    else await this.#terminate()
     this.#log.emit({ type: 'cancelled' })
   }
 
@@ -140,12 +142,21 @@ export class UploadEngine {
       this.#state = 'done'
       return result
     } catch (error) {
-      if (this.#isCancelled()) await this.#group.terminate()
+      if (this.#isCancelled()) await this.#terminate()
       throw this.#explain(error)
     } finally {
       outer?.removeEventListener('abort', abort)
       this.#stop.abort()
     }
+  }
+
+  async #terminate(): Promise<void> {
+    const { endpoint } = this.#options
+    await this.#group.terminate()
+    await this.#host.terminatePlain().catch((error: unknown) => {
+      const message = `${endpoint} could not be told that the upload is over (${toError(error).message}); what it holds stays there until it expires`
+      this.#log.emit({ type: 'warning', code: 'cancel-incomplete', message, endpoint })
+    })
   }
 
   #begin(): void {
