@@ -1,0 +1,102 @@
+import { expect, test } from 'vitest'
+import { ScriptedPort } from '../testing/scripted-port.js'
+import { SimulatedClock } from '../testing/simulated-clock.js'
+import { broken, OrderedRandomness } from '../testing/transfer-rig.js'
+import { Connector } from './connector.js'
+import type { LoggedEvent } from './event-log.js'
+import { EventLog } from './event-log.js'
+import type { Capabilities } from './ports.js'
+import type { Store } from './server-directory.js'
+import { ServerDirectory } from './server-directory.js'
+import { UploadError } from './upload-error.js'
+
+const ANSWER: Capabilities = { kind: 'reconcile', storeId: 's0', limit: {}, extensions: [] }
+const NEVER = new AbortController().signal
+
+function connecting(giveUpAfterMs = 600_000) {
+  const clock = new SimulatedClock()
+  const events: LoggedEvent[] = []
+  const log = new EventLog(() => ({ at: 0, elapsedMs: clock.now() }), broken)
+  log.subscribe((event) => events.push(event))
+  const directory = new ServerDirectory(log)
+  const connector = new Connector({ directory, log, clock, randomness: new OrderedRandomness(), giveUpAfterMs })
+  return { clock, events, directory, connector, port: new ScriptedPort('http://up.test/files') }
+}
+
+const warnings = (events: LoggedEvent[]) => events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))
+
+test('a primary that answers is a store', async () => {
+  const { connector, port, directory } = connecting()
+  port.onProbe = () => ANSWER
+  expect(await connector.connectPrimary(port, NEVER)).toEqual(ANSWER)
+  expect(directory.get('s0')).toMatchObject({ server: 0, state: 'ready' })
+})
+
+test('a primary that does not answer yet is asked again, and said once to be away', async () => {
+  const { connector, port, clock, events } = connecting()
+  port.onProbe = () => (port.probes < 4 ? broken() : ANSWER)
+  await clock.settle(connector.connectPrimary(port, NEVER))
+  expect([port.probes, warnings(events)]).toEqual([4, ['unreachable']])
+})
+
+test('a primary that never answers is given up after half a minute, or sooner where less patience is asked for', async () => {
+  for (const [giveUpAfterMs, most] of [
+    [600_000, 45_000],
+    [1_000, 7_000],
+  ] as const) {
+    const { connector, port, clock } = connecting(giveUpAfterMs)
+    const failure = clock.settle(connector.connectPrimary(port, NEVER))
+    await expect(failure).rejects.toMatchObject({
+      code: 'unreachable',
+      message: expect.stringContaining(port.endpoint),
+    })
+    expect(clock.now()).toBeLessThan(most)
+    expect(clock.timers).toBe(0)
+  }
+})
+
+test('an address that is no tus server’s is not asked twice', async () => {
+  const { connector, port } = connecting()
+  port.onProbe = () => {
+    throw new UploadError('not-a-tus-server', 'it is a web site')
+  }
+  await expect(connector.connectPrimary(port, NEVER)).rejects.toMatchObject({ code: 'not-a-tus-server' })
+  expect(port.probes).toBe(1)
+})
+
+test('a mirror is asked until it answers, however late, and is welcome then', async () => {
+  const { connector, port, clock, events } = connecting()
+  const ready: Store[] = []
+  port.onProbe = () => (clock.now() < 300_000 ? broken() : ANSWER)
+  await clock.settle(connector.connectMirror(port, 1, { signal: NEVER, onReady: (store) => ready.push(store) }))
+  expect(ready).toMatchObject([{ id: 's0', server: 1 }])
+  expect(warnings(events)).toEqual(['mirror-unreachable'])
+})
+
+for (const [why, onProbe, code] of [
+  ['is a plain tus server', (): Capabilities => ({ ...ANSWER, kind: 'tus' }), 'mirror-without-extension'],
+  [
+    'is no tus server',
+    (): never => {
+      throw new UploadError('not-a-tus-server', 'it is a web site')
+    },
+    'mirror-unusable',
+  ],
+] as const) {
+  test(`a mirror that ${why} is a warning, and the upload goes on without it`, async () => {
+    const { connector, port, events } = connecting()
+    port.onProbe = onProbe
+    await connector.connectMirror(port, 1, { signal: NEVER, onReady: broken })
+    expect([port.probes, warnings(events)]).toEqual([1, [code]])
+  })
+}
+
+test('a stop ends the search for a mirror, and leaves no timer', async () => {
+  const { connector, port, clock } = connecting()
+  const stop = new AbortController()
+  const search = connector.connectMirror(port, 1, { signal: stop.signal, onReady: broken })
+  await clock.run(7_000)
+  stop.abort()
+  await search
+  expect(clock.timers).toBe(0)
+})
