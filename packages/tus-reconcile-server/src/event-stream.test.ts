@@ -2,6 +2,8 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EventHub } from './groups/events.js'
 import { events } from './handlers/op-events.js'
+import { resolveLimits } from './limits/limit-options.js'
+import { Limits } from './limits/limits.js'
 import { Metrics } from './metrics/metrics.js'
 import { newId, TestClient, TestFile } from './testing/client.js'
 import { startStore, type TestStore } from './testing/server.js'
@@ -52,7 +54,9 @@ test('a reader that does not read is cut, and forgotten', async () => {
     groups,
     closing: new AbortController().signal,
     storeId: store.storeId,
+    server: store.server,
     metrics: new Metrics(groups, { load: 0 }),
+    limits: new Limits(resolveLimits()),
   }
   const exchange = { req: new Request(store.endpoint), headers: new Headers() }
   // only what an event stream uses of them

@@ -1,5 +1,7 @@
 export type { BlockFile } from './groups/block-file.js'
 export type { UploadStatus } from './groups/upload-status.js'
+export type { BoundOptions } from './limits/bounds.js'
+export type { LimitOptions } from './limits/limit-options.js'
 export {
   type Health,
   type PeerOptions,

@@ -19,6 +19,8 @@ import { PlainStore } from './handlers/plain-store.js'
 import { QueueLocker } from './handlers/queue-locker.js'
 import { REQUEST_ID } from './handlers/request-log.js'
 import type { Site } from './handlers/site.js'
+import { type BoundOptions, type Bounds, resolveBounds } from './limits/bounds.js'
+import { Limits } from './limits/limits.js'
 import { LoadMonitor } from './load/load-monitor.js'
 import { Metrics } from './metrics/metrics.js'
 import { PeerNetwork } from './peers/peer-network.js'
@@ -37,7 +39,7 @@ export interface PeerOptions {
   readonly internalEndpoint?: string
 }
 
-export interface ReconcileOptions {
+export interface ReconcileOptions extends BoundOptions {
   /** The other servers: the only addresses this one ever calls. */
   readonly peers?: readonly (string | PeerOptions)[]
   /**
@@ -59,11 +61,6 @@ export interface ReconcileOptions {
   readonly index?: PartitionIndex
   /** Every event and request goes there, without metadata, digests, secrets, headers and query strings. Default: silent. */
   readonly logger?: Logger
-  /**
-   * New sessions and uploads are answered 503 while the server's load, 0 to 1 as `Reconcile-Load` tells it, is above
-   * this. Default: 0.9. 1 never refuses.
-   */
-  readonly shedAbove?: number
 }
 
 /** `ready` takes uploads. `failed`: the records cannot be read. */
@@ -96,13 +93,9 @@ export interface ReconcileExtension {
 
 const MIN_SECRET = 16
 const DAY_MS = 86_400_000
-/** How often expiry is looked after (guess). */
-const CLEAN_UP_MS = 60_000
 /** Votes stay this many times as long as an upload without a byte: by then no store has the upload any more. */
 const VOTES_KEPT = 4
 
-/** Above what a busy event loop alone amounts to: bytes or the disk must be waited for (guess). */
-const SHED_ABOVE = 0.9
 /** How long a running body may still bring the rest of its block (guess: a block at 1 Mbit/s). */
 const DRAIN_MS = 3000
 
@@ -126,7 +119,10 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
     await network.forgetVotes(VOTES_KEPT * parts.expireMs)
     return (await groups.expire(parts.expireMs)) + (await store.deleteExpired())
   }
-  const timer = setInterval(() => void cleanUp().catch((err) => log.error({ err }, 'clean-up failed')), CLEAN_UP_MS)
+  const timer = setInterval(
+    () => void cleanUp().catch((err) => log.error({ err }, 'clean-up failed')),
+    parts.bounds.cleanUpIntervalMs,
+  )
   timer.unref()
   return {
     ready: site.then(({ storeId }) => ({ storeId })),
@@ -176,7 +172,8 @@ interface Parts {
   readonly groups: Groups
   readonly metrics: Metrics
   readonly load: LoadMonitor
-  readonly shedAbove: number
+  readonly bounds: Bounds
+  readonly limits: Limits
   readonly hub: EventHub
   readonly offsets: OffsetReports
   readonly network: PeerNetwork
@@ -190,6 +187,8 @@ function createParts(store: RangeStore, options: ReconcileOptions): Parts {
   const sideDirectory = store.ownPath('arriving')
   const index =
     options.index ?? new LevelIndex({ directory: store.ownPath('index'), firstVersion: store.ownPath('records.json') })
+  const bounds = resolveBounds(options)
+  const load = new LoadMonitor()
   const groups = new Groups({ index, files: store.backend, now: Date.now })
   return {
     store,
@@ -201,10 +200,13 @@ function createParts(store: RangeStore, options: ReconcileOptions): Parts {
     log,
     index,
     groups,
-    ...observers(groups, options),
+    metrics: new Metrics(groups, load),
+    load,
+    bounds,
+    limits: new Limits(bounds.limits),
     draining: new AbortController(),
     closing: new AbortController(),
-    hub: new EventHub(randomBytes(6).toString('hex')),
+    hub: new EventHub(randomBytes(6).toString('hex'), bounds.limits.eventStreams.client),
     offsets: new OffsetReports(),
     network: new PeerNetwork({
       peers: normalPeers(options),
@@ -218,16 +220,9 @@ function createParts(store: RangeStore, options: ReconcileOptions): Parts {
   }
 }
 
-function observers(groups: Groups, options: ReconcileOptions): Pick<Parts, 'metrics' | 'load' | 'shedAbove'> {
-  const { shedAbove = SHED_ABOVE } = options
-  if (!(shedAbove >= 0 && shedAbove <= 1)) throw new TypeError(`shedAbove is a load from 0 to 1, not ${shedAbove}`)
-  const load = new LoadMonitor()
-  return { metrics: new Metrics(groups, load), load, shedAbove }
-}
-
 /** Loads what is recorded, then lets the parts hear of each other. */
 async function start(server: Server, parts: Parts): Promise<Site> {
-  const { store, plain, sideDirectory, groups, hub, log, metrics, load, shedAbove, network, expireMs, commitAt } = parts
+  const { store, plain, sideDirectory, groups, hub, log, metrics, load, network, expireMs, commitAt } = parts
   // whoever holds the records holds the directory
   await groups.load()
   await rm(sideDirectory, { recursive: true, force: true })
@@ -237,11 +232,15 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   // each event stream listens to it
   setMaxListeners(0, parts.closing.signal)
   const partials = partialServer(server, plain)
-  const shared = { server, plain, partials, finals: new MadeFinals(), log, metrics, load, shedAbove, commitAt }
+  const { bounds, limits } = parts
+  const observed = { log, metrics, load, bounds, limits }
+  const shared = { server, plain, partials, finals: new MadeFinals(), ...observed, commitAt }
   const site: Site = { ...shared, store, sideDirectory, storeId, groups, hub, peers: network, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
   groups.subscribe((notice) => metrics.hear(notice))
+  limits.restore(groups.all())
+  groups.subscribe((notice) => limits.hear(notice))
   network.start(storeId)
   await recoverStore({ ...site, finalise: (group) => finaliseAgain(site, group) })
   await recoverCommits(site)

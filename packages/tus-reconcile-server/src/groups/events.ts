@@ -6,8 +6,13 @@ const KEPT_EVENTS = 1000
 /** Logs of clients that are away are forgotten beyond this many (guess). */
 const KEPT_CLIENTS = 4096
 
-/** Where events go: a stream of one client. Text is one or more whole `text/event-stream` events. */
-export type EventSink = (text: string) => void
+/** Where events go: a stream of one client. */
+export interface EventSink {
+  /** Text is one or more whole `text/event-stream` events. */
+  send(text: string): void
+  /** A newer stream of the client has taken its place: nothing more is sent. */
+  replaced(): void
+}
 
 interface ClientLog {
   last: number
@@ -18,10 +23,18 @@ interface ClientLog {
 /** The events of every client, numbered `<epoch>-<n>`; an epoch is one run of the server. */
 export class EventHub {
   readonly #epoch: string
+  readonly #streamsPerClient: number
   readonly #logs = new Map<string, ClientLog>()
 
-  constructor(epoch: string) {
+  /** @param streamsPerClient beyond these the oldest stream of a client ends for its newest */
+  constructor(epoch: string, streamsPerClient: number = Number.POSITIVE_INFINITY) {
     this.#epoch = epoch
+    this.#streamsPerClient = streamsPerClient
+  }
+
+  /** How many clients there are logs of. */
+  get size(): number {
+    return this.#logs.size
   }
 
   publish(clients: Iterable<string>, event: ServerEvent): void {
@@ -33,10 +46,15 @@ export class EventHub {
     const log = this.#logOf(client)
     if (lastEventId !== undefined) {
       const missed = this.#since(log, lastEventId)
-      if (missed === undefined) sink(this.#format(log.last, { type: 'reset' }))
-      else if (missed.length > 0) sink(missed.join(''))
+      if (missed === undefined) sink.send(this.#format(log.last, { type: 'reset' }))
+      else if (missed.length > 0) sink.send(missed.join(''))
     }
     log.sinks.add(sink)
+    for (const oldest of log.sinks) {
+      if (log.sinks.size <= this.#streamsPerClient) break
+      log.sinks.delete(oldest)
+      oldest.replaced()
+    }
     return () => log.sinks.delete(sink)
   }
 
@@ -52,7 +70,7 @@ export class EventHub {
     const text = this.#format(log.last, event)
     log.kept.push(text)
     if (log.kept.length > KEPT_EVENTS) log.kept.shift()
-    for (const sink of log.sinks) sink(text)
+    for (const sink of log.sinks) sink.send(text)
   }
 
   #format(n: number, event: ServerEvent): string {

@@ -2,13 +2,13 @@ import type { Server } from '@tus/server'
 import { formatLoad, HEADER } from 'tus-reconcile-protocol'
 import type { SignatureVerifier } from '../peers/signature.js'
 import type { TusRequest } from '../tus-request.js'
+import { refuseWhenBusy } from './admission.js'
 import { refuseMark } from './concat-mark.js'
 import { refuseConsumedBody } from './consumed-body.js'
 import { deleteFile, headFile, headFinished, patchFile } from './file-request.js'
 import { getFile } from './get-file.js'
 import { postOperation } from './operations.js'
 import { announce } from './options.js'
-import { overloaded } from './overload.js'
 import { postPeerMessage } from './peer-message.js'
 import { type Handler, preparePlain, withoutDetails } from './plain-mount.js'
 import { asResponse, type Original, routePlainPost, routePlainUpload } from './plain-routes.js'
@@ -91,7 +91,7 @@ async function routePost(
     refuseMark(exchange.req)
     return postSession(site, exchange)
   }
-  if (site.load.load > site.shedAbove && isNewUpload(exchange.req)) throw overloaded()
+  if (isNewUpload(exchange.req)) refuseWhenBusy(site)
   return routePlainPost(site, exchange, to.original)
 }
 

@@ -2,7 +2,9 @@ import type { GroupOperationRequest, OperationName, OperationRequest } from 'tus
 import { formatMessage, type OperationAnswers, ProtocolError, parseOperation } from 'tus-reconcile-protocol'
 import type { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
+import type { LimitKeys } from '../limits/quota.js'
 import type { TusRequest } from '../tus-request.js'
+import { limitKeys } from './admission.js'
 import { asRefusal, jsonAnswer, refusalAnswer } from './answer.js'
 import { storeOfCommit } from './commit-elsewhere.js'
 import { runIncoming } from './hooks.js'
@@ -14,18 +16,18 @@ import { plan } from './op-plan.js'
 import { status } from './op-status.js'
 import { terminate } from './op-terminate.js'
 import { passGate } from './open-group.js'
-import { type RequestBody, requestBody } from './request-body.js'
+import { readMessage } from './read-message.js'
+import { requestBody } from './request-body.js'
 import type { Exchange, OperationOrigin, OperationResult, Site } from './site.js'
-
-const MAX_MESSAGE_BYTES = 1_048_576
-const MESSAGE_TIMEOUT_MS = 30_000
 
 /** A JSON operation, POSTed to the endpoint. */
 export async function postOperation(site: Site, exchange: Exchange): Promise<Response> {
   const { req } = exchange
   const body = requestBody(req)
   try {
-    const operation = readOperation(await readMessage(body))
+    const most = { bytes: site.limits.messageBytes, ms: site.bounds.messageTimeoutMs }
+    const operation = readOperation(await readMessage(body, most))
+    site.limits.admitOperation(keysOf(site, req, operation))
     if (operation.op === 'events') {
       await runIncoming(site, req, '')
       return events(site, exchange, operation)
@@ -43,6 +45,11 @@ export async function postOperation(site: Site, exchange: Exchange): Promise<Res
     site.log.info({ code: refusal.code }, 'operation refused')
     return refusalAnswer(site, exchange, { refusal, body })
   }
+}
+
+function keysOf(site: Site, req: TusRequest, operation: OperationRequest): LimitKeys {
+  const { client } = operation
+  return limitKeys(site, req, operation.op === 'events' ? { client } : { client, group: operation.group })
 }
 
 /** Here, on this store. @throws Refusal */
@@ -77,23 +84,6 @@ export function answered<Name extends OperationName>(
   status: number = 200,
 ): OperationResult {
   return { status, json: formatMessage(answer) }
-}
-
-export async function readMessage(body: RequestBody, maxBytes: number = MAX_MESSAGE_BYTES): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for (;;) {
-    const read = await body.read(MESSAGE_TIMEOUT_MS)
-    if (read.kind === 'end') return Buffer.concat(chunks).toString('utf8')
-    if (read.kind === 'stalled') throw new Refusal('no-progress', 'the message did not arrive in time')
-    if (read.kind === 'cut') throw new Refusal('bad-request', 'the message broke off')
-    if (read.kind !== 'bytes') continue
-    bytes += read.bytes.length
-    if (bytes > maxBytes) {
-      throw new Refusal('message-too-large', `a message has at most ${maxBytes} bytes`)
-    }
-    chunks.push(read.bytes)
-  }
 }
 
 function readOperation(text: string): OperationRequest {

@@ -1,7 +1,8 @@
-import { BLOCK_SIZE, formatUploadLimit, HEADER, RECONCILE_EXTENSION } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, HEADER, RECONCILE_EXTENSION } from 'tus-reconcile-protocol'
 import { CHECKSUM_ALGORITHMS } from './checksum.js'
 import { maxSizeOf } from './hooks.js'
 import type { Exchange, Site } from './site.js'
+import { uploadLimit } from './upload-limit.js'
 
 /** Chromium's own limit: more is cut to it. */
 const MAX_AGE_S = 7200
@@ -20,7 +21,7 @@ export async function announce(site: Site, exchange: Exchange, answer: Response)
   headers.set(HEADER.storeId, site.storeId)
   headers.set(HEADER.blockSize, String(BLOCK_SIZE))
   if (site.commitAt === 'any') headers.set(HEADER.commit, site.commitAt)
-  const maxSize = await maxSizeOf(site, exchange.req, null)
-  if (maxSize !== null) headers.set(HEADER.limit, formatUploadLimit({ maxSize }))
+  const limit = uploadLimit(site, await maxSizeOf(site, exchange.req, null))
+  if (limit !== undefined) headers.set(HEADER.limit, limit)
   return new Response(null, { status: 204, headers })
 }

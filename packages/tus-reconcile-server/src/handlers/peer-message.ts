@@ -17,7 +17,8 @@ import { SIGNATURE_HEADER, type SignatureVerifier, signAnswer, type Trust } from
 import { answerHeaders, asRefusal, jsonAnswer, refusalAnswer } from './answer.js'
 import { runIncoming } from './hooks.js'
 import { openForMirror } from './open-group.js'
-import { isForStore, readMessage, runOperation } from './operations.js'
+import { isForStore, runOperation } from './operations.js'
+import { readMessage } from './read-message.js'
 import { requestBody } from './request-body.js'
 import type { Exchange, Site } from './site.js'
 
@@ -33,7 +34,7 @@ export async function postPeerMessage(site: Site, exchange: Exchange, verifier: 
   const body = requestBody(exchange.req)
   let trust: Trust | undefined
   try {
-    const text = await readMessage(body, MAX_MESSAGE_BYTES)
+    const text = await readMessage(body, { bytes: MAX_MESSAGE_BYTES, ms: site.bounds.messageTimeoutMs })
     trust = checkSignature(site, exchange, { verifier, text })
     return await signedAnswer(await answer(site, exchange, text), trust)
   } catch (error) {

@@ -2,6 +2,7 @@ import type { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import type { Session } from '../groups/session.js'
 import { beginWrite } from '../groups/sessions.js'
+import { limitKeys } from './admission.js'
 import { emptyAnswer } from './answer.js'
 import { receiveChecked } from './checked-body.js'
 import { readChecksum } from './checksum.js'
@@ -17,6 +18,7 @@ import {
   sessionHeaders,
 } from './session-request.js'
 import type { Exchange, Site } from './site.js'
+import { refuseLongBody } from './upload-limit.js'
 
 /** Appends to a session at its offset. */
 export async function patchSession(
@@ -37,13 +39,15 @@ export async function patchSession(
     const offset = numberHeader(req, 'upload-offset')
     if (offset === undefined) throw new Refusal('bad-request', 'Upload-Offset is missing')
     const length = announcedLength(req)
+    refuseLongBody(site, length)
     refuseBeyond(group, session, offset + (length ?? 0))
     const running = await beginWrite(group, session, {
       attempt: header?.attempt,
       offset,
       length: numberHeader(req, 'upload-length'),
     })
-    const write = { group, session, running, body, length }
+    const keys = limitKeys(site, req, { client: session.client, group: group.id })
+    const write = { group, session, running, body, length, keys }
     const outcome = await receiveChecked(site, write, checksum)
     const stands = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 204, sessionHeaders(site, req, { ...target, offset: stands }))

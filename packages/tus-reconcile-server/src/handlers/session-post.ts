@@ -1,10 +1,11 @@
 import { Refusal } from '../groups/refusal.js'
 import { acknowledgedOffset, beginWrite, openSession, refuseEndedSession, takeTurn } from '../groups/sessions.js'
+import type { SessionAdmission } from '../limits/limits.js'
+import { admitCreation, limitKeys } from './admission.js'
 import { emptyAnswer } from './answer.js'
 import { receiveChecked } from './checked-body.js'
 import { readChecksum } from './checksum.js'
 import { openGroup } from './open-group.js'
-import { refuseNewWhenBusy } from './overload.js'
 import { announcedLength, hasBody, requestBody } from './request-body.js'
 import {
   checkBodyType,
@@ -16,31 +17,38 @@ import {
   sessionHeaders,
 } from './session-request.js'
 import type { Exchange, Site } from './site.js'
+import { refuseLongBody } from './upload-limit.js'
 
 /** Creates the session that the client named, with as much of its bytes as come along. */
 export async function postSession(site: Site, exchange: Exchange): Promise<Response> {
   const { req } = exchange
   const body = requestBody(req)
   let at: SessionTarget | undefined
+  let admission: SessionAdmission | undefined
   try {
     const header = readPartitionHeader(req)
     if (!header) throw new Refusal('bad-request', 'Upload-Partition is missing')
-    refuseNewWhenBusy(site, header)
     checkBodyType(req)
     const checksum = readChecksum(req)
     const length = readLength(exchange)
+    const bodyLength = announcedLength(req)
+    refuseLongBody(site, bodyLength)
+    admission = admitCreation(site, req, header)
     const group = await openGroup(site, req, header)
     const opened = await openSession(group, header, length)
+    admission.settle(group, opened.session)
     const target = { group, session: opened.session, header }
     at = target
     if (!opened.created) return await answerRepeat(site, exchange, target)
     const running = await beginWrite(group, opened.session, { attempt: header.attempt, offset: 0 })
-    const write = { ...target, running, body, length: announcedLength(req) }
+    const write = { ...target, running, body, length: bodyLength, keys: limitKeys(site, req, header) }
     const [outcome] = await Promise.all([receiveChecked(site, write, checksum), group.save()])
     const offset = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 201, sessionHeaders(site, req, { ...target, offset }))
   } catch (error) {
     return refuseSession(site, exchange, { error, body, at })
+  } finally {
+    admission?.abandon()
   }
 }
 

@@ -10,6 +10,7 @@ import { hasBody, type RequestBody } from './request-body.js'
 import type { WriteOutcome } from './session-write.js'
 import type { Exchange, Site } from './site.js'
 import { STATUS_OF } from './statuses.js'
+import { uploadLimit } from './upload-limit.js'
 
 /** Where a request of a session has arrived. */
 export interface SessionTarget {
@@ -78,6 +79,7 @@ export function sessionHeaders(
     'Upload-Offset': at.offset,
     [HEADER.upload]: group.hasEnded && group.state !== 'committed' ? undefined : (group.url ?? undefined),
     [HEADER.state]: session.ended ?? (group.hasEnded ? group.state : completed ? 'completed' : 'inProgress'),
+    [HEADER.limit]: uploadLimit(site, group.maxSize),
     'Upload-Expires': group.hasEnded ? undefined : new Date(group.touchedAt + site.expireMs).toUTCString(),
   }
 }

@@ -4,11 +4,12 @@ import { Refusal } from '../groups/refusal.js'
 import type { RunningWrite, Session, StopCause } from '../groups/session.js'
 import { endWrite } from '../groups/sessions.js'
 import { acceptBytes } from '../groups/writing.js'
+import type { LimitKeys } from '../limits/quota.js'
+import { BodyProgress } from './body-progress.js'
 import type { RequestBody } from './request-body.js'
 import type { Site } from './site.js'
+import { refuseLongBody } from './upload-limit.js'
 
-/** A body that brings nothing for this long is cut (spec: our own bound, Node's request timeout being off). */
-const NO_PROGRESS_MS = 120_000
 /** At the planned end of a body of unknown length: how long its end is waited for before it counts as more. */
 const END_GRACE_MS = 100
 
@@ -23,6 +24,8 @@ export interface BodyWrite {
   readonly session: Session
   readonly running: RunningWrite
   readonly body: RequestBody
+  /** Who sends it. */
+  readonly keys: LimitKeys
   /** The body's announced length. */
   readonly length: number | undefined
 }
@@ -32,7 +35,9 @@ export async function receiveBody(site: Site, write: BodyWrite): Promise<WriteOu
   const { group, session, running, body } = write
   running.onChange = () => body.poke()
   const closed = site.metrics.bodyOpened()
+  let release = () => {}
   try {
+    if (write.length !== 0) release = site.limits.admitBody(write.keys)
     return await receive(site, write)
   } catch (error) {
     if (error instanceof Refusal) return { kind: 'refused', refusal: error }
@@ -40,6 +45,7 @@ export async function receiveBody(site: Site, write: BodyWrite): Promise<WriteOu
   } finally {
     running.onChange = () => {}
     closed()
+    release()
     endWrite(group, session, running)
   }
 }
@@ -47,6 +53,7 @@ export async function receiveBody(site: Site, write: BodyWrite): Promise<WriteOu
 async function receive(site: Site, write: BodyWrite): Promise<WriteOutcome> {
   const { group, session, running, body } = write
   let received = 0
+  const progress = new BodyProgress(site.bounds.bodyTimeoutMs)
   for (;;) {
     if (running.stopped) return { kind: 'refused', refusal: stopRefusal(running.stopped) }
     if (received === write.length) return { kind: 'ended' }
@@ -54,17 +61,20 @@ async function receive(site: Site, write: BodyWrite): Promise<WriteOutcome> {
     const atEnd = group.isFull(session)
     // at the file's end the next bytes decide: they are the client's mistake, not a plan's
     if (atEnd && write.length !== undefined && (session.end ?? group.size) !== group.size) return full()
-    const read = await body.read(atEnd ? END_GRACE_MS : NO_PROGRESS_MS)
+    const read = await body.read(atEnd ? END_GRACE_MS : progress.leftMs)
     if (read.kind === 'end') return { kind: 'ended' }
     if (read.kind === 'cut') return { kind: 'cut' }
     if (read.kind === 'changed') continue
-    if (read.kind === 'stalled') return atEnd ? full() : stalled()
+    if (read.kind === 'stalled') return atEnd ? full() : stalled(site)
     const bytes = running.endsWithBlock ? read.bytes.subarray(0, bytesToBlockEnd(session)) : read.bytes
     received += bytes.length
+    refuseLongBody(site, received)
+    site.limits.grow(group, session, bytes.length)
     const written = site.load.writing(bytes.length)
     const accepted = await acceptBytes(group, { session, running }, bytes).finally(() => {
       site.metrics.wrote(bytes.length, written())
     })
+    progress.note(bytes.length)
     if (accepted === 'full') return full()
     if (accepted === 'beyond') return beyond()
     if (accepted === 'stopped') return refused(stopRefusal(running.stopped ?? 'committing'))
@@ -88,8 +98,8 @@ function beyond(): WriteOutcome {
   return refused(new Refusal('too-large', "the body goes beyond the file's end"))
 }
 
-function stalled(): WriteOutcome {
-  return refused(new Refusal('no-progress', `no byte came for ${NO_PROGRESS_MS / 1000} s`))
+function stalled(site: Site): WriteOutcome {
+  return refused(new Refusal('no-progress', `next to nothing came for ${site.bounds.bodyTimeoutMs / 1000} s`))
 }
 
 function refused(refusal: Refusal): WriteOutcome {

@@ -2,6 +2,8 @@ import type { CancellationContext, Server } from '@tus/server'
 import type { Logger } from 'pino'
 import type { EventHub } from '../groups/events.js'
 import type { Groups } from '../groups/groups.js'
+import type { Bounds } from '../limits/bounds.js'
+import type { Limits } from '../limits/limits.js'
 import type { LoadMonitor } from '../load/load-monitor.js'
 import type { Metrics } from '../metrics/metrics.js'
 import type { Peers } from '../peers/peers.js'
@@ -52,8 +54,8 @@ export interface Site extends PlainSite {
   readonly hub: EventHub
   readonly peers: Peers
   readonly load: LoadMonitor
-  /** New sessions are refused while the load is above it. */
-  readonly shedAbove: number
+  readonly bounds: Bounds
+  readonly limits: Limits
   readonly expireMs: number
   /** Where files may be committed: at their home, or after a vote at any store of those that list each other. */
   readonly commitAt: 'home' | 'any'

@@ -1,0 +1,68 @@
+import type { Scope, ScopeLimits } from './quota.js'
+
+/** Each a whole number above 0, or `Infinity` for no limit. `address`: no limit by default, for many share one. */
+type Limit<Scopes extends Scope> = { readonly [S in Scopes]?: number }
+
+/** What a client (as it names itself), one upload and one address may use at once. Beyond: 429 with `Retry-After`. */
+export interface LimitOptions {
+  /** Uploads that have begun and not ended. Default: client 1,000. */
+  readonly openGroups?: Limit<'client' | 'address'>
+  /** Sessions that are neither complete nor ended. Default: client 4,096, group 1,024 (never more). */
+  readonly liveSessions?: Limit<Scope>
+  /** Bytes received for uploads that have not ended. A body that goes beyond is ended. Default: no limit. */
+  readonly unfinishedBytes?: Limit<Scope>
+  /** Bodies of sessions that are being received. Default: client 256, group 256. */
+  readonly bodies?: Limit<Scope>
+  /** JSON operations per second, twice as many at once. Default: client 500, group 500. */
+  readonly operationsPerSecond?: Limit<Scope>
+  /** Event streams. A client's oldest is ended for its newest. Default: client 4. */
+  readonly eventStreams?: Limit<'client' | 'address'>
+  /** The longest JSON message of a client, bytes. Default: 1,048,576. */
+  readonly messageBytes?: number
+}
+
+export type ResolvedLimits = { readonly [Name in Exclude<keyof LimitOptions, 'messageBytes'>]: ScopeLimits } & {
+  readonly messageBytes: number
+}
+
+const NONE: ScopeLimits = {
+  client: Number.POSITIVE_INFINITY,
+  group: Number.POSITIVE_INFINITY,
+  address: Number.POSITIVE_INFINITY,
+}
+
+/** Guesses, all: far above what a page of many uploads needs, far below what hurts. */
+const DEFAULTS: ResolvedLimits = {
+  openGroups: { ...NONE, client: 1000 },
+  liveSessions: { ...NONE, client: 4096, group: 1024 },
+  unfinishedBytes: NONE,
+  bodies: { ...NONE, client: 256, group: 256 },
+  operationsPerSecond: { ...NONE, client: 500, group: 500 },
+  eventStreams: { ...NONE, client: 4 },
+  messageBytes: 1_048_576,
+}
+
+/** @throws TypeError that names the option at fault */
+export function resolveLimits(options: LimitOptions = {}): ResolvedLimits {
+  const scoped = <Name extends keyof Omit<LimitOptions, 'messageBytes'>>(name: Name): ScopeLimits => {
+    const given: Limit<Scope> = options[name] ?? {}
+    for (const [scope, value] of Object.entries(given)) checkNumber(`limits.${name}.${scope}`, value)
+    return { ...DEFAULTS[name], ...given }
+  }
+  if (options.messageBytes !== undefined) checkNumber('limits.messageBytes', options.messageBytes)
+  return {
+    openGroups: scoped('openGroups'),
+    liveSessions: scoped('liveSessions'),
+    unfinishedBytes: scoped('unfinishedBytes'),
+    bodies: scoped('bodies'),
+    operationsPerSecond: scoped('operationsPerSecond'),
+    eventStreams: scoped('eventStreams'),
+    messageBytes: options.messageBytes ?? DEFAULTS.messageBytes,
+  }
+}
+
+function checkNumber(name: string, value: unknown): void {
+  if (typeof value === 'number' && value > 0 && (Number.isSafeInteger(value) || value === Number.POSITIVE_INFINITY))
+    return
+  throw new TypeError(`${name} is a whole number above 0, or Infinity, not ${JSON.stringify(value) ?? String(value)}`)
+}

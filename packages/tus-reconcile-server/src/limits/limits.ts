@@ -1,0 +1,155 @@
+import type { Group } from '../groups/group.js'
+import type { Notice } from '../groups/notice.js'
+import type { Session } from '../groups/session.js'
+import type { ResolvedLimits } from './limit-options.js'
+import { type Hold, type LimitKeys, Quota } from './quota.js'
+import { TokenBuckets } from './token-buckets.js'
+
+/** What one upload counts for, until it has ended. */
+interface GroupHolds {
+  readonly open: Hold
+  readonly sessions: Map<Session, { readonly live: Hold; readonly bytes: Hold }>
+}
+
+/** A session that may be created. */
+export interface SessionAdmission {
+  /** It was created, or found to be there already: it counts until it, or its upload, ends. */
+  settle(group: Group, session: Session): void
+  /** It was refused elsewhere. Nothing where it was settled. */
+  abandon(): void
+}
+
+/** All limits of a server in one place: what is held, by whom, and how often they ask. */
+export class Limits {
+  readonly messageBytes: number
+  readonly streamsPerClient: number
+  readonly #groups: Quota
+  readonly #sessions: Quota
+  readonly #bytes: Quota
+  readonly #bodies: Quota
+  readonly #streams: Quota
+  readonly #operations: TokenBuckets
+  readonly #held = new Map<Group, GroupHolds>()
+
+  constructor(limits: ResolvedLimits) {
+    this.messageBytes = limits.messageBytes
+    this.streamsPerClient = limits.eventStreams.client
+    const quota = (what: string, retryAfterS: number, most: ResolvedLimits['bodies']) =>
+      new Quota({ what, retryAfterS, most })
+    this.#groups = quota('too many unfinished uploads', 10, limits.openGroups)
+    this.#sessions = quota('too many open sessions', 5, limits.liveSessions)
+    this.#bytes = quota('too many bytes of unfinished uploads', 10, limits.unfinishedBytes)
+    this.#bodies = quota('too many bodies at once', 1, limits.bodies)
+    this.#streams = quota('too many event streams', 5, limits.eventStreams)
+    const perSecond = limits.operationsPerSecond
+    this.#operations = new TokenBuckets({ what: 'too many operations', perSecond })
+  }
+
+  /** How many keys are remembered, for all limits together. */
+  get size(): number {
+    const quotas = [this.#groups, this.#sessions, this.#bytes, this.#bodies, this.#streams]
+    return this.#operations.size + quotas.reduce((sum, quota) => sum + quota.size, 0)
+  }
+
+  /** @throws Refusal `too-many` */
+  admitOperation(keys: LimitKeys): void {
+    this.#operations.take(keys, performance.now())
+  }
+
+  /** Returns what is called at its end. @throws Refusal `too-many` */
+  admitBody(keys: LimitKeys): () => void {
+    return this.#bodies.hold(keys).release
+  }
+
+  /** By address: of one client the oldest makes room. Returns what is called at its end. @throws Refusal `too-many` */
+  admitStream(address: string | undefined): () => void {
+    return this.#streams.hold({ address }).release
+  }
+
+  /** Before a session is created, and its upload with it where `group` is not known yet. @throws Refusal `too-many` */
+  admitSession(keys: LimitKeys, group: Group | undefined): SessionAdmission {
+    const holds: Hold[] = []
+    const take = (quota: Quota, amount?: number): Hold => {
+      const hold = quota.hold(keys, amount)
+      holds.push(hold)
+      return hold
+    }
+    const releaseAll = () => {
+      for (const hold of holds) hold.release()
+    }
+    try {
+      const open = group ? undefined : take(this.#groups)
+      const live = take(this.#sessions)
+      const bytes = take(this.#bytes, 0)
+      let isSettled = false
+      return {
+        settle: (...of) => {
+          isSettled = true
+          this.#settle(of, { open, live, bytes })
+        },
+        abandon: () => {
+          if (!isSettled) releaseAll()
+        },
+      }
+    } catch (error) {
+      releaseAll()
+      throw error
+    }
+  }
+
+  /** Bytes of a session are about to be taken. @throws Refusal `too-many` */
+  grow(group: Group, session: Session, bytes: number): void {
+    this.#held.get(group)?.sessions.get(session)?.bytes.grow(bytes)
+  }
+
+  /** What was there before the server began counts as well, but for addresses: they are not recorded. */
+  restore(groups: Iterable<Group>): void {
+    for (const group of groups) {
+      if (group.hasEnded) continue
+      const [first] = group.sessions.values()
+      const open = this.#groups.holdAnyway({ client: first?.client }, 1)
+      const sessions = new Map<Session, { live: Hold; bytes: Hold }>()
+      for (const session of group.sessions.values()) {
+        const keys = { client: session.client, group: group.id }
+        const live = this.#sessions.holdAnyway(keys, group.isLive(session) ? 1 : 0)
+        sessions.set(session, { live, bytes: this.#bytes.holdAnyway(keys, session.offset) })
+      }
+      this.#held.set(group, { open, sessions })
+    }
+  }
+
+  hear(notice: Notice): void {
+    const { group } = notice
+    if (notice.kind === 'sessionCompleted' || notice.kind === 'sessionEnded') {
+      this.#held.get(group)?.sessions.get(notice.session)?.live.release()
+    } else if (notice.kind === 'groupEnded') this.#forget(group)
+  }
+
+  #settle(
+    [group, session]: [Group, Session],
+    holds: { readonly open: Hold | undefined; readonly live: Hold; readonly bytes: Hold },
+  ): void {
+    const { open, live, bytes } = holds
+    const known = this.#held.get(group)
+    // of two first sessions only one has opened the upload, and a repeat has created nothing
+    if (known) open?.release()
+    const held = known ?? { open: open ?? this.#groups.holdAnyway({ client: session.client }, 1), sessions: new Map() }
+    if (held.sessions.has(session) || group.hasEnded) {
+      live.release()
+      bytes.release()
+    } else held.sessions.set(session, { live, bytes })
+    if (session.ended) live.release()
+    if (group.hasEnded) held.open.release()
+    else this.#held.set(group, held)
+  }
+
+  #forget(group: Group): void {
+    const held = this.#held.get(group)
+    this.#held.delete(group)
+    held?.open.release()
+    for (const { live, bytes } of held?.sessions.values() ?? []) {
+      live.release()
+      bytes.release()
+    }
+  }
+}
