@@ -205,7 +205,7 @@ function createParts(store: RangeStore, options: ReconcileOptions): Parts {
     bounds,
     limits: new Limits(bounds.limits),
     draining: new AbortController(),
-    closing: new AbortController(),
+    closing: closingOf(),
     hub: new EventHub(randomBytes(6).toString('hex'), bounds.limits.eventStreams.client),
     offsets: new OffsetReports(),
     network: new PeerNetwork({
@@ -218,6 +218,13 @@ function createParts(store: RangeStore, options: ReconcileOptions): Parts {
     expireMs: store.getExpiration() > 0 ? store.getExpiration() : DAY_MS,
     commitAt: options.commitAt ?? 'home',
   }
+}
+
+/** Each event stream listens to it, and there may be thousands. */
+function closingOf(): AbortController {
+  const closing = new AbortController()
+  setMaxListeners(0, closing.signal)
+  return closing
 }
 
 /** Loads what is recorded, then lets the parts hear of each other. */

@@ -7,10 +7,12 @@ const INTERVAL_MS = 100
 
 /** Turns arriving bytes into recorded offsets that may be told: an offset event is an acknowledgement. */
 export class OffsetReports {
+  /** Of sessions that have a report to come, or one that is being recorded: none of these gets a second one. */
   readonly #timers = new Map<Session, ReturnType<typeof setTimeout>>()
+  #isClosed = false
 
   note(group: Group, session: Session): void {
-    if (this.#timers.has(session)) return
+    if (this.#isClosed || this.#timers.has(session)) return
     this.#timers.set(
       session,
       setTimeout(() => void this.#report(group, session), INTERVAL_MS),
@@ -18,17 +20,17 @@ export class OffsetReports {
   }
 
   close(): void {
+    this.#isClosed = true
     for (const timer of this.#timers.values()) clearTimeout(timer)
     this.#timers.clear()
   }
 
   async #report(group: Group, session: Session): Promise<void> {
+    // what cannot be recorded is not told; the answer says why
+    const offset = await acknowledgedOffset(group, session).catch(() => undefined)
     this.#timers.delete(session)
-    try {
-      const offset = await acknowledgedOffset(group, session)
-      if (!group.hasEnded) group.notify({ kind: 'offset', group, session, offset })
-    } catch {
-      // not recorded, so not told; the answer says why
-    }
+    if (offset === undefined || group.hasEnded || this.#isClosed) return
+    group.notify({ kind: 'offset', group, session, offset })
+    if (session.offset !== offset) this.note(group, session)
   }
 }

@@ -129,7 +129,7 @@ describe('P173: What goes beyond a limit of its client, upload or address MUST b
   })
 })
 
-test('of the streams of one client the oldest ends for the newest: a client that has lost one is never locked out', async () => {
+test('P177: Of more event streams of one client than the operator allows the oldest MUST end, and its newest begins', async () => {
   const store = await open({ eventStreams: { client: 2 } })
   const client = clientOf(store, B)
   const streams: TestEvents[] = []
