@@ -245,6 +245,7 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   const site: Site = { ...shared, store, sideDirectory, storeId, groups, hub, peers: network, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
+  load.onChange = (now) => hub.tellAll({ type: 'load', load: now })
   groups.subscribe((notice) => metrics.hear(notice))
   limits.restore(groups.all())
   groups.subscribe((notice) => limits.hear(notice))

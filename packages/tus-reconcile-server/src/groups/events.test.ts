@@ -62,3 +62,25 @@ test('clients that are away are forgotten, the longest away first; those with a 
   hub.publish(['here'], event(1))
   expect(told.length).toBe(1)
 })
+
+test('what is told to all goes to every stream, with the id of the event before it, and is not told again', () => {
+  const hub = new EventHub('epoch')
+  const told: string[] = []
+  hub.subscribe(
+    'c',
+    undefined,
+    sinkOf((text) => told.push(text)),
+  )
+  hub.publish(['c'], event(1))
+  hub.tellAll({ type: 'load', load: 0.5 })
+  hub.publish(['c'], event(2))
+  expect(told.map((text) => text.split('\n')[0])).toEqual(['id: epoch-1', 'id: epoch-1', 'id: epoch-2'])
+  const again: string[] = []
+  hub.subscribe(
+    'c',
+    'epoch-0',
+    sinkOf((text) => again.push(text)),
+  )
+  expect(again.join('')).not.toContain('load')
+  expect(again.join('').match(/^id/gm)?.length).toBe(2)
+})

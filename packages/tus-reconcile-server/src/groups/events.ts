@@ -41,6 +41,15 @@ export class EventHub {
     for (const client of clients) this.#append(this.#logOf(client), event)
   }
 
+  /** To every stream, and not again: it carries the id of the event before it, so that nothing is lost by it. */
+  tellAll(event: ServerEvent): void {
+    for (const log of this.#logs.values()) {
+      if (log.sinks.size === 0) continue
+      const text = this.#format(log.last, event)
+      for (const sink of log.sinks) sink.send(text)
+    }
+  }
+
   /** Gives what came after `lastEventId`, or `reset` when that is not known any more, and goes on with what comes. */
   subscribe(client: string, lastEventId: string | undefined, sink: EventSink): () => void {
     const log = this.#logOf(client)

@@ -4,6 +4,9 @@ import { loadOf, smoothLoad } from './load-formula.js'
 /** How often load is looked at (guess: several times within the smoothing's time). */
 const SAMPLE_MS = 250
 
+/** Less is no reason to choose another server (guess). */
+const TOLD_CHANGE = 0.1
+
 interface PendingWrite {
   readonly bytes: number
   readonly beganMs: number
@@ -13,7 +16,10 @@ interface PendingWrite {
 export class LoadMonitor {
   readonly #pending = new Set<PendingWrite>()
   readonly #timer: ReturnType<typeof setInterval>
+  /** Called when the load has changed by a tenth since it was told, at most each sample. */
+  onChange: (load: number) => void = () => {}
   #load = 0
+  #told = 0
   #endedMs = 0
   #ended = 0
   #loop = performance.eventLoopUtilization()
@@ -61,5 +67,8 @@ export class LoadMonitor {
     this.#loop = loop
     this.#sampledMs = nowMs
     this.#endedMs = this.#ended = 0
+    if (Math.abs(this.#load - this.#told) < TOLD_CHANGE) return
+    this.#told = this.#load
+    this.onChange(this.#load)
   }
 }

@@ -6,6 +6,7 @@ import { afterEach, expect, test } from 'vitest'
 import { reconcile } from '../reconcile.js'
 import { TestClient, TestFile } from '../testing/client.js'
 import { startStore, type TestStore, type TestStoreOptions } from '../testing/server.js'
+import { TestEvents } from '../testing/streams.js'
 import { LoadMonitor } from './load-monitor.js'
 
 const B = BLOCK_SIZE
@@ -55,6 +56,28 @@ test('P172: A server that is too busy MUST refuse new sessions and uploads with 
   expect((await client.patch(session, 0, client.file.bytes.subarray(0, B))).status).toBe(204)
   expect((await client.claim(session)).status).toBe(200)
   await rm(directory, { recursive: true })
+})
+
+test('P178: A `load` event MUST carry the id of the event before it', async () => {
+  const store = await open()
+  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  const stream = await new TestEvents(store.endpoint, client.file.client).open()
+  await client.claim(await client.upload(0, B))
+  await stream.until((event) => event.type === 'verified')
+  let isTold = false
+  const told = stream
+    .until((event) => event.type === 'load')
+    .then((event) => {
+      isTold = true
+      return event
+    })
+  // answering this keeps the loop busy
+  while (!isTold) await loadOf(store)
+  expect(await told).toMatchObject({ load: expect.closeTo(0.5, 0) })
+  const at = stream.events.findIndex(({ event }) => event.type === 'load')
+  const before = stream.events.slice(0, at).findLast(({ event }) => event.type !== 'load')
+  expect(stream.events[at]?.id).toBe(before?.id ?? stream.events[at]?.id.replace(/\d+$/, '0'))
+  stream.close()
 })
 
 test('every answer tells the load, and a bound of 1 never refuses', async () => {
