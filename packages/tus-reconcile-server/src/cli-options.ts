@@ -10,6 +10,8 @@ export interface CliOptions {
   readonly path: string
   readonly peers: readonly PeerOptions[]
   readonly secrets: readonly string[]
+  /** Read again at SIGHUP. */
+  readonly secretFile: string | undefined
   readonly maxSize: number | undefined
   readonly expireMs: number
   /** Whether URLs in answers are made of what a proxy in front says about the client's own. */
@@ -87,6 +89,7 @@ function resolve(raw: RawOptions): CliOptions {
     path: raw.path,
     peers: raw.peer,
     secrets,
+    secretFile: raw.secretFile,
     maxSize: raw.maxSize,
     expireMs: raw.expire,
     behindProxy: raw.behindProxy,

@@ -5,7 +5,8 @@ import { Server } from '@tus/server'
 import type { Logger } from 'pino'
 import { answerOperator } from './cli-answers.js'
 import type { CliOptions } from './cli-options.js'
-import { codeOf, FlagError } from './cli-values.js'
+import { codeOf, FlagError, readSecrets } from './cli-values.js'
+import { privateLog } from './private-log.js'
 import { type ReconcileExtension, reconcile } from './reconcile.js'
 import { IndexError } from './records/index-error.js'
 import { RangeStore } from './store/range-store.js'
@@ -24,12 +25,14 @@ export class CommandServer {
   readonly #options: CliOptions
   readonly #log: Logger
   readonly #extension: ReconcileExtension
+  #secrets: readonly string[]
   readonly #http: HttpServer
 
   /** @throws FlagError */
   constructor(options: CliOptions, log: Logger) {
     this.#options = options
-    this.#log = log
+    this.#log = privateLog(log)
+    this.#secrets = options.secrets
     prepareDirectory(options.directory)
     const datastore = new RangeStore({
       directory: options.directory,
@@ -41,12 +44,12 @@ export class CommandServer {
     this.#http = createServer(timeouts, (req, res) => {
       if (answerOperator(this.#extension, req, res)) return
       tus.handle(req, res).catch((err: unknown) => {
-        log.error({ err }, 'answer failed')
+        this.#log.error({ err }, 'answer failed')
         res.destroy()
       })
     })
     this.#http.setTimeout(IDLE_TIMEOUT_MS)
-    this.#extension = reconcile(tus, { peers: options.peers, secrets: options.secrets, logger: log })
+    this.#extension = reconcile(tus, { peers: options.peers, secrets: () => this.#secrets, logger: log })
   }
 
   /** Listens, loads what is recorded, and says where. @throws FlagError */
@@ -61,6 +64,16 @@ export class CommandServer {
     const url = `http://${urlHost(host)}:${port.value}${path === '/' ? '' : path}`
     this.#log.info({ url, store: ready.value.storeId }, 'ready')
     return { url, storeId: ready.value.storeId }
+  }
+
+  /** The secret file may have changed. One that is wrong now leaves the secrets as they are. */
+  readSecretsAgain(file: string): void {
+    try {
+      this.#secrets = readSecrets(file)
+      this.#log.info({ secrets: this.#secrets.length }, 'secrets read again')
+    } catch (error) {
+      this.#log.error({ reason: codeOf(error) }, 'secrets kept as they were')
+    }
   }
 
   /**

@@ -8,7 +8,9 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { parseCliOptions } from './cli-options.js'
 import { FlagError } from './cli-values.js'
-import { sha256, TestClient, TestFile } from './testing/client.js'
+import { PEER_CONTENT_TYPE } from './peers/peer-messages.js'
+import { SIGNATURE_HEADER, sign } from './peers/signature.js'
+import { newId, sha256, TestClient, TestFile } from './testing/client.js'
 import { freePort } from './testing/server.js'
 import { SlowRequest, TestEvents } from './testing/streams.js'
 
@@ -166,6 +168,42 @@ test('the command answers its health and its figures beside the endpoint', async
   expect([head.status, await head.text()]).toEqual([200, ''])
   const post = await fetch(new URL('/metrics', url), { method: 'POST' })
   expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+})
+
+test('SIGHUP reads the secrets again; a file that is wrong leaves them as they were', async () => {
+  const secrets = await file(directory, 'secrets', 'the-first-secret-of-all\n')
+  const store = join(directory, 'store')
+  const args = ['--directory', store, '--host', '127.0.0.1', '--port', '0', '--log', 'json', '--secret-file', secrets]
+  const child = run(args)
+  let log = ''
+  child.stderr?.on('data', (chunk) => {
+    log += chunk
+  })
+  const { url } = await ready(child)
+  const hello = async (secret: string) => {
+    const body = JSON.stringify({ op: 'hello', from: newId() })
+    const signature = sign(secret, { method: 'POST', path: '/files', body }, Date.now())
+    const headers = { 'Tus-Resumable': '1.0.0', 'Content-Type': PEER_CONTENT_TYPE, [SIGNATURE_HEADER]: signature }
+    return (await fetch(url, { method: 'POST', headers, body })).status
+  }
+  const reload = async (text: string, message: string) => {
+    await writeFile(secrets, text)
+    child.kill('SIGHUP')
+    while (!log.includes(message)) await once(child.stderr ?? child, 'data')
+  }
+  expect([await hello('the-first-secret-of-all'), await hello('another-secret-for-all')]).toEqual([200, 401])
+  await reload('another-secret-for-all\nthe-first-secret-of-all\n', 'secrets read again')
+  expect([await hello('the-first-secret-of-all'), await hello('another-secret-for-all')]).toEqual([200, 200])
+  await reload('short\n', 'secrets kept as they were')
+  expect(await hello('another-secret-for-all')).toBe(200)
+  expect(log).not.toContain('secret-for-all')
+})
+
+test('a directory that another process has is refused', async () => {
+  const child = run(['--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'json'])
+  await ready(child)
+  const { code, text } = await failure(['--directory', directory, '--host', '127.0.0.1', '--port', '0'])
+  expect([code, text]).toEqual([2, expect.stringMatching(/--directory .* cannot be used: /)])
 })
 
 test('a second signal ends the process at once', async () => {

@@ -19,6 +19,8 @@ async function main(): Promise<void> {
   )
   const server = new CommandServer(options, log)
   sayReady(options, await server.start())
+  const { secretFile } = options
+  if (secretFile !== undefined) process.on('SIGHUP', () => server.readSecretsAgain(secretFile))
   stopOnSignals(server)
 }
 
