@@ -58,7 +58,7 @@ test('P172: A server that is too busy MUST refuse new sessions and uploads with 
   await rm(directory, { recursive: true })
 })
 
-test('P178: A `load` event MUST carry the id of the event before it', async () => {
+test('P178: A `load` event MUST carry the id of the event before it, and is not sent again', async () => {
   const store = await open()
   const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
   const stream = await new TestEvents(store.endpoint, client.file.client).open()
