@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events'
 import { type ClientRequest, request as httpRequest } from 'node:http'
 import { BLOCK_SIZE, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { EventHub } from './groups/events.js'
 import { events } from './handlers/op-events.js'
 import { resolveLimits } from './limits/limit-options.js'
@@ -11,20 +11,12 @@ import { EntryIndex } from './records/entry-index.js'
 import { MemoryEntries } from './records/memory-index.js'
 import type { EntryWrites } from './records/ordered-entries.js'
 import { newId, TestClient, TestFile } from './testing/client.js'
-import { startStore, type TestStore, type TestStoreOptions } from './testing/server.js'
+import type { TestStore } from './testing/server.js'
+import { testStores } from './testing/stores.js'
 import { TestEvents } from './testing/streams.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((store) => store.close()))
-})
-
-async function open(options: TestStoreOptions = {}): Promise<TestStore> {
-  const store = await startStore(options)
-  opened.push(store)
-  return store
-}
+const { open } = testStores()
 
 async function streamsOf(store: TestStore): Promise<number> {
   return Number(/^tus_reconcile_event_streams (\d+)$/m.exec((await store.extension.metrics()).text)?.[1])

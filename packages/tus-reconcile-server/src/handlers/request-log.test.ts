@@ -1,20 +1,12 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { TestClient, TestFile } from '../testing/client.js'
 import { startCluster } from '../testing/cluster.js'
-import { SECRET, startStore, type TestStore, type TestStoreOptions } from '../testing/server.js'
+import { SECRET } from '../testing/server.js'
+import { testStores } from '../testing/stores.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((store) => store.close()))
-})
-
-async function open(options: TestStoreOptions = {}): Promise<TestStore> {
-  const store = await startStore(options)
-  opened.push(store)
-  return store
-}
+const { open, keep } = testStores()
 
 const isRequest = (id: string) => (entry: Record<string, unknown>) => entry.msg === 'request' && entry.requestId === id
 
@@ -81,7 +73,7 @@ test('P88: logs hold no metadata, digests, secrets, signatures, headers or query
     },
   }))
   if (!home || !mirror) throw new Error('no cluster')
-  opened.push(home, mirror)
+  keep(home, mirror)
   const client = new TestClient(mirror.endpoint, new TestFile(2 * B), home.storeId)
   const secrets = {
     Authorization: 'Bearer in-a-header',

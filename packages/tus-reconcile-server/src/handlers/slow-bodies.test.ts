@@ -1,22 +1,18 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { BLOCK_SIZE, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { ReconcileOptions } from '../reconcile.js'
 import { TestClient, TestFile, type TestSession } from '../testing/client.js'
-import { startStore, type TestStore } from '../testing/server.js'
+import type { TestStore } from '../testing/server.js'
+import { testStores } from '../testing/stores.js'
 
 const B = BLOCK_SIZE
 const TIMEOUT_MS = 400
-const opened: TestStore[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((store) => store.close()))
-})
+const stores = testStores()
 
-async function open(reconcile: ReconcileOptions = { bodyTimeoutMs: TIMEOUT_MS }): Promise<TestStore> {
-  const store = await startStore({ reconcile })
-  opened.push(store)
-  return store
+function open(reconcile: ReconcileOptions = { bodyTimeoutMs: TIMEOUT_MS }): Promise<TestStore> {
+  return stores.open({ reconcile })
 }
 
 /** A connection that sends what it is told to, byte for byte, and keeps what comes back. */

@@ -2,23 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BLOCK_SIZE, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { reconcile } from '../reconcile.js'
 import { type Answer, TestClient, TestFile } from '../testing/client.js'
-import { startStore, type TestStore, type TestStoreOptions } from '../testing/server.js'
+import type { TestStore, TestStoreOptions } from '../testing/server.js'
+import { testStores } from '../testing/stores.js'
 import { TestEvents } from '../testing/streams.js'
 import type { LimitOptions } from './limit-options.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((store) => store.close()))
-})
+const stores = testStores()
 
-async function open(limits: LimitOptions, options: TestStoreOptions = {}): Promise<TestStore> {
-  const store = await startStore({ ...options, reconcile: { limits } })
-  opened.push(store)
-  return store
+function open(limits: LimitOptions, options: TestStoreOptions = {}): Promise<TestStore> {
+  return stores.open({ ...options, reconcile: { limits } })
 }
 
 const clientOf = (store: TestStore, size: number) => new TestClient(store.endpoint, new TestFile(size), store.storeId)

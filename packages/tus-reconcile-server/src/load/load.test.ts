@@ -2,24 +2,16 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BLOCK_SIZE, parseLoad } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { reconcile } from '../reconcile.js'
 import { TestClient, TestFile } from '../testing/client.js'
-import { startStore, type TestStore, type TestStoreOptions } from '../testing/server.js'
+import type { TestStore } from '../testing/server.js'
+import { testStores } from '../testing/stores.js'
 import { TestEvents } from '../testing/streams.js'
 import { LoadMonitor } from './load-monitor.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((store) => store.close()))
-})
-
-async function open(options: TestStoreOptions = {}): Promise<TestStore> {
-  const store = await startStore(options)
-  opened.push(store)
-  return store
-}
+const { open } = testStores()
 
 async function loadOf(store: TestStore): Promise<number> {
   const { headers } = await fetch(store.endpoint, { method: 'OPTIONS' })

@@ -4,26 +4,18 @@ import { join } from 'node:path'
 import { Server } from '@tus/server'
 import { register } from 'prom-client'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { QueueLocker } from '../handlers/queue-locker.js'
 import { reconcile } from '../reconcile.js'
 import { RangeStore } from '../store/range-store.js'
 import { TestClient, TestFile } from '../testing/client.js'
 import { startCluster } from '../testing/cluster.js'
-import { startStore, type TestStore, type TestStoreOptions } from '../testing/server.js'
+import type { TestStore } from '../testing/server.js'
+import { testStores } from '../testing/stores.js'
 import { TestEvents } from '../testing/streams.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-afterEach(async () => {
-  await Promise.all(opened.splice(0).map((store) => store.close()))
-})
-
-async function open(options: TestStoreOptions = {}): Promise<TestStore> {
-  const store = await startStore(options)
-  opened.push(store)
-  return store
-}
+const { open, keep } = testStores()
 
 /** The figures by name and labels, as a scraper reads them. */
 async function figuresOf(store: TestStore): Promise<Map<string, number>> {
@@ -89,7 +81,7 @@ test('labels hold fixed values only, whatever clients call their things', async 
 test('what is fetched from a peer is counted where it arrives', async () => {
   const [home, mirror] = await startCluster(2)
   if (!home || !mirror) throw new Error('no cluster')
-  opened.push(home, mirror)
+  keep(home, mirror)
   const client = new TestClient(mirror.endpoint, new TestFile(2 * B + 5), home.storeId)
   const session = await client.upload(0, client.file.size)
   await client.ask('claim', {
