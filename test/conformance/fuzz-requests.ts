@@ -78,6 +78,8 @@ const PATHS = [
 ]
 const STRANGE = ['\t', '\x01', '\x7f', '\xff\xfe', '\xc3\x28', 'a\x00b', '\u00e9']
 
+const KINDS = ['creation', 'plain', 'patch', 'head', 'delete', 'get', 'operation', 'operation', 'peer'] as const
+
 function pick<T>(random: Random, of: readonly T[]): T {
   const found = of[Math.floor(random() * of.length)]
   if (found === undefined) throw new Error('nothing to pick from')
@@ -136,23 +138,19 @@ function operation(random: Random, target: Target): string {
   const number = pick(random, [-1, 0, 1, 262_144, 262_145, 2 ** 40 * 262_144, 2 ** 53, 1e300])
   const leaf = 'A'.repeat(43)
   const common = { group, home, client }
-  const json = pick(random, [
-    { op: 'status', ...common, store: pick(random, [home, client, '..']) },
-    { op: 'plan', ...common, changes: many(count, { session, end: number }) },
-    {
-      op: 'plan',
-      ...common,
-      changes: many(count % 10_000, { session: pick(random, [session, client, '../x']), drop: true }),
-    },
-    { op: 'claim', ...common, claims: many(count, { session, start: number, leaves: [leaf] }) },
-    { op: 'claim', ...common, claims: [{ session, start: number, leaves: many(count, leaf) }] },
-    { op: 'have', ...common, blocks: many(count, { start: number, leaf }) },
-    { op: 'commit', ...common, size: number, root: leaf },
-    { op: 'commit', ...common, group: 'B'.repeat(22), size: number, root: leaf },
-    { op: pick(random, ['events', 'constructor', '__proto__', 'STATUS', '']), ...common, lastEventId: number },
-    { op: 'terminate', ...common, group: pick(random, ['C'.repeat(22), '..', '%2f', { a: 1 }, null]) },
-    pick<unknown>(random, [null, [], 1, 'x', { toString: 1 }, JSON.parse('{"__proto__":{"op":"status"}}')]),
-  ])
+  const json = pick<() => unknown>(random, [
+    () => ({ op: 'status', ...common, store: pick(random, [home, client, '..']) }),
+    () => ({ op: 'plan', ...common, changes: many(count, { session, end: number }) }),
+    () => ({ op: 'plan', ...common, changes: many(count, { session: pick(random, [session, '../x']), drop: true }) }),
+    () => ({ op: 'claim', ...common, claims: many(count, { session, start: number, leaves: [leaf] }) }),
+    () => ({ op: 'claim', ...common, claims: [{ session, start: number, leaves: many(count, leaf) }] }),
+    () => ({ op: 'have', ...common, blocks: many(count, { start: number, leaf }) }),
+    () => ({ op: 'commit', ...common, size: number, root: leaf }),
+    () => ({ op: 'commit', ...common, group: 'B'.repeat(22), size: number, root: leaf, elsewhere: true }),
+    () => ({ op: pick(random, ['events', 'constructor', '__proto__', 'STATUS', '']), ...common, lastEventId: number }),
+    () => ({ op: 'terminate', ...common, group: pick(random, ['C'.repeat(22), '..', '%2f', { a: 1 }, null]) }),
+    () => pick<unknown>(random, [null, [], 1, 'x', { toString: 1 }, JSON.parse('{"__proto__":{"op":"status"}}')]),
+  ])()
   const text = JSON.stringify(json)
   return pick(random, [
     text,
@@ -201,13 +199,13 @@ function targetPath(random: Random, target: Target): string {
 
 /** One request of `seed`'s sequence: a right one of any kind, of which some parts are wrong. */
 export function fuzzedRequest(random: Random, target: Target): RawRequest {
-  const kind = pick(random, ['creation', 'plain', 'patch', 'head', 'delete', 'get', 'operation', 'operation', 'peer'])
+  const kind = pick(random, KINDS)
   const sessionPath = `${target.path}/${target.group}.${target.session}`
   const bytes = { 'Content-Type': 'application/offset+octet-stream' }
   const facts: Record<string, string> = { 'Upload-Partition': partition(random, target), 'Tus-Resumable': '1.0.0' }
   const body = 'x'.repeat(pick(random, [0, 1, 1000, 300_000]))
-  const json = kind === 'peer' ? peerMessage(random, target) : operation(random, target)
-  const made: Record<string, [method: string, path: string, headers: Record<string, string>, body: string]> = {
+  const json = kind === 'peer' ? peerMessage(random, target) : kind === 'operation' ? operation(random, target) : ''
+  const made = {
     creation: [
       'POST',
       target.path,
@@ -221,8 +219,9 @@ export function fuzzedRequest(random: Random, target: Target): RawRequest {
     get: ['GET', `${target.path}/${target.group}`, { Range: 'bytes=0-1' }, ''],
     operation: ['POST', target.path, { ...facts, 'Content-Type': 'application/tus-reconcile+json' }, json],
     peer: ['POST', target.path, { ...facts, 'Content-Type': 'application/tus-reconcile-peer+json' }, json],
-  }
-  const [method, path, headers, content] = made[kind] ?? made.head ?? ['HEAD', sessionPath, facts, '']
+  } satisfies Record<string, [method: string, path: string, headers: Record<string, string>, body: string]>
+  const [method, path, given, content] = made[kind]
+  const headers: Record<string, string> = { ...given }
   if (kind === 'peer' && random() < 0.7) headers['Reconcile-Signature'] = target.sign(json)
   return spoil(random, target, { method, target: path, headers: Object.entries(headers), body: content })
 }

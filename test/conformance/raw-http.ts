@@ -18,7 +18,13 @@ export interface RawReply {
 /** No server of ours may keep a request waiting for longer, whatever it is. */
 const ANSWER_MS = 15_000
 
-/** Sends the request over a connection of its own, ends its side, and reads until the other side has ended too. */
+/** Whether the announced length is that of the body: nothing more is to come. */
+export function isWhole({ headers, body }: RawRequest): boolean {
+  const announced = headers.filter(([name]) => /^(content-length|transfer-encoding)$/i.test(name))
+  return announced.length === 1 && announced[0]?.[1] === String(body.length)
+}
+
+/** Sends the request over a connection of its own, cuts it where it is not whole, and reads until the other side ends. */
 export function sendRaw(origin: URL, request: RawRequest): Promise<RawReply> {
   const lines = request.headers.map(([name, value]) => `${name}: ${value}\r\n`)
   const text = `${request.method} ${request.target} HTTP/1.1\r\n${lines.join('')}\r\n${request.body}`
@@ -36,7 +42,8 @@ export function sendRaw(origin: URL, request: RawRequest): Promise<RawReply> {
       clearTimeout(timer)
       resolve(parse(Buffer.concat(pieces).toString('latin1')))
     })
-    socket.end(text, 'latin1')
+    socket.write(text, 'latin1')
+    if (!isWhole(request)) socket.end()
   })
 }
 

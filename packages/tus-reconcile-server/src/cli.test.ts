@@ -48,7 +48,7 @@ async function failure(args: string[]): Promise<{ code: number; text: string }> 
   return { code, text }
 }
 
-test('after kill -9 in mid-body every acknowledged byte is there and the session goes on', async () => {
+test('P21: after kill -9 in mid-body every acknowledged byte is there and the session goes on', async () => {
   const port = await freePort()
   const args = ['--directory', directory, '--host', '127.0.0.1', '--port', String(port), '--log', 'json']
   const first = run(args)

@@ -58,7 +58,7 @@ test('a committed file whose tombstone is forgotten cannot be opened again by it
   expect(await readFile(join(store.directory, client.file.group))).toEqual(client.file.bytes)
 })
 
-test('a naming function that repeats a name opens no second upload of it, before and after the commit', async () => {
+test('P89: a naming function that repeats a name opens no second upload of it, before and after the commit', async () => {
   const store = await open({ tus: { namingFunction: () => 'always' } })
   const client = clientOf(store)
   const session = await client.upload(0, B)
@@ -73,7 +73,7 @@ test('a naming function that repeats a name opens no second upload of it, before
   expect(await readFile(join(store.directory, 'always'))).toEqual(client.file.bytes)
 })
 
-test('a commit never overwrites a file that has come to its name meanwhile', async () => {
+test('P91: a commit never overwrites a file that has come to its name meanwhile', async () => {
   const store = await open()
   const client = clientOf(store)
   await client.claim(await client.upload(0, B))

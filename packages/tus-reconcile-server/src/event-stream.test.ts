@@ -72,7 +72,7 @@ test('a reader that does not read is cut, and forgotten', async () => {
   await expect(reader?.read()).rejects.toThrow(/too slow/)
 })
 
-test('a stream gives signs of life each second while a session is open', async () => {
+test('P75: a stream gives signs of life each second while a session is open', async () => {
   const client = clientOf(B)
   await client.post(client.session(0, B))
   const stream = await new TestEvents(store.endpoint, client.file.client).open()

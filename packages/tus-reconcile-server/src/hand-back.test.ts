@@ -19,6 +19,19 @@ async function twoStores(): Promise<[Restartable, Restartable]> {
   return stores
 }
 
+test("P3: The OPTIONS answer MUST carry `Store-Id`, a random name that stays with the store's bytes over restarts", async () => {
+  const [home, mirror] = await twoStores()
+  const idOf = async (store: Restartable) => {
+    const { endpoint } = await store.start()
+    return (await fetch(endpoint, { method: 'OPTIONS' })).headers.get('store-id')
+  }
+  const first = await idOf(home)
+  expect(first).toMatch(/^[A-Za-z0-9_-]{22}$/)
+  expect(await idOf(mirror)).not.toBe(first)
+  await home.stop()
+  expect(await idOf(home)).toBe(first)
+})
+
 const ME = { 'X-User': 'me' }
 
 /** A home that opens nothing for a request without its user. */

@@ -38,7 +38,7 @@ const STRANGERS: Readonly<Record<string, (res: ServerResponse, elsewhere: string
 }
 
 for (const [what, say] of Object.entries(STRANGERS)) {
-  test(`P203: ${what} at a peer's address is no answer: bytes are taken and kept, an operation is 503`, async () => {
+  test(`P82, P203: ${what} at a peer's address is not followed and no answer: bytes are taken and kept, an operation is 503`, async () => {
     let calls = 0
     const elsewhere = createServer((_req, res) => {
       calls++
@@ -165,7 +165,7 @@ test('P205: bytes of a peer that are not what it verified are thrown away, and t
   peer.close()
 })
 
-test('a peer that dies in mid-pull: commit is 202, then tells what is missing, and the rest is sent here', async () => {
+test('P61: a peer that dies in mid-pull: commit is 202, then tells what is missing, and the rest is sent here', async () => {
   const [home, fake] = await besideFake()
   const file = new TestFile(3 * B)
   fake.answer = (message, res) => {

@@ -95,7 +95,7 @@ async function say(store: TestStore, message: object): Promise<number> {
   return (await fetch(store.endpoint, { method: 'POST', headers, body })).status
 }
 
-test('only its home says how a group has ended, and nobody says it to the home', async () => {
+test('P90: only its home says how a group has ended, and nobody says it to the home', async () => {
   const [home, mirror] = await pair(() => ({}))
   const file = new TestFile(B)
   const atHome = new TestClient(home.endpoint, file, home.storeId)

@@ -128,7 +128,7 @@ test('a finish hook that refuses is told each time, and runs once', async () => 
   expect(runs).toBe(1)
 })
 
-test('the largest file binds all sessions together, and OPTIONS says it', async () => {
+test('P6: the largest file binds all sessions together, and OPTIONS says it', async () => {
   const store = await open({ tus: { maxSize: 2 * B } })
   const options = await fetch(store.endpoint, { method: 'OPTIONS' })
   expect(options.headers.get('upload-limit')).toBe(`max-size=${2 * B}`)

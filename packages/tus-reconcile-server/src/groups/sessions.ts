@@ -16,6 +16,8 @@ export async function openSession(
   header: PartitionHeader,
   length: number | undefined,
 ): Promise<{ readonly session: Session; readonly created: boolean }> {
+  // at once: the commit has the queue until it is done
+  if (!group.sessions.has(header.session)) refuseCommitting(group)
   return group.queue.run(async () => {
     refuseEnded(group)
     await agreeOnSize(group, header.size)
@@ -97,7 +99,7 @@ export async function agreeOnSize(group: Group, size: number | undefined): Promi
 }
 
 /** A body may start: the offset is right, nobody else is writing this session, the attempt is not an old one. */
-export function beginWrite(
+export async function beginWrite(
   group: Group,
   session: Session,
   request: {
@@ -107,6 +109,7 @@ export function beginWrite(
     readonly length?: number | undefined
   },
 ): Promise<RunningWrite> {
+  refuseCommitting(group)
   return takeTurn(group, session, {
     attempt: request.attempt,
     begin: () => {
