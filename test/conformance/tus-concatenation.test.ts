@@ -125,3 +125,29 @@ test('no client can pretend that its upload is a final one', async () => {
   const headers = { ...client.headers(client.session(0, B)), 'Upload-Defer-Length': '1', 'Upload-Metadata': metadata }
   expect((await send(endpoint, { method: 'POST', headers })).status).toBe(400)
 })
+
+rule(
+  111,
+  '`Upload-Concat: final` of sessions that cover one file in their order MUST be the same as its `commit`, and 409 until all of it is verified',
+  async () => {
+    const home = (await send(endpoint, { method: 'OPTIONS' })).headers.get('store-id') ?? ''
+    const client = new WireClient(endpoint, home, new WireFile(2 * B + 5))
+    const first = await client.upload(0, B)
+    const second = client.session(B, 2 * B + 5)
+    await client.create(second, client.file.bytes.subarray(B, B + 5))
+    expect((await final(first.url, second.url)).status).toBe(409)
+    expect((await client.patch(second, 5, client.file.bytes.subarray(B + 5))).status).toBe(204)
+    expect((await final(first.url, second.url)).status).toBe(409)
+    await client.claim(first)
+    await client.claim(second)
+    expect((await final(second.url, first.url)).status).toBe(400)
+    expect((await final(first.url, await partial(0, 5))).status).toBe(400)
+    const made = await final(first.url, pathOf(second.url))
+    const url = made.headers.get('location') ?? ''
+    expect([made.status, (await final(first.url, second.url)).headers.get('location')]).toEqual([201, url])
+    expect(await client.commit()).toMatchObject({ status: 200, json: { url } })
+    expect((await send(url)).bytes.equals(client.file.bytes)).toBe(true)
+    expect((await tus('HEAD', url)).headers.get('upload-concat')).toBe(`final;${first.url} ${pathOf(second.url)}`)
+    expect((await patch(url, 2 * B + 5, Buffer.from('x'))).status).toBe(403)
+  },
+)

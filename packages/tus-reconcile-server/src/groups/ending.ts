@@ -45,16 +45,23 @@ export function readiness(group: Group, isReachable: (store: string) => boolean)
   return { kind: 'pulling', missingBytes: missing.reduce((sum, range) => sum + range.end - range.start, 0) }
 }
 
-/** @throws Refusal `root-mismatch` when the verified blocks are not the file that the client means. */
-export async function checkRoot(group: Group, root: string): Promise<void> {
+/** The Merkle root of the file, whose size is known; `undefined` while a block of it is not verified here. */
+export async function rootHere(group: Group): Promise<string | undefined> {
   const leaves = group.blocks.verifiedLeaves()
-  const ordered = Array.from({ length: blockCount(group.knownSize) }, (_, index) =>
-    decodeDigest(leaves.get(index) ?? ''),
-  )
-  const found = encodeDigest(
+  const ordered: Uint8Array[] = []
+  for (let index = 0; index < blockCount(group.knownSize); index++) {
+    const leaf = leaves.get(index)
+    if (leaf === undefined) return undefined
+    ordered.push(decodeDigest(leaf))
+  }
+  return encodeDigest(
     await merkleRoot(ordered, group.knownSize, (bytes) => createHash('sha256').update(bytes).digest()),
   )
-  if (found === root) return
+}
+
+/** @throws Refusal `root-mismatch` when the verified blocks are not the file that the client means. */
+export async function checkRoot(group: Group, root: string): Promise<void> {
+  if ((await rootHere(group)) === root) return
   throw new Refusal('root-mismatch', 'the verified blocks have another root: the source has changed')
 }
 

@@ -1,5 +1,5 @@
 import { type ServerOptions, Upload } from '@tus/server'
-import { Uid } from '@tus/utils'
+import { EVENTS, Uid } from '@tus/utils'
 import type { Group, Metadata } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import type { HomeFacts, OpenRequest } from '../peers/peers.js'
@@ -7,6 +7,7 @@ import type { TusRequest } from '../tus-request.js'
 import type { Site } from './site.js'
 
 type HookSite = Pick<Site, 'server'>
+type EventSite = Pick<Site, 'server' | 'log'>
 
 /** What @tus/server takes as a refusal: an object or error with a status. Everything else is a fault. */
 function hookRefusal(error: unknown): unknown {
@@ -54,6 +55,8 @@ export async function runCreate(
   await gate(fileId)
   const upload = uploadOf({ fileId, size: header.size ?? null, offset: 0, metadata: request.metadata })
   const patched = await runUploadCreate(site, req, upload)
+  if (patched) upload.metadata = patched
+  emit(site, EVENTS.POST_CREATE, [req, upload, site.server.handlers.POST.generateUrl(req, fileId)])
   return { fileId, maxSize: limit, metadata: patched ?? request.metadata }
 }
 
@@ -86,9 +89,20 @@ export async function runFinishHook(site: HookSite, req: TusRequest, upload: Upl
 }
 
 /** As `runFinishHook`, for a commit, whose answer is JSON: returns the headers. */
-export async function runFinish(site: HookSite, req: TusRequest, upload: Upload): Promise<Record<string, string>> {
+export async function runFinish(site: EventSite, req: TusRequest, upload: Upload): Promise<Record<string, string>> {
   const result = await runFinishHook(site, req, upload)
-  return Object.fromEntries(Object.entries(result.headers ?? {}).map(([name, value]) => [name, String(value)]))
+  const headers = Object.entries(result.headers ?? {}).map(([name, value]): [string, string] => [name, String(value)])
+  emit(site, EVENTS.POST_FINISH, [req, new Response(null, { status: 201, headers }), upload])
+  return Object.fromEntries(headers)
+}
+
+/** An event of @tus/server, for a file that came in partitions. What a listener throws is its own affair. */
+function emit(site: EventSite, event: string, facts: readonly unknown[]): void {
+  try {
+    site.server.handlers.POST.emit(event, ...facts)
+  } catch (err) {
+    site.log.error({ err, event }, 'a listener failed')
+  }
 }
 
 export function uploadOf(facts: {

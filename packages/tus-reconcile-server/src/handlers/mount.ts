@@ -6,6 +6,7 @@ import { refuseWhenBusy } from './admission.js'
 import { refuseMark } from './concat-mark.js'
 import { refuseConsumedBody } from './consumed-body.js'
 import { deleteFile, headFile, headFinished, patchFile } from './file-request.js'
+import { finalOfSessions } from './final-of-sessions.js'
 import { getFile } from './get-file.js'
 import { postOperation } from './operations.js'
 import { announce } from './options.js'
@@ -91,6 +92,9 @@ async function routePost(
     refuseMark(exchange.req)
     return postSession(site, exchange)
   }
+  const concat = exchange.req.headers.get('upload-concat')
+  const final = concat?.startsWith('final;') ? await finalOfSessions(site, exchange, concat) : undefined
+  if (final) return final
   if (isNewUpload(exchange.req)) refuseWhenBusy(site)
   return routePlainPost(site, exchange, to.original)
 }

@@ -141,7 +141,7 @@ async function repeated(site: Site, group: Group, call: CommitCall): Promise<Ope
 /** In turn: the user's finish hook, unless it has run. After a crash before its end it runs again. */
 async function runHook(site: Site, group: Group, req: TusRequest): Promise<Record<string, string>> {
   if (group.commit?.hook !== 'pending') return {}
-  const upload = await site.store.getUpload(group.fileId)
+  const upload = await site.plain.getUpload(group.fileId)
   try {
     const headers = await runFinish(site, req, upload)
     await recordHook(group, 'done', null)
