@@ -63,7 +63,7 @@ test('whatever goes wrong for a while, the file is whole in the end and nothing 
   const schedule = fc.array(fc.tuple(fc.integer({ min: 50, max: 2_000 }), fault), { maxLength: 8 })
   await fc.assert(
     fc.asyncProperty(schedule, async (faults) => {
-      const world = new UploadWorld({ stores: 3, blocks: 40 })
+      const world = new UploadWorld({ stores: 3, blocks: 16 })
       const run = new Run(world)
       for (const [afterMs, one] of faults) {
         await world.clock.run(afterMs)
@@ -77,6 +77,6 @@ test('whatever goes wrong for a while, the file is whole in the end and nothing 
       expect(progress.at(-1)).toBe(world.source.sizeBytes)
       await world.expectQuiet()
     }),
-    { numRuns: 10 },
+    { numRuns: 6 },
   )
-}, 120_000)
+}, 180_000)

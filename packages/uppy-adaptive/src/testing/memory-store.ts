@@ -142,10 +142,17 @@ export class MemoryStore {
   }
 
   #claim({ claims }: ClaimRequest): object {
-    for (const { start, leaves } of claims)
-      for (const [i, leaf] of leaves.entries()) this.#group.claims.set(start / BLOCK_SIZE + i, leaf)
+    const claimed: number[] = []
+    for (const { start, leaves } of claims) {
+      for (const [i, leaf] of leaves.entries()) {
+        this.#group.claims.set(start / BLOCK_SIZE + i, leaf)
+        claimed.push(start / BLOCK_SIZE + i)
+      }
+    }
     this.#verify()
-    return claimAnswer({ verified: intersectRanges(this.#group.verified, this.#stored) })
+    return claimAnswer({
+      verified: intersectRanges(this.#group.verified, rangesOfBlocks(claimed, this.#group.sizeBytes)),
+    })
   }
 
   #plan({ changes }: PlanRequest): object {
