@@ -1,5 +1,5 @@
 /** Fewer bytes than these in a timeout's time is no progress: who drips bytes must not hold a connection for ever (guess). */
-const LEAST_BYTES = 1024
+export const LEAST_BYTES = 1024
 
 /** Whether a body comes fast enough: some bytes within each stretch of time. */
 export class BodyProgress {

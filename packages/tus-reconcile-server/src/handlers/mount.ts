@@ -12,6 +12,7 @@ import { postOperation } from './operations.js'
 import { announce } from './options.js'
 import { postPeerMessage } from './peer-message.js'
 import { type Handler, preparePlain, withoutDetails } from './plain-mount.js'
+import { paced } from './plain-pace.js'
 import { asResponse, type Original, routePlainPost, routePlainUpload } from './plain-routes.js'
 import type { PlainStore } from './plain-store.js'
 import { requestKind } from './request-kind.js'
@@ -96,7 +97,7 @@ async function routePost(
   const final = concat?.startsWith('final;') ? await finalOfSessions(site, exchange, concat) : undefined
   if (final) return final
   if (isNewUpload(exchange.req)) refuseWhenBusy(site)
-  return routePlainPost(site, exchange, to.original)
+  return paced(exchange.req, site.bounds.bodyTimeoutMs, () => routePlainPost(site, exchange, to.original))
 }
 
 /** A final upload brings nothing: it joins what is there. */
@@ -124,7 +125,9 @@ async function routeUpload(
   // a committed file is an ordinary upload at its home, and gone everywhere else
   if (group && !(group.state === 'committed' && group.home === site.storeId)) return to.file(site, exchange, group)
   const finished = exchange.req.method === 'HEAD' && id !== undefined && (await headFinished(site, exchange, id))
-  return finished || routePlainUpload(site, exchange, { id, original: to.original })
+  if (finished) return finished
+  const { bodyTimeoutMs } = site.bounds
+  return paced(exchange.req, bodyTimeoutMs, () => routePlainUpload(site, exchange, { id, original: to.original }))
 }
 
 async function routeGet(site: Site, exchange: Exchange, original: Original): Promise<Response> {

@@ -10,8 +10,8 @@ export interface BoundOptions {
    */
   readonly shedAbove?: number
   /**
-   * A session's body that brings fewer than 1,024 bytes in this time is ended with 408, and what arrived is kept;
-   * milliseconds. Default: 120,000.
+   * A session's body that brings fewer than 1,024 bytes in this time is ended with 408, a plain upload's by closing the
+   * connection; what arrived is kept. Milliseconds. Default: 120,000.
    */
   readonly bodyTimeoutMs?: number
   /** A JSON message that has not arrived after this time is answered 408; milliseconds. Default: 30,000. */
