@@ -15,6 +15,9 @@ const SOURCES = [
   { find: /^#platform$/, replacement: path('packages/uppy-adaptive/src/io/platform-node.ts') },
 ]
 
+/** fast-check's seed. */
+const PROPERTIES = path('test/support/properties.ts')
+
 /** Two cores: more workers make tests slower, and those that measure time wrong. */
 const MAX_WORKERS = 2
 
@@ -34,6 +37,7 @@ export default defineConfig({
             'test/**/*.test.ts',
           ],
           exclude: ['test/{conformance,e2e}/**', '**/{node_modules,dist}/**'],
+          setupFiles: [PROPERTIES],
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
@@ -44,6 +48,7 @@ export default defineConfig({
         test: {
           name: 'conformance',
           include: ['test/conformance/**/*.test.ts'],
+          setupFiles: [PROPERTIES],
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 1 },
