@@ -1,11 +1,11 @@
-import { Metadata } from '@tus/utils'
+import { EVENTS, Metadata } from '@tus/utils'
 import { BLOCK_SIZE, HEADER } from 'tus-reconcile-protocol'
 import { endGroup } from '../groups/ending.js'
 import type { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import { refuseEnded } from '../groups/sessions.js'
 import { asRefusal, emptyAnswer, jsonAnswer, refusalAnswer } from './answer.js'
-import { runIncoming } from './hooks.js'
+import { emitEvent, runIncoming } from './hooks.js'
 import { relayOr } from './operations.js'
 import { isPartialId } from './partial-uploads.js'
 import { requestBody } from './request-body.js'
@@ -74,7 +74,9 @@ export async function deleteFile(site: Site, exchange: Exchange, group: Group): 
       const result = await relayOr(site, { store: group.home, operation, req })
       if (result.status >= 400) return jsonAnswer(site, exchange, result)
     }
-    return emptyAnswer(site, exchange, 204)
+    const reply = emptyAnswer(site, exchange, 204)
+    emitEvent(site, EVENTS.POST_TERMINATE, [req, reply, group.fileId])
+    return reply
   } catch (error) {
     return refusalAnswer(site, exchange, { refusal: asRefusal(site, error) })
   }

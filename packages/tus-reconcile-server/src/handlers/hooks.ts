@@ -56,7 +56,7 @@ export async function runCreate(
   const upload = uploadOf({ fileId, size: header.size ?? null, offset: 0, metadata: request.metadata })
   const patched = await runUploadCreate(site, req, upload)
   if (patched) upload.metadata = patched
-  emit(site, EVENTS.POST_CREATE, [req, upload, site.server.handlers.POST.generateUrl(req, fileId)])
+  emitEvent(site, EVENTS.POST_CREATE, [req, upload, site.server.handlers.POST.generateUrl(req, fileId)])
   return { fileId, maxSize: limit, metadata: patched ?? request.metadata }
 }
 
@@ -92,12 +92,12 @@ export async function runFinishHook(site: HookSite, req: TusRequest, upload: Upl
 export async function runFinish(site: EventSite, req: TusRequest, upload: Upload): Promise<Record<string, string>> {
   const result = await runFinishHook(site, req, upload)
   const headers = Object.entries(result.headers ?? {}).map(([name, value]): [string, string] => [name, String(value)])
-  emit(site, EVENTS.POST_FINISH, [req, new Response(null, { status: 201, headers }), upload])
+  emitEvent(site, EVENTS.POST_FINISH, [req, new Response(null, { status: 201, headers }), upload])
   return Object.fromEntries(headers)
 }
 
 /** An event of @tus/server, for a file that came in partitions. What a listener throws is its own affair. */
-function emit(site: EventSite, event: string, facts: readonly unknown[]): void {
+export function emitEvent(site: EventSite, event: string, facts: readonly unknown[]): void {
   try {
     site.server.handlers.POST.emit(event, ...facts)
   } catch (err) {
