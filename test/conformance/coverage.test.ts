@@ -13,9 +13,9 @@ async function testFiles(): Promise<URL[]> {
   return files
 }
 
-/** The rules that the titles of tests begin with: `P7: …`, `P7, P8: …`, or `rule(7, '…', …)`. */
+/** The rules that the titles of tests begin with: `P7: …`, `P7, P8: …`, of groups of tests, or `rule(7, '…', …)`. */
 function quotedIn(source: string): number[] {
-  const titles = [...source.matchAll(/\b(?:test|test\.each\([^)]*\))\(\s*['"`]((?:P\d+(?:, )?)+):/g)]
+  const titles = [...source.matchAll(/\b(?:test|describe|test\.each\([^)]*\))\(\s*['"`]((?:P\d+(?:, )?)+):/g)]
   const numbers = titles.flatMap(([, list]) => [...(list ?? '').matchAll(/\d+/g)].map(([number]) => Number(number)))
   return [...numbers, ...[...source.matchAll(/\brule\(\s*(\d+),/g)].map(([, number]) => Number(number))]
 }

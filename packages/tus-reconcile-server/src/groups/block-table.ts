@@ -66,6 +66,11 @@ export class BlockTable {
     return 'verified'
   }
 
+  /** Blocks of which claims are kept, because they are not verified yet. */
+  get claimedAhead(): number {
+    return this.#claims.size
+  }
+
   claim(index: number, leaf: string): ClaimOutcome {
     const block = this.#blocks.get(index)
     if (block?.kind === 'verified') return block.leaf === leaf ? 'already' : 'conflict'

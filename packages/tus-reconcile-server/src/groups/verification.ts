@@ -4,6 +4,7 @@ import { BLOCK_SIZE, blockCount, coversRange, rangesOfBlocks, subtractRanges } f
 import type { ClaimOutcome } from './block-table.js'
 import { bringIn, bringInAll, dropVerifiedCopies, overwrite } from './bring-in.js'
 import type { Group } from './group.js'
+import { Refusal } from './refusal.js'
 import type { Session, SessionEnd } from './session.js'
 
 /** Blocks whose standing has changed and that nobody was told of yet. */
@@ -29,9 +30,16 @@ export interface ClaimResult {
   readonly superseded: readonly string[]
 }
 
-/** A client says which leaves its bytes have. */
+/** Blocks that are claimed ahead of their bytes: 16 GiB of a file (guess: far above what a client hashes ahead). */
+const MAX_CLAIMED_AHEAD = 65_536
+
+/** A client says which leaves its bytes have. @throws Refusal where too many are claimed ahead of their bytes */
 export async function claimBlocks(group: Group, leaves: readonly LeafAt[]): Promise<ClaimResult> {
   const result = await group.queue.run(async () => {
+    if (group.blocks.claimedAhead > MAX_CLAIMED_AHEAD) {
+      const headers = { 'Retry-After': '5' }
+      throw new Refusal('too-many', 'too many digests are claimed ahead of their bytes: send these first', { headers })
+    }
     const outcome: Omit<ClaimResult, 'superseded'> = { verified: [], bad: [], conflict: [] }
     const fresh: number[] = []
     for (const { index, leaf } of leaves) {
