@@ -58,12 +58,15 @@ class Waker {
 
   wait(timeoutMs: number): Promise<'changed' | 'stalled' | 'event'> {
     return new Promise((resolve) => {
-      const timer = setTimeout(() => this.#wake?.('stalled'), timeoutMs)
-      this.#wake = (kind) => {
+      const wake = (kind: 'changed' | 'stalled' | 'event') => {
         clearTimeout(timer)
         this.#wake = undefined
         resolve(kind)
       }
+      // what came while this process was busy elsewhere is read first: that time is not the sender's
+      const late = () => setImmediate(() => this.#wake === wake && wake('stalled'))
+      const timer = setTimeout(late, timeoutMs)
+      this.#wake = wake
     })
   }
 }
