@@ -5,6 +5,7 @@ import { BenchProcess } from './calls.js'
 import type { Cell } from './cells/cell.js'
 import { commit } from './cells/commit.js'
 import { eventStreams } from './cells/event-streams.js'
+import { knownBlocks } from './cells/known-blocks.js'
 import { lockWait } from './cells/lock-wait.js'
 import { openSessions } from './cells/open-sessions.js'
 import { throughput } from './cells/throughput.js'
@@ -12,7 +13,7 @@ import type { Figure } from './figures.js'
 import { describeMachine } from './machine.js'
 import { figureLine, machineLine, type Report, writeMarkdown } from './report.js'
 
-const CELLS: readonly Cell[] = [throughput, commit, lockWait, openSessions, eventStreams]
+const CELLS: readonly Cell[] = [throughput, commit, lockWait, openSessions, eventStreams, knownBlocks]
 
 async function main(): Promise<void> {
   const options = parseBenchOptions(process.argv.slice(2))

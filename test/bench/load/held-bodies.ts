@@ -3,7 +3,7 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { answerOf, BYTES, newId, open, send, storeIdOf, TUS, WireGroup } from './wire.js'
 
 /** Sessions of one group: below what a server lets one have open. */
-const SESSIONS_PER_GROUP = 500
+const SESSIONS_PER_GROUP = 250
 let held: ClientRequest[] = []
 
 interface Bodies {
