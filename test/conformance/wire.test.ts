@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { startReconcileServers } from 'reconcile-test-support/reconcile-servers'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect } from 'vitest'
+import { rule } from './rules.js'
 import {
   answerSignatureOf,
   B,
@@ -43,12 +44,6 @@ async function hashAt(url: unknown): Promise<string> {
 
 /** What docs/protocol.md says, as tests of any server. Every test is a rule, by its number and its very words. */
 export function describeWire(name: string, startServer: () => Promise<WireServers>): void {
-  const quoted = new Map<number, string>()
-  const rule = (number: number, sentence: string, run: () => Promise<void>): void => {
-    quoted.set(number, sentence)
-    test(`P${number}: ${sentence}`, run)
-  }
-
   describe(name, () => {
     let servers: WireServers
     let storeId = ''
@@ -59,13 +54,6 @@ export function describeWire(name: string, startServer: () => Promise<WireServer
     afterAll(() => servers.close())
     const clientOf = (source: number | Buffer<ArrayBuffer>): WireClient =>
       new WireClient(servers.home, storeId, new WireFile(source))
-
-    test('every rule that is tested is in docs/protocol.md, with the same sentence and once', async () => {
-      const rules = [...(await document).matchAll(/^- \*\*P(\d+)\*\* (.+)\.$/gm)]
-      const sentences = new Map(rules.map(([, number, sentence]) => [Number(number), sentence]))
-      expect(sentences.size).toBe(rules.length)
-      expect([...quoted].map(([number]) => [number, sentences.get(number)])).toEqual([...quoted])
-    })
 
     describe('discovery', () => {
       rule(
