@@ -36,7 +36,7 @@ export default defineConfig({
             'examples/*/page/**/*.test.ts',
             'test/**/*.test.ts',
           ],
-          exclude: ['test/{conformance,e2e}/**', '**/{node_modules,dist}/**'],
+          exclude: ['test/{conformance,e2e,faults}/**', '**/{node_modules,dist}/**'],
           setupFiles: [PROPERTIES],
           testTimeout: 30_000,
           hookTimeout: 30_000,
@@ -63,6 +63,16 @@ export default defineConfig({
           hookTimeout: 120_000,
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        // the command as it is built, killed
+        resolve: { alias: SOURCES },
+        test: {
+          name: 'faults',
+          include: ['test/faults/**/*.test.ts'],
+          maxWorkers: 1,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -39,6 +39,8 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
     .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 12h, 7d', timeMs('--expire'), DAY_MS)
     .option('--behind-proxy', 'trust X-Forwarded-Proto and -Host for URLs: only where a proxy always sets them', false)
     .option('--log <json|text>', 'form of the log and of the ready line', oneOf('--log', ['json', 'text']), 'text')
+    .option('--check <dir>', 'instead of serving: compare its records with its bytes, repair, tell, and end')
+    .option('--dry-run', 'with --check: only tell')
     .allowExcessArguments(false)
     .exitOverride()
     .configureOutput({ writeErr: () => {} })
@@ -70,9 +72,11 @@ interface RawOptions {
   expire: number
   behindProxy: boolean
   log: 'json' | 'text'
+  dryRun?: true
 }
 
 function resolve(raw: RawOptions): CliOptions {
+  if (raw.dryRun) throw new FlagError('--dry-run goes with --check only')
   if (raw.directory.trim() === '') throw new FlagError('--directory is empty: name the folder that keeps the uploads')
   if (raw.directory.startsWith('--')) {
     throw new FlagError(`--directory has no value (${raw.directory} follows): name the folder that keeps the uploads`)

@@ -234,6 +234,19 @@ test('a port that is taken is named', async () => {
   expect([code, text]).toEqual([2, expect.stringMatching(/--port \d+ is taken/)])
 })
 
+test('--check reads a directory that nobody serves, and ends with what it found', async () => {
+  const child = run(['--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'json'])
+  const { url, storeId } = await ready(child)
+  const client = new TestClient(url, new TestFile(B), storeId)
+  await client.claim(await client.upload(0, B))
+  expect(await failure(['--check', directory])).toEqual({ code: 2, text: expect.stringContaining('in use') })
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  const clean = run(['--check', directory])
+  const [[line], [code]] = await Promise.all([once(clean.stdout ?? clean, 'data'), once(clean, 'exit')])
+  expect([code, String(line)]).toEqual([0, expect.stringContaining('1 groups, 1 blocks')])
+})
+
 test('a directory that another process serves is refused by its name, and that process goes on', async () => {
   const child = run(['--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'json'])
   const { url, storeId } = await ready(child)

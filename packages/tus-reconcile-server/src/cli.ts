@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { pino } from 'pino'
+import { isCheck, runCheck } from './check/check-command.js'
 import { type CliOptions, parseCliOptions } from './cli-options.js'
 import { CommandServer } from './cli-server.js'
 import { codeOf, FlagError } from './cli-values.js'
@@ -11,6 +12,10 @@ const STOP_MS = 8000
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
 async function main(): Promise<void> {
+  if (isCheck(process.argv.slice(2))) {
+    process.exitCode = await runCheck(process.argv.slice(2), (text) => process.stdout.write(text))
+    return
+  }
   const options = parseCliOptions(process.argv.slice(2))
   if (!options) return
   const log = pino(

@@ -13,7 +13,7 @@ import { OffsetReports } from './groups/offset-reports.js'
 import { mountConcatenation } from './handlers/concatenation-only.js'
 import { MadeFinals } from './handlers/final-upload.js'
 import { mountRoutes } from './handlers/mount.js'
-import { finaliseAgain, recoverCommits, recoverHooks } from './handlers/op-commit.js'
+import { recoverCommits, recoverHooks } from './handlers/op-commit.js'
 import { partialServer } from './handlers/partial-uploads.js'
 import { PlainStore } from './handlers/plain-store.js'
 import { QueueLocker } from './handlers/queue-locker.js'
@@ -250,7 +250,7 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   limits.restore(groups.all())
   groups.subscribe((notice) => limits.hear(notice))
   network.start(storeId)
-  await recoverStore({ ...site, finalise: (group) => finaliseAgain(site, group) })
+  await recoverStore(site)
   await recoverCommits(site)
   // votes on it may be forgotten elsewhere: it is gone before anybody can ask for it
   await groups.expire(expireMs)

@@ -34,7 +34,11 @@ export class Groups {
 
   async load(): Promise<void> {
     const { groups, damaged } = await this.#ports.index.load()
-    if (damaged.length > 0) throw damagedError(damaged)
+    if (damaged.length > 0) {
+      // so that it can be checked while this process goes on
+      await this.#ports.index.close()
+      throw damagedError(damaged)
+    }
     for (const record of groups) {
       const group = Group.restore(record, this.#ports)
       this.#groups.set(group.id, group)

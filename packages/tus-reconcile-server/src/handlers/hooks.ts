@@ -1,8 +1,8 @@
-import { type ServerOptions, Upload } from '@tus/server'
+import type { ServerOptions, Upload } from '@tus/server'
 import { EVENTS, Uid } from '@tus/utils'
-import type { Group, Metadata } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import type { HomeFacts, OpenRequest } from '../peers/peers.js'
+import { uploadOf } from '../store/upload-of.js'
 import type { TusRequest } from '../tus-request.js'
 import type { Site } from './site.js'
 
@@ -103,24 +103,4 @@ export function emitEvent(site: EventSite, event: string, facts: readonly unknow
   } catch (err) {
     site.log.error({ err, event }, 'a listener failed')
   }
-}
-
-export function uploadOf(facts: {
-  readonly fileId: string
-  readonly size: number | null
-  readonly offset: number
-  readonly metadata: Metadata | null
-  readonly createdAt?: number
-}): Upload {
-  return new Upload({
-    id: facts.fileId,
-    offset: facts.offset,
-    ...(facts.size === null ? {} : { size: facts.size }),
-    ...(facts.metadata === null ? {} : { metadata: { ...facts.metadata } }),
-    ...(facts.createdAt === undefined ? {} : { creation_date: new Date(facts.createdAt).toISOString() }),
-  })
-}
-
-export function uploadOfGroup(group: Group): Upload {
-  return uploadOf({ ...group, offset: group.size ?? 0 })
 }

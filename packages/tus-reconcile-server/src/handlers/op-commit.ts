@@ -6,9 +6,10 @@ import { GroupQueue } from '../groups/group-queue.js'
 import { Refusal } from '../groups/refusal.js'
 import { refuseEnded } from '../groups/sessions.js'
 import { withdrawReports } from '../groups/verification.js'
+import { uploadOfGroup } from '../store/upload-of.js'
 import type { TusRequest } from '../tus-request.js'
 import { becomeHome, confirmHome } from './commit-elsewhere.js'
-import { runFinish, uploadOfGroup } from './hooks.js'
+import { runFinish } from './hooks.js'
 import { fileUrl } from './open-group.js'
 import type { OperationOrigin, OperationResult, Site } from './site.js'
 
@@ -89,11 +90,6 @@ export function recoverHooks(site: Site): void {
       (err) => site.log.error({ group: group.id, err }, 'the finish hook of a committed group failed after a crash'),
     )
   }
-}
-
-/** A commit that is recorded, but was cut before its file was whole. */
-export async function finaliseAgain(site: Site, group: Group): Promise<void> {
-  await site.store.finalise(site.store.backend.open(group.id), uploadOfGroup(group), true)
 }
 
 async function untilReady(site: Site, group: Group): Promise<Readiness> {

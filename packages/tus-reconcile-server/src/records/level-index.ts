@@ -1,3 +1,4 @@
+import { cp } from 'node:fs/promises'
 import { ClassicLevel } from 'classic-level'
 import { EntryIndex } from './entry-index.js'
 import { readFirstVersion, retireFirstVersion } from './first-version.js'
@@ -24,6 +25,17 @@ export class LevelIndex extends EntryIndex {
     }
     super(new LevelEntries(options), earlier)
   }
+}
+
+/**
+ * Makes a database that cannot be opened one that can, of what can be read of it. The damaged one is kept beside it.
+ * Returns where.
+ */
+export async function rebuildLevel(directory: string): Promise<string> {
+  const kept = `${directory}.damaged-${new Date().toISOString().replace(/[:.]/g, '-')}`
+  await cp(directory, kept, { recursive: true })
+  await ClassicLevel.repair(directory)
+  return kept
 }
 
 type Database = ClassicLevel<string, string>

@@ -5,7 +5,7 @@ import type { Groups } from '../groups/groups.js'
 import type { RangeStore } from '../store/range-store.js'
 import { diagnose, type Evidence } from './diagnosis.js'
 import { decideOrphan } from './orphans.js'
-import { type Finalise, repair } from './repair.js'
+import { repair } from './repair.js'
 
 /** Files that are renamed once they are whole: one that is left is not. */
 const TEMPORARIES = ['store-id.tmp', 'records.json.tmp']
@@ -16,7 +16,6 @@ export interface Recovery {
   readonly storeId: string
   readonly log: Logger
   readonly expireMs: number
-  readonly finalise: Finalise
 }
 
 /**
@@ -24,14 +23,14 @@ export interface Recovery {
  * and lengths are looked at; `--check` reads the bytes.
  */
 export async function recoverStore(recovery: Recovery): Promise<void> {
-  const { groups, store, storeId, log, finalise } = recovery
+  const { groups, store, storeId, log } = recovery
   for (const name of TEMPORARIES) await rm(store.ownPath(name), { force: true })
   const stored = await store.backend.stored()
   for (const group of groups.all()) {
     const evidence = { data: stored.get(group.id), file: await traceOf(store, group) }
     for (const finding of diagnose(group, storeId, evidence)) {
       const facts = { group: group.id, finding: finding.kind, reason: finding.reason }
-      await repair(group, finding, finalise).then(
+      await repair(group, finding, store).then(
         () => log.warn(facts, 'repaired after a crash'),
         (err) => log.error({ ...facts, err }, 'not repaired after a crash'),
       )

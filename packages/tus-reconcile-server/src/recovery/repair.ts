@@ -1,13 +1,12 @@
 import type { Group } from '../groups/group.js'
+import type { RangeStore } from '../store/range-store.js'
+import { uploadOfGroup } from '../store/upload-of.js'
 import type { Finding } from './diagnosis.js'
 
-/** Makes the bytes of a group that was committed its file, or writes again what is known of that file. */
-export type Finalise = (group: Group) => Promise<unknown>
-
 /** Does what a finding asks for, and records it. Nothing that is verified and there is touched. */
-export async function repair(group: Group, finding: Finding, finalise: Finalise): Promise<void> {
+export async function repair(group: Group, finding: Finding, store: RangeStore): Promise<void> {
   if (finding.kind === 'commit-cut') {
-    await finalise(group)
+    await store.finalise(store.backend.open(group.id), uploadOfGroup(group), true)
     return
   }
   await group.queue.run(async () => {
