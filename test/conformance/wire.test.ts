@@ -543,6 +543,42 @@ export function describeWire(name: string, startServer: () => Promise<WireServer
       })
 
       rule(
+        133,
+        '`have` MUST first copy into the group the blocks of those digests that it holds verified at another offset, or another file of its scope does',
+        async () => {
+          const client = clientOf(Buffer.concat([Buffer.alloc(2 * B, 9), Buffer.from('end')]))
+          await client.claim(await client.upload(0, B))
+          const blocks = client.file.leaves(0, 2 * B).map((leaf, i) => ({ start: i * B, leaf }))
+          expect((await client.ask('have', { blocks })).json).toEqual({ attached: [[0, 2 * B]] })
+          await client.claim(await client.upload(2 * B, 2 * B + 3))
+          expect(await hashAt((await client.commit()).json.url)).toBe(hashOf(client.file.bytes))
+        },
+      )
+
+      rule(
+        134,
+        '`claim` MUST do the same for blocks that are not whole: the answer names them in `verified`, and nobody has to send them',
+        async () => {
+          const client = clientOf(Buffer.alloc(3 * B, 9))
+          const session = client.session(0, 3 * B)
+          await client.create(session, client.file.bytes.subarray(0, B))
+          expect((await client.claim(session)).json.verified).toEqual([[0, 3 * B]])
+          expect(await hashAt((await client.commit()).json.url)).toBe(hashOf(client.file.bytes))
+        },
+      )
+
+      rule(135, "An answer MUST NOT depend on what lies outside the group's scope", async () => {
+        const [one, other] = [clientOf(Buffer.alloc(B, 9)), clientOf(Buffer.alloc(B, 9))]
+        await one.claim(await one.upload(0, B))
+        await one.commit()
+        const session = other.session(0, B)
+        await other.create(session)
+        const blocks = [{ start: 0, leaf: other.file.leaves(0, B)[0] }]
+        expect((await other.ask('have', { blocks })).json).toEqual({ attached: [] })
+        expect((await other.claim(session)).json.verified).toEqual([])
+      })
+
+      rule(
         54,
         'A claim for a block that has not arrived MUST be kept, and decides when the block is whole',
         async () => {
@@ -567,6 +603,20 @@ export function describeWire(name: string, startServer: () => Promise<WireServer
           const reply = await client.claim(session, [first, first])
           expect([reply.status, reply.json.conflict]).toEqual([409, [[B, 2 * B]]])
           expect((await client.claim(session, [first, second])).json).toMatchObject({ verified: [[0, 2 * B]] })
+        },
+      )
+
+      rule(
+        136,
+        "A store that knows the file's SHA-256 when it commits MUST tell it as `Repr-Digest: sha-256=:<base64>:` on the answer to `commit`, HEAD and GET",
+        async () => {
+          const client = clientOf(2 * B + 5)
+          await client.claim(await client.upload(0, 2 * B + 5))
+          const commit = await client.commit()
+          const url = String(commit.json.url)
+          const replies = [commit, await send(url, { method: 'HEAD', headers: PLAIN }), await send(url)]
+          const digest = `sha-256=:${sha256(client.file.bytes).toString('base64')}:`
+          expect(replies.map((reply) => header(reply, 'repr-digest'))).toEqual([digest, digest, digest])
         },
       )
 

@@ -170,7 +170,16 @@ test("a client's headers are not kept beyond the end of a group whose home did n
   const header = { group: id, partition: 'p0', session: newId(), attempt: 0, client: newId(), start: 0, home }
   const req = new Request(endpoint, { method: 'POST', headers: { Authorization: 'secret' } })
   expect(await network.openAtHome({ header, metadata: null, req })).toBeUndefined()
-  const facts = { id, home, fileId: id, url: null, size: null, maxSize: null, metadata: null, opened: false }
+  const facts = {
+    id,
+    home,
+    fileId: id,
+    url: null,
+    size: null,
+    maxSize: null,
+    metadata: null,
+    opened: false,
+  }
   const group = await groups.open(id, async () => facts)
   expect(network.waiting).toBe(1)
   await endGroup(group, 'expired')

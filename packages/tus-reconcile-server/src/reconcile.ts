@@ -6,8 +6,11 @@ import { MemoryLocker, type Server } from '@tus/server'
 import type { Logger } from 'pino'
 import { pino } from 'pino'
 import { EXPOSED_HEADERS, REQUEST_HEADERS } from 'tus-reconcile-protocol'
+import { ContentCatalog } from './content-catalog.js'
 import { feedEvents, logNotice } from './event-feed.js'
 import { EventHub } from './groups/events.js'
+import { FlatDigests } from './groups/flat-digests.js'
+import type { Group } from './groups/group.js'
 import { Groups } from './groups/groups.js'
 import { OffsetReports } from './groups/offset-reports.js'
 import { mountConcatenation } from './handlers/concatenation-only.js'
@@ -29,8 +32,11 @@ import { privateLog } from './private-log.js'
 import { LevelIndex } from './records/level-index.js'
 import type { PartitionIndex } from './records/partition-index.js'
 import { recoverStore } from './recovery/recover-store.js'
+import { DirectoryLock } from './store/directory-lock.js'
 import { RangeStore } from './store/range-store.js'
 import { loadStoreId } from './store/store-id.js'
+import { readStored } from './stored-bytes.js'
+import type { TusRequest } from './tus-request.js'
 
 export interface PeerOptions {
   /** The address clients know this peer by. */
@@ -61,6 +67,15 @@ export interface ReconcileOptions extends BoundOptions {
   readonly index?: PartitionIndex
   /** Every event and request goes there, without metadata, digests, secrets, headers and query strings. Default: silent. */
   readonly logger?: Logger
+  /**
+   * Blocks that are stored already need not be sent again. `scope` says within which files: those of the same tenant,
+   * by an id of yours for whoever sends the request (undefined: none). It is asked when an upload is opened and at its
+   * `have` and `claim`. All who share an id learn of each other which blocks are there: it is a boundary of trust.
+   * Default: within each file only.
+   */
+  readonly dedup?: {
+    readonly scope: (req: TusRequest) => string | undefined | Promise<string | undefined>
+  }
 }
 
 /** `ready` takes uploads. `failed`: the records cannot be read. */
@@ -111,7 +126,7 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
   const parts = createParts(datastore, options)
   const { groups, store, log, network } = parts
   const site = start(server, parts)
-  site.catch(() => {})
+  site.catch(() => parts.lock.release())
   prepareOptions(server, parts.metrics)
   mountRoutes(server, site, { verifier: network.verifier, plain: parts.plain })
   const cleanUp = async (): Promise<number> => {
@@ -140,10 +155,12 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
       parts.closing.abort()
       await site.catch(() => {})
       parts.offsets.close()
+      parts.flatDigests.close()
       parts.load.close()
       await network.close()
       await groups.close()
       await parts.index.close()
+      await parts.lock.release()
     },
   }
 }
@@ -169,12 +186,15 @@ interface Parts {
   readonly draining: AbortController
   readonly closing: AbortController
   readonly index: PartitionIndex
+  readonly lock: DirectoryLock
+  readonly dedupScope: Site['dedupScope']
   readonly groups: Groups
   readonly metrics: Metrics
   readonly load: LoadMonitor
   readonly bounds: Bounds
   readonly limits: Limits
   readonly hub: EventHub
+  readonly flatDigests: FlatDigests
   readonly offsets: OffsetReports
   readonly network: PeerNetwork
   readonly expireMs: number
@@ -185,11 +205,17 @@ interface Parts {
 function createParts(store: RangeStore, options: ReconcileOptions): Parts {
   const log = privateLog(options.logger ?? pino({ level: 'silent' }))
   const sideDirectory = store.ownPath('arriving')
-  const index =
-    options.index ?? new LevelIndex({ directory: store.ownPath('index'), firstVersion: store.ownPath('records.json') })
+  const index = options.index ?? defaultIndex(store)
+  const groups = new Groups({
+    index,
+    files: store.backend,
+    isDurable: store.durability === 'disk',
+    isDiskFull: () => store.space.isShort(),
+    readStored: (fileId, position, length) => readStored(groups, store, { fileId, position, length }),
+    now: Date.now,
+  })
   const bounds = resolveBounds(options)
   const load = new LoadMonitor()
-  const groups = new Groups({ index, files: store.backend, now: Date.now })
   return {
     store,
     sideDirectory,
@@ -199,6 +225,8 @@ function createParts(store: RangeStore, options: ReconcileOptions): Parts {
     }),
     log,
     index,
+    lock: new DirectoryLock(store.ownPath('lock')),
+    dedupScope: options.dedup?.scope,
     groups,
     metrics: new Metrics(groups, load),
     load,
@@ -207,6 +235,7 @@ function createParts(store: RangeStore, options: ReconcileOptions): Parts {
     draining: new AbortController(),
     closing: closingOf(),
     hub: new EventHub(randomBytes(6).toString('hex'), bounds.limits.eventStreams.client),
+    flatDigests: new FlatDigests(),
     offsets: new OffsetReports(),
     network: new PeerNetwork({
       peers: normalPeers(options),
@@ -227,21 +256,29 @@ function closingOf(): AbortController {
   return closing
 }
 
+function defaultIndex(store: RangeStore): PartitionIndex {
+  return new LevelIndex({
+    directory: store.ownPath('index'),
+    firstVersion: store.ownPath('records.json'),
+    sync: store.durability === 'disk',
+  })
+}
+
 /** Loads what is recorded, then lets the parts hear of each other. */
 async function start(server: Server, parts: Parts): Promise<Site> {
   const { store, plain, sideDirectory, groups, hub, log, metrics, load, network, expireMs, commitAt } = parts
-  // whoever holds the records holds the directory
+  await parts.lock.acquire()
   await groups.load()
   await rm(sideDirectory, { recursive: true, force: true })
   const storeId = await loadStoreId(store.ownPath('store-id'))
-  await store.backend.sweepSides()
+  await store.prepare()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
   // each event stream listens to it
   setMaxListeners(0, parts.closing.signal)
   const partials = partialServer(server, plain)
-  const { bounds, limits } = parts
+  const { bounds, limits, dedupScope, flatDigests } = parts
   const observed = { log, metrics, load, bounds, limits }
-  const shared = { server, plain, partials, finals: new MadeFinals(), ...observed, commitAt }
+  const shared = { server, dedupScope, flatDigests, plain, partials, finals: new MadeFinals(), ...observed, commitAt }
   const site: Site = { ...shared, store, sideDirectory, storeId, groups, hub, peers: network, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
@@ -249,6 +286,8 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   groups.subscribe((notice) => metrics.hear(notice))
   limits.restore(groups.all())
   groups.subscribe((notice) => limits.hear(notice))
+  groups.subscribe((notice) => flatDigests.hear(notice))
+  rememberContents(parts, storeId)
   network.start(storeId)
   await recoverStore(site)
   await recoverCommits(site)
@@ -256,6 +295,24 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   await groups.expire(expireMs)
   recoverHooks(site)
   return site
+}
+
+/** What is verified in a scope is found in it, from now on and from before. */
+function rememberContents({ index, groups, store, log }: Parts, storeId: string): void {
+  const catalog = new ContentCatalog(index.contents, storeId, log)
+  groups.subscribe((notice) => catalog.hear(notice))
+  store.onRemoved = (id) => {
+    catalog.remove(id)
+    forgetDigest(groups.byFileId(id))
+  }
+  catalog.repair(groups.all())
+}
+
+/** Another file may come to the name of one that is gone. */
+function forgetDigest(group: Group | undefined): void {
+  if (!group?.commit?.sha256) return
+  group.commit = { ...group.commit, sha256: null }
+  void group.save().catch(() => {})
 }
 
 /** Our headers join the user's; a locker that does not spin takes the place of the built-in one. */

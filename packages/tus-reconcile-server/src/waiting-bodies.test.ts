@@ -84,7 +84,7 @@ test('P69: While a group is committing, a body MUST be refused with 423; when it
   const directory = await mkdtemp(join(tmpdir(), 'reconcile-waiting-'))
   closing.push(() => rm(directory, { recursive: true, force: true }))
   const backend = new WaitingBackend(join(directory, 'groups'))
-  const store = await start({ backend })
+  const store = await start({ store: { backend } })
   const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
   // a ghost: it has begun, and goes on while the file is committed
   const ghost = client.session(0, 2 * B)

@@ -20,6 +20,8 @@ const MAX_CLAIMS = 4
 export class BlockTable {
   readonly #blocks = new TrackedMap<number, BlockState>()
   readonly #claims = new TrackedMap<number, readonly string[]>()
+  /** Where one verified block of a leaf is. */
+  readonly #places = new Map<string, number>()
   readonly #bad = new TrackedMap<number, true>()
   readonly #reports = new Map<string, TrackedMap<number, string>>()
   /** Blocks that are not whole any more, of which the record may still say so. */
@@ -85,8 +87,8 @@ export class BlockTable {
     return 'verified'
   }
 
-  /** Bytes with the leaf that a peer verified were written here. */
-  pulled(index: number, leaf: string): void {
+  /** Bytes with this leaf, from a peer or from another file, were written here. */
+  replaced(index: number, leaf: string): void {
     this.#bad.delete(index)
     this.#verify(index, leaf)
   }
@@ -146,6 +148,22 @@ export class BlockTable {
 
   isVerified(index: number): boolean {
     return this.#blocks.get(index)?.kind === 'verified'
+  }
+
+  /** Every byte of the block is here, verified or not. */
+  isWhole(index: number): boolean {
+    const kind = this.#blocks.get(index)?.kind
+    return kind === 'held' || kind === 'verified'
+  }
+
+  verifiedLeaf(index: number): string | undefined {
+    const block = this.#blocks.get(index)
+    return block?.kind === 'verified' ? block.leaf : undefined
+  }
+
+  /** A block of this leaf that is verified here. */
+  placeOf(leaf: string): number | undefined {
+    return this.#places.get(leaf)
   }
 
   verifiedLeaves(): Map<number, string> {
@@ -219,8 +237,10 @@ export class BlockTable {
   restore(record: Omit<GroupRecord, 'header' | 'sessions'>): void {
     for (const [index, [state, text]] of record.blocks) {
       if (state === 'h') this.#blocks.restore(index, { kind: 'held', leaf: text })
-      else if (state === 'v') this.#blocks.restore(index, { kind: 'verified', leaf: text })
-      else this.#blocks.restore(index, { kind: 'partial', owner: text })
+      else if (state === 'v') {
+        this.#blocks.restore(index, { kind: 'verified', leaf: text })
+        this.#places.set(text, index)
+      } else this.#blocks.restore(index, { kind: 'partial', owner: text })
     }
     for (const [index, leaves] of record.claims) this.#claims.restore(index, leaves)
     for (const [index, isBad] of record.bad) this.#bad.restore(index, isBad)
@@ -237,6 +257,7 @@ export class BlockTable {
   }
 
   #verify(index: number, leaf: string): void {
+    this.#places.set(leaf, index)
     this.#blocks.set(index, { kind: 'verified', leaf })
     this.#claims.delete(index)
   }

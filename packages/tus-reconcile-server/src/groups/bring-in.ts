@@ -61,6 +61,18 @@ export async function overwrite(group: Group, index: number, bytes: Uint8Array):
   }
 }
 
+/** In the queue: makes these bytes, whose digest was checked, the verified block, unless nobody wants them any more. */
+export async function replaceBlock(
+  group: Group,
+  block: { readonly index: number; readonly leaf: string; readonly bytes: Uint8Array },
+): Promise<boolean> {
+  if (group.hasEnded || group.blocks.isVerified(block.index)) return false
+  await group.refuseWhenFull()
+  await overwrite(group, block.index, block.bytes)
+  group.blocks.replaced(block.index, block.leaf)
+  return true
+}
+
 /** The bytes of a block that lies somewhere, if they still have its digest. */
 export async function readVerified(
   file: Pick<BlockFile, 'read'>,

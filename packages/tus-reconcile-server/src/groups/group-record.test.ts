@@ -26,7 +26,13 @@ function newGroup(index: EntryIndex): Group {
 }
 
 function portsOf(index: EntryIndex): GroupPorts {
-  return { index, files: new MemoryBackend(), sideBudget: new SideBudget(), now: () => 0, notify: () => {} }
+  return {
+    index,
+    files: new MemoryBackend(),
+    sideBudget: new SideBudget(),
+    now: () => 0,
+    notify: () => {},
+  }
 }
 
 const index = fc.nat(7)
@@ -56,7 +62,7 @@ function mutate(group: Group, step: Mutation): void {
   if (step.do === 'acquire') group.blocks.acquire(step.index, step.name, true)
   else if (step.do === 'complete') group.blocks.complete(step.index, step.leaf)
   else if (step.do === 'claim') group.blocks.claim(step.index, step.leaf)
-  else if (step.do === 'pulled') group.blocks.pulled(step.index, step.leaf)
+  else if (step.do === 'pulled') group.blocks.replaced(step.index, step.leaf)
   else if (step.do === 'takeOver') group.blocks.takeOver(step.index, step.name)
   else if (step.do === 'release') group.blocks.release(step.name)
   else if (step.do === 'report') group.blocks.report(step.name, step.index, step.leaf)

@@ -12,6 +12,7 @@ import type { BlockFile, BlockFiles } from './block-file.js'
 import { BlockTable } from './block-table.js'
 import { GroupQueue } from './group-queue.js'
 import type { Notice } from './notice.js'
+import { Refusal } from './refusal.js'
 import { Session } from './session.js'
 import { SideBlocks, type SideBudget } from './side-blocks.js'
 import { TrackedMap } from './tracked-map.js'
@@ -23,6 +24,12 @@ export interface GroupPorts {
   readonly files: BlockFiles
   /** What the groups may keep aside together. */
   readonly sideBudget: SideBudget
+  /** Bytes are synced before a record that speaks of them is kept. Default: false. */
+  readonly isDurable?: boolean
+  /** Whether the disk is nearly full. Default: never. */
+  readonly isDiskFull?: () => boolean | Promise<boolean>
+  /** Bytes of another file of this store, finished or not; none where they are gone. Default: never any. */
+  readonly readStored?: (fileId: string, position: number, length: number) => Promise<Uint8Array>
   readonly now: () => number
   readonly notify: (notice: Notice) => void
 }
@@ -41,6 +48,8 @@ export interface GroupFacts {
   readonly opened: boolean
   /** As in its record. */
   readonly homeMove?: GroupHeader['homeMove']
+  /** Of which files the blocks are known again here; null: of this one only. */
+  readonly scope?: string | null
 }
 
 /** All that is known of one file's upload in this store. Its state changes only in its own queue. */
@@ -48,6 +57,7 @@ export class Group implements ChangeSource {
   readonly id: string
   home: string
   homeMove: { readonly from: string | null } | null
+  readonly scope: string | null
   readonly ports: GroupPorts
   readonly file: BlockFile
   readonly queue: GroupQueue = new GroupQueue()
@@ -78,6 +88,7 @@ export class Group implements ChangeSource {
     this.id = facts.id
     this.home = facts.home
     this.homeMove = facts.homeMove ?? null
+    this.scope = facts.scope ?? null
     this.fileId = facts.fileId
     this.url = facts.url
     this.size = facts.size
@@ -156,6 +167,11 @@ export class Group implements ChangeSource {
     await this.sides.idle()
   }
 
+  /** @throws Refusal before the disk is so full that records cannot be written any more */
+  async refuseWhenFull(): Promise<void> {
+    if (await this.ports.isDiskFull?.()) throw new Refusal('no-space', 'the disk is nearly full: what arrived is kept')
+  }
+
   isLive(session: Session): boolean {
     return this.statuses.get(session.id)?.status === 'inProgress'
   }
@@ -202,10 +218,16 @@ export class Group implements ChangeSource {
     }
   }
 
+  /** What a record says is on the disk must not go in a power cut that the record survives. */
+  async settleBytes(): Promise<void> {
+    if (this.ports.isDurable && !this.hasEnded) await this.file.sync()
+  }
+
   #header(): GroupHeader {
-    const { id, home, homeMove, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt } = this
+    const { id, home, homeMove, scope, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt } =
+      this
     return {
-      ...{ id, home, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt },
+      ...{ id, home, scope, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt },
       ...(homeMove ? { homeMove } : {}),
       participants: [...this.participants],
       toTell: [...this.toTell],

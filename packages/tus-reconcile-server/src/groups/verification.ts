@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { RangeSet } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE, blockCount, coversRange, rangesOfBlocks, subtractRanges } from 'tus-reconcile-protocol'
 import type { ClaimOutcome } from './block-table.js'
-import { bringIn, bringInAll, dropVerifiedCopies, overwrite } from './bring-in.js'
+import { bringIn, bringInAll, dropVerifiedCopies, replaceBlock } from './bring-in.js'
 import type { Group } from './group.js'
 import { Refusal } from './refusal.js'
 import type { Session, SessionEnd } from './session.js'
@@ -27,6 +27,8 @@ export interface ClaimResult {
   readonly verified: number[]
   readonly bad: number[]
   readonly conflict: number[]
+  /** What is still to come, or to come again. */
+  readonly open: LeafAt[]
   readonly superseded: readonly string[]
 }
 
@@ -40,10 +42,11 @@ export async function claimBlocks(group: Group, leaves: readonly LeafAt[]): Prom
       const headers = { 'Retry-After': '5' }
       throw new Refusal('too-many', 'too many digests are claimed ahead of their bytes: send these first', { headers })
     }
-    const outcome: Omit<ClaimResult, 'superseded'> = { verified: [], bad: [], conflict: [] }
+    const outcome: Omit<ClaimResult, 'superseded'> = { verified: [], bad: [], conflict: [], open: [] }
     const fresh: number[] = []
     for (const { index, leaf } of leaves) {
       const standing = await claimOne(group, index, leaf)
+      if (standing === 'waiting' || standing === 'bad') outcome.open.push({ index, leaf })
       if (standing === 'waiting') continue
       if (standing === 'verified') fresh.push(index)
       outcome[standing === 'already' ? 'verified' : standing].push(index)
@@ -121,9 +124,7 @@ export async function noteElsewhere(group: Group, verified: RangeSet): Promise<v
 /** Writes a block that a peer verified and whose digest was checked on arrival. Returns whether it was still wanted. */
 export async function writePulled(group: Group, block: LeafAt & { readonly bytes: Uint8Array }): Promise<boolean> {
   return group.queue.run(async () => {
-    if (group.hasEnded || group.blocks.isVerified(block.index)) return false
-    await overwrite(group, block.index, block.bytes)
-    group.blocks.pulled(block.index, block.leaf)
+    if (!(await replaceBlock(group, block))) return false
     if (group.commit) group.pulledAtCommit += block.bytes.length
     else group.pulledEarly += block.bytes.length
     await sweep(group)

@@ -36,6 +36,7 @@ export async function acceptBytes(
 ): Promise<Accepted> {
   const { session, running } = target
   let failure: { cause: unknown } | undefined
+  await group.refuseWhenFull()
   await restoreHash(group, session)
   const admission = await group.queue.run(() => {
     if (running.stopped || group.state !== 'open') return undefined

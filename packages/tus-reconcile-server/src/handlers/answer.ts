@@ -1,5 +1,6 @@
 import { HEADER } from 'tus-reconcile-protocol'
 import { Refusal } from '../groups/refusal.js'
+import { isNoSpace } from '../store/no-space.js'
 import type { RequestBody } from './request-body.js'
 import type { Exchange, Site } from './site.js'
 import { STATUS_OF } from './statuses.js'
@@ -112,11 +113,4 @@ function refusalOf(site: Pick<Site, 'log'>, error: unknown): Refusal {
   if (isNoSpace(error)) return new Refusal('no-space', 'the disk is full: what arrived is kept', { cause: error })
   site.log.error({ err: error }, 'request failed')
   return new Refusal('internal', 'something went wrong with that request', { cause: error })
-}
-
-/** The disk is full, or the user's share of it, or the file is larger than the file system takes. */
-const NO_SPACE: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
-
-function isNoSpace(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && NO_SPACE.has(error.code)
 }

@@ -8,6 +8,7 @@ import { asRefusal, emptyAnswer, jsonAnswer, refusalAnswer } from './answer.js'
 import { emitEvent, runIncoming } from './hooks.js'
 import { relayOr } from './operations.js'
 import { isPartialId } from './partial-uploads.js'
+import { reprDigestOf } from './repr-digest.js'
 import { requestBody } from './request-body.js'
 import type { Exchange, Site } from './site.js'
 
@@ -43,6 +44,7 @@ export async function headFinished(site: Site, exchange: Exchange, id: string): 
       'Upload-Length': upload.size,
       'Upload-Concat': isPartialId(id) ? 'partial' : found.concat,
       'Upload-Metadata': metadata && Metadata.stringify(metadata),
+      ...reprDigestOf(site, upload),
       'Cache-Control': 'no-store',
     })
   } catch (error) {

@@ -4,6 +4,7 @@ import { HEADER } from 'tus-reconcile-protocol'
 import { asRefusal, refusalAnswer } from './answer.js'
 import { setCors } from './cors.js'
 import { runIncoming } from './hooks.js'
+import { reprDigestOf } from './repr-digest.js'
 import { readPieces } from './side-file.js'
 import type { Exchange, Site } from './site.js'
 import { isNotModified, isRangeWanted, validatorsOf } from './validators.js'
@@ -35,6 +36,7 @@ export async function getFile(site: Site, exchange: Exchange, id: string | undef
   headers.set('Content-Type', contentType)
   headers.set('Content-Disposition', contentDisposition)
   headers.set('Accept-Ranges', 'bytes')
+  for (const [name, value] of Object.entries(reprDigestOf(site, upload))) headers.set(name, value)
   headers.set('X-Content-Type-Options', 'nosniff')
   const range = isRangeWanted(req, validators) ? readRange(req.headers.get('range'), upload.size) : undefined
   if (range === 'unsatisfiable') {

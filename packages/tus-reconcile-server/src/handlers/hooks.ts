@@ -18,7 +18,8 @@ function hookRefusal(error: unknown): unknown {
   return new Refusal('refused-by-hook', body.trim(), { status, cause: error })
 }
 
-async function run<T>(hook: () => T | Promise<T>): Promise<T> {
+/** What the user's function answers; what it throws with a status is a refusal. */
+export async function runHook<T>(hook: () => T | Promise<T>): Promise<T> {
   try {
     return await hook()
   } catch (error) {
@@ -28,7 +29,7 @@ async function run<T>(hook: () => T | Promise<T>): Promise<T> {
 
 /** The user's gate, on everything of ours as on everything of @tus/server's. */
 export async function runIncoming(site: HookSite, req: TusRequest, fileId: string): Promise<void> {
-  await run(() => site.server.options.onIncomingRequest?.(req, fileId))
+  await runHook(() => site.server.options.onIncomingRequest?.(req, fileId))
 }
 
 /**
@@ -62,14 +63,14 @@ export async function runCreate(
 
 export async function maxSizeOf(site: HookSite, req: TusRequest, fileId: string | null): Promise<number | null> {
   const { maxSize } = site.server.options
-  const limit = typeof maxSize === 'function' ? await run(() => maxSize(req, fileId)) : maxSize
+  const limit = typeof maxSize === 'function' ? await runHook(() => maxSize(req, fileId)) : maxSize
   return limit && limit > 0 ? limit : null
 }
 
 /** The file's id, as the user or @tus/server names it. */
 export function runNaming(site: HookSite, req: TusRequest, metadata: Upload['metadata']): Promise<string> {
   const { namingFunction = Uid.rand } = site.server.options
-  return run(() => namingFunction(req, metadata))
+  return runHook(() => namingFunction(req, metadata))
 }
 
 /** The user's consent to a new file. Returns the metadata that it has from now on, if another. */
@@ -78,14 +79,14 @@ export async function runUploadCreate(
   req: TusRequest,
   upload: Upload,
 ): Promise<Upload['metadata'] | undefined> {
-  return (await run(() => site.server.options.onUploadCreate?.(req, upload)))?.metadata
+  return (await runHook(() => site.server.options.onUploadCreate?.(req, upload)))?.metadata
 }
 
 type FinishAnswer = Awaited<ReturnType<NonNullable<ServerOptions['onUploadFinish']>>>
 
 /** The file is whole: the user's finish hook. Returns what it wants in the answer. */
 export async function runFinishHook(site: HookSite, req: TusRequest, upload: Upload): Promise<FinishAnswer> {
-  return (await run(() => site.server.options.onUploadFinish?.(req, upload))) ?? {}
+  return (await runHook(() => site.server.options.onUploadFinish?.(req, upload))) ?? {}
 }
 
 /** As `runFinishHook`, for a commit, whose answer is JSON: returns the headers. */

@@ -11,6 +11,7 @@ import type { TusRequest } from '../tus-request.js'
 import { becomeHome, confirmHome } from './commit-elsewhere.js'
 import { runFinish } from './hooks.js'
 import { fileUrl } from './open-group.js'
+import { reprDigest } from './repr-digest.js'
 import type { OperationOrigin, OperationResult, Site } from './site.js'
 
 /** How long an answer is held for pulls that are running: most end within it. */
@@ -52,7 +53,11 @@ async function commitOnce(site: Site, group: Group, call: CommitCall): Promise<O
   await checkRoot(group, operation.root)
   await confirmHome(site, group)
   group.url ??= fileUrl(site, origin.req, group.fileId, origin.endpoint)
-  const committed = await group.queue.run(() => commitGroup(group, (isRepeat) => finalise(site, group, isRepeat)))
+  const sha256 = await site.flatDigests.take(group)
+  const committed = await group.queue.run(() => {
+    if (group.commit) group.commit = { ...group.commit, sha256 }
+    return commitGroup(group, (isRepeat) => finalise(site, group, isRepeat))
+  })
   // terminated or expired while it was looked at
   if (!committed) refuseEnded(group)
   site.log.info(
@@ -160,5 +165,5 @@ async function finish(site: Site, group: Group, call: CommitCall): Promise<Opera
     pulledAtCommit: group.pulledAtCommit,
     pulledEarly: group.pulledEarly,
   }
-  return { status: 200, json: formatMessage(answer), headers }
+  return { status: 200, json: formatMessage(answer), headers: { ...reprDigest(group), ...headers } }
 }

@@ -5,6 +5,7 @@ import { Refusal } from '../groups/refusal.js'
 import type { OpenRequest } from '../peers/peers.js'
 import type { TusRequest } from '../tus-request.js'
 import { runCreate, runIncoming } from './hooks.js'
+import { scopeOf } from './scope.js'
 import type { Site } from './site.js'
 
 /** The group of a creation. Its first session opens it: at the home the user is asked, a mirror asks the home. */
@@ -34,16 +35,18 @@ export async function passGate(site: Site, req: TusRequest, group: Group): Promi
 async function factsAtHome(site: Site, request: OpenRequest): Promise<GroupFacts> {
   const { header, req } = request
   const created = await create(site, request)
-  return { ...factsOf(header), ...created, url: fileUrl(site, req, created.fileId), opened: true }
+  const scope = await scopeOf(site, req)
+  return { ...factsOf(header), ...created, scope, url: fileUrl(site, req, created.fileId), opened: true }
 }
 
 async function factsAtMirror(site: Site, request: OpenRequest): Promise<GroupFacts> {
   const { header, req, metadata } = request
   await runIncoming(site, req, header.group)
+  const scope = await scopeOf(site, req)
   const home = await site.peers.openAtHome(request)
-  if (home) return { ...factsOf(header), ...home, opened: true }
+  if (home) return { ...factsOf(header), ...home, scope, opened: true }
   // the home cannot be reached: bytes are taken all the same, and the home is asked again and again
-  return { ...factsOf(header), fileId: header.group, url: null, maxSize: null, metadata, opened: false }
+  return { ...factsOf(header), scope, fileId: header.group, url: null, maxSize: null, metadata, opened: false }
 }
 
 /** A group that a mirror opens here, at its home: the client has passed the mirror's gate, and passes this one too. */
@@ -54,7 +57,8 @@ export async function openForMirror(site: Site, request: OpenRequest, endpoint: 
   const group = await site.groups.open(header.group, async () => {
     asked = true
     const created = await create(site, request, endpoint)
-    return { ...factsOf(header), ...created, url: fileUrl(site, req, created.fileId, endpoint), opened: true }
+    const scope = await scopeOf(site, req)
+    return { ...factsOf(header), ...created, scope, url: fileUrl(site, req, created.fileId, endpoint), opened: true }
   })
   if (!asked) await runIncoming(site, req, group.fileId)
   refuseOtherMove(group, header)

@@ -18,6 +18,7 @@ import { terminate } from './op-terminate.js'
 import { passGate } from './open-group.js'
 import { readMessage } from './read-message.js'
 import { requestBody } from './request-body.js'
+import { commonScope } from './scope.js'
 import type { Exchange, OperationOrigin, OperationResult, Site } from './site.js'
 
 /** A JSON operation, POSTed to the endpoint. */
@@ -66,11 +67,11 @@ export async function runOperation(
     case 'plan':
       return answered('plan', await plan(site, group, operation))
     case 'claim': {
-      const answer = await claim(group, operation)
+      const answer = await claim(group, operation, await commonScope(site, origin.req, group))
       return answered('claim', answer, answer.conflict.length > 0 ? 409 : 200)
     }
     case 'have':
-      return answered('have', have(group, operation))
+      return answered('have', await have(group, operation, await commonScope(site, origin.req, group)))
     case 'commit':
       return commit(site, group, { operation, origin })
     case 'terminate':

@@ -1,6 +1,7 @@
 import type { CancellationContext, Server } from '@tus/server'
 import type { Logger } from 'pino'
 import type { EventHub } from '../groups/events.js'
+import type { FlatDigests } from '../groups/flat-digests.js'
 import type { Groups } from '../groups/groups.js'
 import type { Bounds } from '../limits/bounds.js'
 import type { Limits } from '../limits/limits.js'
@@ -50,8 +51,11 @@ export interface Site extends PlainSite {
   /** Where bytes lie that are not checked yet. */
   readonly sideDirectory: string
   readonly storeId: string
+  /** The tenant of a request, as the application says. */
+  readonly dedupScope: ((req: TusRequest) => string | undefined | Promise<string | undefined>) | undefined
   readonly groups: Groups
   readonly hub: EventHub
+  readonly flatDigests: FlatDigests
   readonly peers: Peers
   readonly load: LoadMonitor
   readonly bounds: Bounds

@@ -45,7 +45,7 @@ function parse(path: string, text: string): readonly v.InferOutput<typeof Group>
 function toRecord(group: v.InferOutput<typeof Group>): GroupRecord {
   const { sessions, blocks, claims, bad, reports, elsewhere, ...header } = group
   return {
-    header,
+    header: { ...header, scope: null },
     sessions,
     blocks: blocks.map(([index, state, text]) => [index, [state, text]]),
     claims,

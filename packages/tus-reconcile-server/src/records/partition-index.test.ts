@@ -17,7 +17,16 @@ afterEach(() => rm(directory, { recursive: true, force: true }))
 
 function header(id: string, change: Partial<GroupHeader> = {}): GroupHeader {
   return {
-    ...{ id, home: 'h', fileId: id, url: null, size: 5, maxSize: null, metadata: { filename: 'a', empty: null } },
+    ...{
+      id,
+      home: 'h',
+      scope: null,
+      fileId: id,
+      url: null,
+      size: 5,
+      maxSize: null,
+      metadata: { filename: 'a', empty: null },
+    },
     ...{ state: 'open', opened: true, createdAt: 1, touchedAt: 1, participants: ['s'], toTell: [] },
     ...{ pulledEarly: 0, pulledAtCommit: 0, commit: null },
     ...change,

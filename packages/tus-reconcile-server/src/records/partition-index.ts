@@ -25,6 +25,8 @@ export interface CommitRecord {
   readonly root: string
   readonly hook: 'pending' | 'done' | 'refused'
   readonly refusal: { readonly status: number; readonly body: string } | null
+  /** SHA-256 of the whole file, base64, where it was known at the commit. */
+  readonly sha256?: string | null
 }
 
 /** What is kept of a group itself; small, for it is written with every change. */
@@ -52,6 +54,8 @@ export interface GroupHeader {
   readonly pulledEarly: number
   readonly pulledAtCommit: number
   readonly commit: CommitRecord | null
+  /** Of which files the blocks are known again in this one; null: of this one only. */
+  readonly scope?: string | null
 }
 
 /** What belongs to a group, each with its key. `Gone` marks what is there no more. */

@@ -34,8 +34,11 @@ export const HeaderSchema: Schema<GroupHeader> = v.object({
       root: Text,
       hook: Hook,
       refusal: v.nullable(v.object({ status: v.number(), body: Text })),
+      sha256: v.optional(v.nullable(Text), null),
     }),
   ),
+  // not in the first records of this version
+  scope: v.optional(v.nullable(Text), null),
 })
 
 export const SessionSchema: Schema<SessionRecord> = v.object({

@@ -132,7 +132,7 @@ test('temporary files and bytes kept aside of sessions that are no more are remo
     await writeFile(own('store-id.tmp'), 'half')
     await writeFile(own(`groups/${client.file.group}.side`), 'copies')
   })
-  expect(await readdir(own('.'))).toEqual(['groups', 'index', 'store-id'])
+  expect(await readdir(own('.'))).toEqual(['groups', 'index', 'lock', 'store-id'])
   expect(await readdir(own('groups'))).toEqual([`${client.file.group}.data`])
   await finish(session, B)
 })

@@ -1,11 +1,16 @@
 import type { ReadStream } from 'node:fs'
-import { access, readdir, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { access, open, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { FileStore } from '@tus/file-store'
+import { type Configstore, FileStore } from '@tus/file-store'
 import { DataStore, ERRORS, isPathInsideDirectory, Upload } from '@tus/utils'
+import { FileConfigs } from './file-configs.js'
+import { FreeSpace } from './free-space.js'
+import { NO_SPACE_ANSWER } from './no-space.js'
+import { appendPlainly } from './plain-append.js'
 import type { RangeBackend, RangeFile } from './range-backend.js'
 import { SparseFileBackend } from './sparse-file-backend.js'
+import { syncDirectory } from './syncing.js'
 
 export interface RangeStoreOptions {
   /** Where everything lies: finished and plain uploads as FileStore keeps them, ours under `.reconcile/`. */
@@ -15,6 +20,16 @@ export interface RangeStoreOptions {
   readonly expirationPeriodInMilliseconds?: number
   /** Where the bytes of unfinished groups lie. Default: sparse files under `.reconcile/groups`. */
   readonly backend?: RangeBackend
+  /** Where facts about plain and finished uploads lie, as FileStore's option. Default: JSON files beside the bytes. */
+  readonly configstore?: Configstore
+  /**
+   * What takes no acknowledged byte: `process`, the end of the process at any moment; `disk`, a power cut too (bytes
+   * and record are synced before they are acknowledged, many at once; a configstore of your own syncs itself).
+   * Default: `process`.
+   */
+  readonly durability?: Durability
+  /** With less room than this on the disk, bodies are refused with 507. In bytes; 0 for none. Default: 64 MiB. */
+  readonly minFreeBytes?: number
 }
 
 /** What a crash may leave of a finished upload: its bytes, what FileStore knows of it, or both. */
@@ -23,25 +38,47 @@ export interface FileTrace {
   readonly length: number | undefined
   readonly hasInfo: boolean
 }
+export type Durability = 'process' | 'disk'
+
+/** Room for records and for what arrives until the disk is looked at again (guess). */
+const MIN_FREE_BYTES = 67_108_864
 
 /** Room of our own within the directory; no upload can have an id in it. */
 const OWN_FOLDER = '.reconcile'
+const TEMPORARY = 'tmp'
 
 /** A drop-in for FileStore whose uploads may also be written in partitions, at their offsets. */
 export class RangeStore extends DataStore {
   readonly directory: string
   readonly backend: RangeBackend
+  readonly durability: Durability
+  readonly space: FreeSpace
+  /** Set by whoever remembers what lies here: an upload is gone. */
+  onRemoved: (id: string) => void = () => {}
   readonly #files: FileStore
 
   constructor(options: RangeStoreOptions) {
     super()
-    this.directory = options.directory
+    const { directory, expirationPeriodInMilliseconds = 0, minFreeBytes = MIN_FREE_BYTES } = options
+    if (!(minFreeBytes >= 0)) throw new TypeError(`minFreeBytes is a number of bytes from 0, not ${minFreeBytes}`)
+    this.directory = directory
+    this.durability = parseDurability(options.durability ?? 'process')
+    const configs = new FileConfigs(directory, this.ownPath(TEMPORARY), this.durability === 'disk')
     this.#files = new FileStore({
-      directory: options.directory,
-      expirationPeriodInMilliseconds: options.expirationPeriodInMilliseconds ?? 0,
+      directory,
+      configstore: options.configstore ?? configs,
+      expirationPeriodInMilliseconds,
     })
     this.extensions = [...this.#files.extensions]
-    this.backend = options.backend ?? new SparseFileBackend(join(options.directory, OWN_FOLDER, 'groups'))
+    this.backend = options.backend ?? new SparseFileBackend(this.ownPath('groups'))
+    this.space = new FreeSpace(() => this.backend.freeBytes(), minFreeBytes)
+  }
+
+  /** Sweeps what an earlier process left. Before the first request, by whoever has the directory to itself. */
+  async prepare(): Promise<void> {
+    await rm(this.ownPath(TEMPORARY), { recursive: true, force: true })
+    await this.backend.sweepSides()
+    await this.space.look()
   }
 
   /** A path in our own room, for records and the Store-Id. */
@@ -74,7 +111,7 @@ export class RangeStore extends DataStore {
   async finalise(file: RangeFile, upload: Upload, isRepeat: boolean = false): Promise<Upload> {
     this.#refuseForeign(upload.id)
     const path = join(this.directory, upload.id)
-    await file.finalise(path, upload.size ?? 0, { isRepeat })
+    await file.finalise(path, upload.size ?? 0, { isRepeat, isDurable: this.durability === 'disk' })
     const finished = new Upload({
       id: upload.id,
       size: upload.size ?? 0,
@@ -89,17 +126,22 @@ export class RangeStore extends DataStore {
 
   override async create(file: Upload): Promise<Upload> {
     this.#refuseForeign(file.id)
-    return this.#files.create(file)
+    if (await this.space.isShort()) throw NO_SPACE_ANSWER
+    const created = await this.#files.create(file)
+    if (this.durability === 'disk') await syncDirectory(dirname(join(this.directory, file.id)))
+    return created
   }
 
   override async remove(id: string): Promise<void> {
     this.#refuseForeign(id)
-    return this.#files.remove(id)
+    await this.#files.remove(id)
+    this.onRemoved(id)
   }
 
   override async write(stream: Readable, id: string, offset: number): Promise<number> {
     this.#refuseForeign(id)
-    return this.#files.write(stream, id, offset)
+    const disk = { isDurable: this.durability === 'disk', space: this.space }
+    return appendPlainly(stream, { path: join(this.directory, id), offset }, disk)
   }
 
   override async getUpload(id: string): Promise<Upload> {
@@ -112,6 +154,19 @@ export class RangeStore extends DataStore {
     return this.#files.declareUploadLength(id, length)
   }
 
+  /** Bytes of an upload as far as they are there; none of one that is not. */
+  async readPart(id: string, position: number, length: number): Promise<Uint8Array> {
+    this.#refuseForeign(id)
+    const handle = await open(join(this.directory, id), 'r').catch(() => undefined)
+    if (!handle) return new Uint8Array()
+    try {
+      const { buffer, bytesRead } = await handle.read({ buffer: Buffer.allocUnsafe(length), position })
+      return buffer.subarray(0, bytesRead)
+    } finally {
+      await handle.close()
+    }
+  }
+
   read(id: string): ReadStream {
     this.#refuseForeign(id)
     return this.#files.read(id)
@@ -121,13 +176,11 @@ export class RangeStore extends DataStore {
   override async deleteExpired(): Promise<number> {
     if (this.getExpiration() <= 0) return 0
     let deleted = 0
-    for (const name of await readdir(this.directory)) {
-      if (!name.endsWith('.json')) continue
-      const id = name.slice(0, -'.json'.length)
+    for (const id of (await this.#files.configstore.list?.()) ?? []) {
       const upload = await this.#files.getUpload(id).catch(() => undefined)
       if (!upload || upload.offset === upload.size || !upload.creation_date) continue
       if (Date.parse(upload.creation_date) + this.getExpiration() >= Date.now()) continue
-      await this.#files.remove(id)
+      await this.remove(id)
       deleted++
     }
     return deleted
@@ -143,4 +196,9 @@ export class RangeStore extends DataStore {
     const inside = isPathInsideDirectory(this.directory, path)
     if (!inside || path === own || isPathInsideDirectory(own, path)) throw ERRORS.FILE_NOT_FOUND
   }
+}
+
+function parseDurability(value: string): Durability {
+  if (value === 'process' || value === 'disk') return value
+  throw new TypeError(`durability is 'process' or 'disk', not ${JSON.stringify(value)}`)
 }

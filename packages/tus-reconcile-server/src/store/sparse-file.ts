@@ -3,7 +3,8 @@ import { access, type FileHandle, mkdir, open, rm, truncate, writeFile } from 'n
 import { dirname } from 'node:path'
 import { moveExclusively } from './exclusive-move.js'
 import type { FinaliseOptions, RangeFile } from './range-backend.js'
-import { syncDirectory } from './sync-directory.js'
+import { syncDirectory, syncFile } from './syncing.js'
+import { writeAll } from './write-all.js'
 
 /** Opened when it is first used, closed when nobody writes for now: thousands of idle groups hold no descriptor. */
 export class SparseFile implements RangeFile {
@@ -25,15 +26,13 @@ export class SparseFile implements RangeFile {
 
   write(position: number, bytes: Uint8Array): Promise<void> {
     return this.#use(async (handle) => {
-      for (let done = 0; done < bytes.length; ) {
-        const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
-        done += bytesWritten
-      }
+      await writeAll(handle, bytes, position)
       this.#isDirty = true
     })
   }
 
-  read(position: number, length: number): Promise<Uint8Array> {
+  async read(position: number, length: number): Promise<Uint8Array> {
+    if (!this.#handle && !(await exists(this.#path))) return new Uint8Array()
     return this.#use(async (handle) => {
       const bytes = Buffer.allocUnsafe(length)
       let done = 0
@@ -148,15 +147,6 @@ export class SparseFile implements RangeFile {
       this.#handle = undefined
       throw error
     }
-  }
-}
-
-async function syncFile(path: string): Promise<void> {
-  const handle = await open(path, 'r+')
-  try {
-    await handle.datasync()
-  } finally {
-    await handle.close()
   }
 }
 

@@ -138,6 +138,7 @@ export function backendConforms(name: string, open: (directory: string) => Range
     })
 
     test('finalise makes no data up: bytes that are gone are ENOENT, an empty file is empty', async () => {
+      expect((await openFile('a').read(0, 3)).length).toBe(0)
       await expect(openFile('a').finalise(target, 3)).rejects.toMatchObject({ code: 'ENOENT' })
       expect(await readdir(directory)).not.toContain('whole')
       await openFile('b').finalise(target, 0)

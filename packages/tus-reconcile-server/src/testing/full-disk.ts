@@ -4,12 +4,18 @@ import { SparseFileBackend } from '../store/sparse-file-backend.js'
 /** A disk on which files have at most `mostBytes`, which a test may raise. */
 export class FullDisk extends SparseFileBackend {
   mostBytes: number
+  /** What it says is free; undefined: the truth. */
+  saysFree: number | undefined
   readonly #code: string
 
   constructor(directory: string, mostBytes: number, code: string = 'ENOSPC') {
     super(directory)
     this.mostBytes = mostBytes
     this.#code = code
+  }
+
+  override async freeBytes(): Promise<number> {
+    return this.saysFree ?? super.freeBytes()
   }
 
   override open(name: string): RangeFile {

@@ -6,8 +6,7 @@ import { Writable } from 'node:stream'
 import { Server, type ServerOptions } from '@tus/server'
 import { pino } from 'pino'
 import { type ReconcileExtension, type ReconcileOptions, reconcile } from '../reconcile.js'
-import type { RangeBackend } from '../store/range-backend.js'
-import { RangeStore } from '../store/range-store.js'
+import { RangeStore, type RangeStoreOptions } from '../store/range-store.js'
 
 export const SECRET = 'a-secret-of-the-tests-only'
 
@@ -17,6 +16,7 @@ export interface TestStore {
   readonly directory: string
   readonly http: HttpServer
   readonly server: Server
+  readonly datastore: RangeStore
   readonly extension: ReconcileExtension
   /** Log entries, oldest first. */
   readonly log: Record<string, unknown>[]
@@ -30,7 +30,7 @@ export interface TestStoreOptions {
   readonly port?: number
   readonly tus?: Partial<ServerOptions>
   readonly reconcile?: ReconcileOptions
-  readonly backend?: RangeBackend
+  readonly store?: Omit<RangeStoreOptions, 'directory'>
   readonly expireMs?: number
 }
 
@@ -55,7 +55,7 @@ export async function startStore(options: TestStoreOptions = {}): Promise<TestSt
   })
   const datastore = new RangeStore({
     directory,
-    ...(options.backend ? { backend: options.backend } : {}),
+    ...options.store,
     ...(options.expireMs === undefined ? {} : { expirationPeriodInMilliseconds: options.expireMs }),
   })
   const server = new Server({ path: '/files', datastore, ...options.tus })
@@ -65,13 +65,18 @@ export async function startStore(options: TestStoreOptions = {}): Promise<TestSt
     (req, res) => void server.handle(req, res).catch(() => res.destroy()),
   )
   const port = await listen(http, options.port ?? 0)
-  const { storeId } = await extension.ready
+  const { storeId } = await extension.ready.catch(async (error: unknown) => {
+    await extension.close()
+    http.close()
+    throw error
+  })
   return {
     endpoint: `http://127.0.0.1:${port}/files`,
     storeId,
     directory,
     http,
     server,
+    datastore,
     extension,
     log,
     logged: async (test) => {

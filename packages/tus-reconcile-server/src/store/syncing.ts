@@ -11,3 +11,13 @@ export async function syncDirectory(path: string): Promise<void> {
     await handle.close()
   }
 }
+
+/** The bytes of the file stay after a power cut. Its name is its directory's. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+')
+  try {
+    await handle.datasync()
+  } finally {
+    await handle.close()
+  }
+}

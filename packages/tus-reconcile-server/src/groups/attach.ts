@@ -1,0 +1,64 @@
+import { BLOCK_SIZE, blockRange } from 'tus-reconcile-protocol'
+import type { ContentPlace } from '../records/content-index.js'
+import { readVerified, replaceBlock } from './bring-in.js'
+import type { Group } from './group.js'
+import { type LeafAt, sweep } from './verification.js'
+
+/** How long one operation may copy (guess: below any client's patience). A repeat goes on with what is left. */
+const ATTACH_MS = 1000
+
+type Places = ReadonlyMap<string, readonly ContentPlace[]>
+
+/**
+ * Copies into the group what it or its scope holds already of those blocks, each checked on its way: nobody has to
+ * send it. Other files are looked at within `scope` alone; null looks in the group only. Settles when it is recorded.
+ * Returns the blocks that became verified.
+ */
+export async function attachKnown(
+  group: Group,
+  wanted: readonly LeafAt[],
+  scope: string | null,
+): Promise<readonly number[]> {
+  // bytes that are here wait for what is claimed of them
+  const missing = wanted.filter(({ index }) => !group.blocks.isWhole(index))
+  const places = await placesOf(group, missing, scope)
+  const end = performance.now() + ATTACH_MS
+  const attached: number[] = []
+  for (const block of missing) {
+    if (performance.now() > end || group.state !== 'open') break
+    const bytes = await readKnown(group, block, places)
+    if (bytes && (await group.queue.run(() => replaceBlock(group, { ...block, bytes })))) attached.push(block.index)
+  }
+  if (attached.length === 0) return attached
+  await group.queue.run(() => sweep(group))
+  await group.save()
+  group.notify({ kind: 'verified', group, blocks: attached, where: 'here' })
+  group.notify({ kind: 'reused', group, blocks: attached })
+  return attached
+}
+
+async function placesOf(group: Group, missing: readonly LeafAt[], scope: string | null): Promise<Places> {
+  if (scope === null) return new Map()
+  const unknown = missing.filter(({ leaf }) => group.blocks.placeOf(leaf) === undefined).map(({ leaf }) => leaf)
+  if (unknown.length === 0) return new Map()
+  return group.ports.index.contents.find(scope, [...new Set(unknown)])
+}
+
+/** The bytes of a block from the first of its places that still has them. */
+async function readKnown(group: Group, block: LeafAt, places: Places): Promise<Uint8Array | undefined> {
+  const { start, end } = blockRange(block.index, group.knownSize)
+  const [length, leaf] = [end - start, block.leaf]
+  const own = group.blocks.placeOf(leaf)
+  if (own !== undefined) return readVerified(group.file, { position: own * BLOCK_SIZE, length, leaf })
+  for (const place of places.get(leaf) ?? []) {
+    const { readStored = readNothing } = group.ports
+    const read = (position: number) => readStored(place.fileId, position, length)
+    const bytes = await readVerified({ read }, { position: place.block * BLOCK_SIZE, length, leaf })
+    if (bytes) return bytes
+  }
+  return undefined
+}
+
+async function readNothing(): Promise<Uint8Array> {
+  return new Uint8Array()
+}

@@ -1,0 +1,70 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { expect, onTestFinished, test } from 'vitest'
+import { MemoryIndex } from '../records/memory-index.js'
+import { MemoryBackend } from '../testing/memory-backend.js'
+import { FlatDigests } from './flat-digests.js'
+import { Group } from './group.js'
+import { SideBudget } from './side-blocks.js'
+
+const COUNT = 40
+const BYTES = randomBytes(COUNT * BLOCK_SIZE)
+
+/** A group whose file holds all bytes, of which `verify` says how far they are verified. */
+async function setUp() {
+  const digests = new FlatDigests()
+  onTestFinished(() => digests.close())
+  const backend = new MemoryBackend()
+  let reads = 0
+  const files = {
+    open: (name: string) => {
+      const file = backend.open(name)
+      const read = file.read.bind(file)
+      file.read = (position, length) => {
+        reads++
+        return read(position, length)
+      }
+      return file
+    },
+    openSide: (name: string) => backend.openSide(name),
+  }
+  const facts = { id: 'g', home: 'h', fileId: 'f', url: null, size: BYTES.length, maxSize: null, metadata: null }
+  const ports = { index: new MemoryIndex(), files, sideBudget: new SideBudget(), now: () => 0, notify: () => {} }
+  const group = new Group({ ...facts, opened: true }, ports)
+  await group.file.write(0, BYTES)
+  const verify = (from: number, to: number): void => {
+    for (let index = from; index < to; index++) group.blocks.replaced(index, 'leaf')
+    digests.hear({ kind: 'verified', group, blocks: [from], where: 'here' })
+  }
+  const untilRead = async (count: number): Promise<void> => {
+    while (reads < count) await new Promise((resolve) => setImmediate(resolve))
+  }
+  return { digests, group, verify, untilRead, reads: () => reads }
+}
+
+test('it grows with the verified beginning, each block read once, and the rest is waited for when it is short', async () => {
+  const { digests, group, verify, untilRead, reads } = await setUp()
+  digests.hear({ kind: 'groupOpened', group })
+  verify(0, 20)
+  await untilRead(20)
+  verify(20, 30)
+  await untilRead(30)
+  verify(30, COUNT)
+  expect(await digests.take(group)).toBe(createHash('sha256').update(BYTES).digest('base64'))
+  expect(reads()).toBe(COUNT)
+})
+
+test('a commit does not wait for one that is far behind', async () => {
+  const { digests, group, verify, reads } = await setUp()
+  digests.hear({ kind: 'groupOpened', group })
+  verify(1, COUNT)
+  group.blocks.replaced(0, 'leaf')
+  expect(await digests.take(group)).toBeNull()
+  expect(reads()).toBeLessThan(2)
+})
+
+test('an upload from before this process has none: its beginning is not read again', async () => {
+  const { digests, group, verify, reads } = await setUp()
+  verify(0, COUNT)
+  expect([await digests.take(group), reads()]).toEqual([null, 0])
+})
