@@ -192,12 +192,14 @@ describe('links that fail', () => {
   })
 
   it('splits a session that becomes slow, in flight', async () => {
-    const all = await servers({ count: 3, upBytesPerSecond: 2 * MB })
-    const data = randomBytes(20 * MB)
-    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    // so slow that links decide and not the machine, which a session at a tenth of the others' rate needs to be seen
+    const all = await servers({ count: 3, upBytesPerSecond: MB / 2 })
+    const data = randomBytes(10 * MB)
+    const partitioning = { initialSize: 2 * MB, minSize: 2 * MB }
+    const upload = new AdaptiveUpload(data, { ...endpointsOf(all), partitioning })
     const events = recorded(upload)
-    void inFlight(upload, { server: 0, leftBytes: 1.5 * MB, ackedBytes: 3 * MB }).then(() =>
-      all[0]?.link.set({ upBytesPerSecond: MB / 10 }),
+    void inFlight(upload, { server: 0, leftBytes: MB, ackedBytes: MB }).then(() =>
+      all[0]?.link.set({ upBytesPerSecond: MB / 20 }),
     )
     const result = await upload.start()
     expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
