@@ -37,7 +37,7 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
     .option('--secret-file <file>', 'secrets shared with the peers, one a line; the first signs')
     .option('--max-size <size>', 'largest file: bytes, or with a unit such as 20GiB', sizeBytes('--max-size'))
     .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 12h, 7d', timeMs('--expire'), DAY_MS)
-    .option('--behind-proxy', 'trust X-Forwarded-Proto and -Host for URLs: only where a proxy always sets them', false)
+    .option('--behind-proxy', 'believe X-Forwarded-Proto, -Host and -For: only where a proxy always sets them', false)
     .option('--log <json|text>', 'form of the log and of the ready line', oneOf('--log', ['json', 'text']), 'text')
     .option('--check <dir>', 'instead of serving: compare its records with its bytes, repair, tell, and end')
     .option('--dry-run', 'with --check: only tell')

@@ -18,7 +18,8 @@ export async function findContents(
   scope: string,
   leaves: readonly string[],
 ): Promise<ReadonlyMap<string, readonly ContentPlace[]>> {
-  const values = await entries.getMany(leaves.map((leaf) => `content/${scopeKey(scope)}/${leaf}`))
+  const prefix = `content/${scopeKey(scope)}/`
+  const values = await entries.getMany(leaves.map((leaf) => prefix + leaf))
   const found = new Map<string, readonly ContentPlace[]>()
   leaves.forEach((leaf, i) => {
     const places = parsePlaces(values[i]).map(([fileId, block]) => ({ fileId, block }))
