@@ -24,6 +24,7 @@ describe('every wrong flag is named, with what to do', () => {
     ['a time of an unknown unit', (d) => ['--directory', d, '--expire', '2w'], /--expire.*7d/],
     ['a bad path', (d) => ['--directory', d, '--path', 'files'], /--path/],
     ['a path that is taken', (d) => ['--directory', d, '--path', '/metrics'], /--path/],
+    ['a bad durability', (d) => ['--directory', d, '--durability', 'cloud'], /--durability is process or disk/],
     ['a bad log', (d) => ['--directory', d, '--log', 'xml'], /--log/],
     ['an expiry of nothing', (d) => ['--directory', d, '--expire', '0'], /--expire/],
     ['a peer that is no URL', (d) => ['--directory', d, '--peer', 'eu.example.com'], /--peer/],
@@ -61,6 +62,7 @@ test('sizes and times have units; secrets and peers come in their order', async 
   const argv = await withPeers(directory, 'https://a/files,http://10.0.0.2:1080/files', 'http://127.0.0.1:1081/files')
   const options = parseCliOptions([...argv, '--max-size', '1.5GiB', '--expire', '90m'])
   expect(options).toMatchObject({
+    durability: 'process',
     maxSize: 1.5 * 2 ** 30,
     expireMs: 90 * 60_000,
     secrets: ['0123456789abcdef', 'fedcba9876543210'],

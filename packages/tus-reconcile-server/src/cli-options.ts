@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os'
 import { Command, CommanderError } from 'commander'
 import { FlagError, oneOf, peer, readSecrets, sizeBytes, timeMs, urlPath, wholeNumber } from './cli-values.js'
 import type { PeerOptions } from './reconcile.js'
+import type { RangeStoreOptions } from './store/range-store.js'
 
 export interface CliOptions {
   readonly directory: string
@@ -12,6 +13,7 @@ export interface CliOptions {
   readonly secrets: readonly string[]
   /** Read again at SIGHUP. */
   readonly secretFile: string | undefined
+  readonly durability: Durability
   readonly maxSize: number | undefined
   readonly expireMs: number
   /** Whether URLs in answers are made of what a proxy in front says about the client's own. */
@@ -19,6 +21,8 @@ export interface CliOptions {
   readonly log: 'json' | 'text'
 }
 
+type Durability = NonNullable<RangeStoreOptions['durability']>
+const DURABILITIES: readonly Durability[] = ['process', 'disk']
 const DAY_MS = 86_400_000
 
 /** What the command answers itself, beside the endpoint. */
@@ -35,6 +39,12 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
     .option('--path <path>', 'path of the endpoint', urlPath, '/files')
     .option('--peer <url[,internal-url]>', 'another server: public endpoint, and where this one reaches it', peer, [])
     .option('--secret-file <file>', 'secrets shared with the peers, one a line; the first signs')
+    .option(
+      '--durability <process|disk>',
+      'what takes no acknowledged byte: the end of the process, or a power cut too',
+      oneOf('--durability', DURABILITIES),
+      'process',
+    )
     .option('--max-size <size>', 'largest file: bytes, or with a unit such as 20GiB', sizeBytes('--max-size'))
     .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 12h, 7d', timeMs('--expire'), DAY_MS)
     .option('--behind-proxy', 'believe X-Forwarded-Proto, -Host and -For: only where a proxy always sets them', false)
@@ -68,6 +78,7 @@ interface RawOptions {
   path: string
   peer: PeerOptions[]
   secretFile?: string
+  durability: Durability
   maxSize?: number
   expire: number
   behindProxy: boolean
@@ -94,6 +105,7 @@ function resolve(raw: RawOptions): CliOptions {
     peers: raw.peer,
     secrets,
     secretFile: raw.secretFile,
+    durability: raw.durability,
     maxSize: raw.maxSize,
     expireMs: raw.expire,
     behindProxy: raw.behindProxy,

@@ -37,6 +37,7 @@ export class CommandServer {
     const datastore = new RangeStore({
       directory: options.directory,
       expirationPeriodInMilliseconds: options.expireMs,
+      durability: options.durability,
     })
     const maxSize = options.maxSize === undefined ? {} : { maxSize: options.maxSize }
     const tus = new Server({ path: options.path, datastore, respectForwardedHeaders: options.behindProxy, ...maxSize })

@@ -168,6 +168,19 @@ test('the command answers its health and its figures beside the endpoint', async
   expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
 })
 
+test('with --durability disk an upload is acknowledged and committed, and survives kill -9', async () => {
+  const args = ['--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'json', '--durability', 'disk']
+  const child = run(args)
+  const { url, storeId } = await ready(child)
+  const client = new TestClient(url, new TestFile(2 * B + 5), storeId)
+  await client.claim(await client.upload(0, client.file.size))
+  expect((await client.commit()).status).toBe(201)
+  child.kill('SIGKILL')
+  await once(child, 'exit')
+  const second = await ready(run(args))
+  expect(await client.download(`${second.url}/${client.file.group}`)).toBe(sha256(client.file.bytes))
+})
+
 test('SIGHUP reads the secrets again; a file that is wrong leaves them as they were', async () => {
   const secrets = await file(directory, 'secrets', 'the-first-secret-of-all\n')
   const store = join(directory, 'store')
