@@ -270,8 +270,10 @@ describe.each(MOUNTS)('mounted in $name', (mount) => {
     const posting = beginPost(own, headers(0))
     const answered = once(posting, 'response')
     let stopped: Promise<number | string> | undefined
+    let isWritten = false
     for await (const text of eventText(own, client)) {
-      if (text === ': hb\n\n') posting.write(randomBytes(262_144))
+      if (!isWritten) posting.write(randomBytes(262_144))
+      isWritten = true
       if (text.includes('"offset":262144}')) stopped ??= example.stop()
     }
     const [answer] = await answered
