@@ -1,6 +1,8 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
 import { addRanges, blockCount, rangesOfBlocks } from 'tus-reconcile-protocol'
 import type { BlockRecord, GroupChange, GroupRecord } from '../records/partition-index.js'
+import { BlockRuns } from './block-runs.js'
+import { PeerReports } from './peer-reports.js'
 import { TrackedMap } from './tracked-map.js'
 
 export type BlockState =
@@ -19,11 +21,13 @@ const MAX_CLAIMS = 4
 /** What this store holds of each block, what was claimed of it, and what is verified elsewhere. Leaves are base64url. */
 export class BlockTable {
   readonly #blocks = new TrackedMap<number, BlockState>()
+  readonly #verified = new BlockRuns()
   readonly #claims = new TrackedMap<number, readonly string[]>()
   /** Where one verified block of a leaf is. */
   readonly #places = new Map<string, number>()
   readonly #bad = new TrackedMap<number, true>()
-  readonly #reports = new Map<string, TrackedMap<number, string>>()
+  /** At the home. */
+  readonly reports: PeerReports = new PeerReports()
   /** Blocks that are not whole any more, of which the record may still say so. */
   readonly #unrecordedLoss = new Set<number>()
   /** Not null once it has changed since it was recorded. */
@@ -98,6 +102,7 @@ export class BlockTable {
     const block = this.#blocks.get(index)
     if (block?.kind === 'held') this.#unrecordedLoss.add(index)
     this.#blocks.set(index, { kind: 'partial', owner })
+    this.#verified.delete(index)
     return block?.kind === 'partial' ? block.owner : undefined
   }
 
@@ -119,31 +124,6 @@ export class BlockTable {
     if (claims) return claims.includes(leaf) ? 'wanted' : 'useless'
     if (!block) return 'wanted'
     return block.kind === 'held' && block.leaf === leaf ? 'useless' : 'waiting'
-  }
-
-  report(store: string, index: number, leaf: string): void {
-    this.#reportsOf(store).set(index, leaf)
-  }
-
-  /** A peer's bytes were not what it said, or it has lost them. */
-  withdraw(store: string, index: number): void {
-    this.#reports.get(store)?.delete(index)
-  }
-
-  reportedBy(store: string): ReadonlyMap<number, string> {
-    return this.#reports.get(store) ?? new Map()
-  }
-
-  reporters(): readonly string[] {
-    return [...this.#reports.keys()]
-  }
-
-  reportedLeaf(index: number): string | undefined {
-    for (const reports of this.#reports.values()) {
-      const leaf = reports.get(index)
-      if (leaf !== undefined) return leaf
-    }
-    return undefined
   }
 
   isVerified(index: number): boolean {
@@ -174,14 +154,12 @@ export class BlockTable {
 
   /** Verified in this store. */
   verifiedHere(sizeBytes: number): RangeSet {
-    return rangesOfBlocks(this.verifiedLeaves().keys(), sizeBytes)
+    return this.#verified.ranges(sizeBytes)
   }
 
   /** Verified in any store, as far as is known here. */
   verifiedAnywhere(sizeBytes: number): RangeSet {
-    const indices = [...this.verifiedLeaves().keys()]
-    for (const reports of this.#reports.values()) indices.push(...reports.keys())
-    return addRanges(this.elsewhere, ...rangesOfBlocks(indices, sizeBytes))
+    return addRanges(this.elsewhere, ...this.#verified.ranges(sizeBytes), ...this.reports.ranges(sizeBytes))
   }
 
   /** The bytes of these blocks are gone, or others: they are to come again. */
@@ -214,7 +192,7 @@ export class BlockTable {
   bad(sizeBytes: number): RangeSet {
     const count = blockCount(sizeBytes)
     return rangesOfBlocks(
-      [...this.#bad.keys()].filter((index) => index < count && this.reportedLeaf(index) === undefined),
+      [...this.#bad.keys()].filter((index) => index < count && this.reports.leafOf(index) === undefined),
       sizeBytes,
     )
   }
@@ -227,9 +205,7 @@ export class BlockTable {
       blocks: this.#blocks.takeChanges().map(([index, block]) => [index, block && toRecord(block)]),
       claims: this.#claims.takeChanges(),
       bad: this.#bad.takeChanges(),
-      reports: [...this.#reports].flatMap(([store, reports]) =>
-        reports.takeChanges().map(([index, leaf]): [string, number, string | null] => [store, index, leaf]),
-      ),
+      reports: this.reports.takeChanges(),
       elsewhere,
     }
   }
@@ -240,31 +216,28 @@ export class BlockTable {
       else if (state === 'v') {
         this.#blocks.restore(index, { kind: 'verified', leaf: text })
         this.#places.set(text, index)
+        this.#verified.add(index)
       } else this.#blocks.restore(index, { kind: 'partial', owner: text })
     }
     for (const [index, leaves] of record.claims) this.#claims.restore(index, leaves)
     for (const [index, isBad] of record.bad) this.#bad.restore(index, isBad)
-    for (const [store, index, leaf] of record.reports) this.#reportsOf(store).restore(index, leaf)
+    for (const [store, index, leaf] of record.reports) this.reports.restore(store, index, leaf)
     this.#elsewhere = record.elsewhere
     // what the store itself was writing ended with its process; a session goes on
     this.release(STORE)
   }
 
-  #reportsOf(store: string): TrackedMap<number, string> {
-    const reports = this.#reports.get(store) ?? new TrackedMap<number, string>()
-    this.#reports.set(store, reports)
-    return reports
-  }
-
   #verify(index: number, leaf: string): void {
     this.#places.set(leaf, index)
     this.#blocks.set(index, { kind: 'verified', leaf })
+    this.#verified.add(index)
     this.#claims.delete(index)
   }
 
   #free(index: number): void {
     if (this.#blocks.get(index)?.kind !== 'partial') this.#unrecordedLoss.add(index)
     this.#blocks.delete(index)
+    this.#verified.delete(index)
     this.#bad.set(index, true)
   }
 }

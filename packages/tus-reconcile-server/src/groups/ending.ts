@@ -36,8 +36,8 @@ export function readiness(group: Group, isReachable: (store: string) => boolean)
   const missing = missingRanges(here, size)
   if (missing.length === 0) return { kind: 'ready' }
   const elsewhere: number[] = []
-  for (const store of group.blocks.reporters()) {
-    if (isReachable(store)) elsewhere.push(...group.blocks.reportedBy(store).keys())
+  for (const store of group.blocks.reports.stores()) {
+    if (isReachable(store)) elsewhere.push(...group.blocks.reports.by(store).keys())
   }
   const pullable = elsewhere.map((index) => ({ start: index * BLOCK_SIZE, end: (index + 1) * BLOCK_SIZE }))
   const nowhere = subtractRanges(missing, toRangeSet(pullable))

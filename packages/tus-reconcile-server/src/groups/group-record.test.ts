@@ -65,8 +65,8 @@ function mutate(group: Group, step: Mutation): void {
   else if (step.do === 'pulled') group.blocks.replaced(step.index, step.leaf)
   else if (step.do === 'takeOver') group.blocks.takeOver(step.index, step.name)
   else if (step.do === 'release') group.blocks.release(step.name)
-  else if (step.do === 'report') group.blocks.report(step.name, step.index, step.leaf)
-  else if (step.do === 'withdraw') group.blocks.withdraw(step.name, step.index)
+  else if (step.do === 'report') group.blocks.reports.add(step.name, step.index, step.leaf)
+  else if (step.do === 'withdraw') group.blocks.reports.delete(step.name, step.index)
   else if (step.do === 'elsewhere') group.blocks.elsewhere = [{ start: 0, end: step.index + 1 }]
   else if (step.do === 'touch') group.touchedAt = step.at
   else mutateSession(group, step)

@@ -74,8 +74,8 @@ export async function reportBlocks(group: Group, store: string, leaves: readonly
     const elsewhere: number[] = []
     const bad: number[] = []
     for (const { index, leaf } of leaves) {
-      const known = group.blocks.isVerified(index) || group.blocks.reportedLeaf(index) !== undefined
-      group.blocks.report(store, index, leaf)
+      const known = group.blocks.isVerified(index) || group.blocks.reports.leafOf(index) !== undefined
+      group.blocks.reports.add(store, index, leaf)
       const standing = await claimOne(group, index, leaf)
       if (standing === 'verified') here.push(index)
       else if (standing === 'bad') bad.push(index)
@@ -97,13 +97,13 @@ export async function withdrawReports(group: Group, stores: readonly string[], r
     if (group.hasEnded) return []
     const withdrawn = new Set<number>()
     for (const store of stores) {
-      for (const index of [...group.blocks.reportedBy(store).keys()]) {
+      for (const index of [...group.blocks.reports.by(store).keys()]) {
         if (!coversRange(ranges, { start: index * BLOCK_SIZE, end: index * BLOCK_SIZE + 1 })) continue
-        group.blocks.withdraw(store, index)
+        group.blocks.reports.delete(store, index)
         withdrawn.add(index)
       }
     }
-    return [...withdrawn].filter((index) => !group.blocks.isVerified(index) && !group.blocks.reportedLeaf(index))
+    return [...withdrawn].filter((index) => !group.blocks.isVerified(index) && !group.blocks.reports.leafOf(index))
   })
   tell(group, { verified: [], bad: lost })
 }
@@ -215,7 +215,7 @@ export async function endSession(group: Group, session: Session, how: SessionEnd
 function checksumOf(group: Group, range: { start: number; end: number }): string {
   const leaves = group.blocks.verifiedLeaves()
   const hash = createHash('sha256')
-  for (const index of blocksOf([range])) hash.update(leaves.get(index) ?? group.blocks.reportedLeaf(index) ?? '')
+  for (const index of blocksOf([range])) hash.update(leaves.get(index) ?? group.blocks.reports.leafOf(index) ?? '')
   return hash.digest('base64url')
 }
 

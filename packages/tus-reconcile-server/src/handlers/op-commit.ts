@@ -47,7 +47,7 @@ async function commitOnce(site: Site, group: Group, call: CommitCall): Promise<O
   const ready = await untilReady(site, group)
   if (ready.kind === 'incomplete') {
     // who is told to send a block again may not be refused as redundant when doing so
-    await withdrawReports(group, group.blocks.reporters(), ready.missing)
+    await withdrawReports(group, group.blocks.reports.stores(), ready.missing)
   }
   if (ready.kind !== 'ready') return notYet(site, group, ready)
   await checkRoot(group, operation.root)

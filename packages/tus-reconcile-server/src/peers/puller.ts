@@ -53,7 +53,7 @@ export class Puller {
   /** How many blocks of the group are still to come from stores that can be reached. */
   outstanding(group: Group): number {
     let blocks = 0
-    for (const store of group.blocks.reporters()) {
+    for (const store of group.blocks.reports.stores()) {
       if (this.#directory.isReachable(store)) blocks += this.#wanted(group, store).length
     }
     const inFlight = [...(this.#inFlight.get(group) ?? [])]
@@ -100,7 +100,7 @@ export class Puller {
 
   #wanted(group: Group, store: string): number[] {
     const inFlight = this.#inFlight.get(group)
-    return [...group.blocks.reportedBy(store).keys()].filter(
+    return [...group.blocks.reports.by(store).keys()].filter(
       (index) => !group.blocks.isVerified(index) && !inFlight?.has(index),
     )
   }
@@ -140,7 +140,7 @@ export class Puller {
     const limits = { idleMs: IDLE_MS, signal: this.#directory.signal }
     let index = run.first
     for await (const bytes of blocksOfStream(peer.client.stream(message, limits))) {
-      const leaf = group.blocks.reportedBy(peer.storeId ?? '').get(index)
+      const leaf = group.blocks.reports.by(peer.storeId ?? '').get(index)
       const found = createHash('sha256').update(bytes).digest('base64url')
       if (leaf === found) await writePulled(group, { index, leaf, bytes })
       else {
