@@ -118,6 +118,16 @@ test.each([
   expect(await extension.ready).toEqual({ storeId: '' })
 })
 
+test('a POST that stands for another method, and a version of tus that is not spoken, are met here too', async () => {
+  const { endpoint } = await mount(new ForeignStore())
+  const url = (await post(endpoint, { 'Upload-Length': '2' })).headers.get('location') ?? ''
+  const patched = await post(url, { ...BYTES, 'Upload-Offset': '0', 'X-HTTP-Method-Override': 'PATCH' }, 'hi')
+  const unknown = await post(endpoint, { 'Upload-Length': '2', 'X-HTTP-Method-Override': 'PUT' })
+  const other = await post(endpoint, { 'Upload-Length': '2', 'Tus-Resumable': '0.2.2' })
+  expect([patched.status, unknown.status, other.status]).toEqual([204, 400, 412])
+  expect(other.headers.get('tus-version')).toBe('1.0.0')
+})
+
 test('a store that cannot be read from, and options that need a RangeStore, are refused by name', async () => {
   const server = (datastore: DataStore) => new Server({ path: '/files', datastore })
   expect(() => reconcile(server(new DataStore()))).toThrow(/read\(id\)/)

@@ -3,8 +3,10 @@ import { formatLoad, HEADER } from 'tus-reconcile-protocol'
 import type { SignatureVerifier } from '../peers/signature.js'
 import type { TusRequest } from '../tus-request.js'
 import { refuseWhenBusy } from './admission.js'
+import { asRefusal, refusalAnswer } from './answer.js'
 import { refuseMark } from './concat-mark.js'
 import { refuseConsumedBody } from './consumed-body.js'
+import { mountEntrance, unknownMethod } from './entrance.js'
 import { deleteFile, headFile, headFinished, patchFile } from './file-request.js'
 import { finalOfSessions } from './final-of-sessions.js'
 import { getFile } from './get-file.js'
@@ -15,6 +17,7 @@ import { type Handler, preparePlain, withoutDetails } from './plain-mount.js'
 import { paced } from './plain-pace.js'
 import { asResponse, type Original, routePlainPost, routePlainUpload } from './plain-routes.js'
 import type { PlainStore } from './plain-store.js'
+import { requestBody } from './request-body.js'
 import { requestKind } from './request-kind.js'
 import { recorded, siteOfRequest } from './request-log.js'
 import { deleteSession } from './session-delete.js'
@@ -48,6 +51,7 @@ export function mountRoutes(
   parts: { readonly verifier: SignatureVerifier; readonly plain: PlainStore },
 ): void {
   const { verifier, plain } = parts
+  mountEntrance(server)
   preparePlain({ server, plain })
   for (const method of METHODS) wrap(server.handlers[method], site, ROUTES[method])
   wrap(server.handlers.POST, site, (here, exchange, original) => routePost(here, exchange, { original, verifier }))
@@ -86,6 +90,10 @@ async function routePost(
   exchange: Exchange,
   to: { readonly original: Original; readonly verifier: SignatureVerifier },
 ): Promise<Response> {
+  const unknown = unknownMethod(exchange.req)
+  if (unknown) {
+    return refusalAnswer(site, exchange, { refusal: asRefusal(site, unknown), body: requestBody(exchange.req) })
+  }
   const kind = requestKind(exchange.req)
   if (kind === 'operation') return postOperation(site, exchange)
   if (kind === 'peer') return postPeerMessage(site, exchange, to.verifier)

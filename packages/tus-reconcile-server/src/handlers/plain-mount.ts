@@ -2,6 +2,7 @@ import type { CancellationContext } from '@tus/server'
 import { ERRORS } from '@tus/utils'
 import type { TusRequest } from '../tus-request.js'
 import { asRefusal } from './answer.js'
+import { mountEntrance, unknownMethod } from './entrance.js'
 import { asResponse, type Original, routePlainPost, routePlainUpload } from './plain-routes.js'
 import { finishOnce } from './plain-write.js'
 import type { Exchange, PlainSite } from './site.js'
@@ -21,8 +22,13 @@ export function preparePlain({ server, plain }: Pick<PlainSite, 'server' | 'plai
 /** Concatenation, before the handlers of a server of whatever datastore. */
 export function mountPlain(site: PlainSite): void {
   const { handlers } = site.server
+  mountEntrance(site.server)
   preparePlain(site)
-  wrap(site, handlers.POST, routePlainPost)
+  wrap(site, handlers.POST, async (_site, exchange, original) => {
+    const unknown = unknownMethod(exchange.req)
+    if (unknown) throw unknown
+    return routePlainPost(site, exchange, original)
+  })
   for (const handler of [handlers.PATCH, handlers.HEAD, handlers.DELETE]) {
     wrap(site, handler, (_site, exchange, original) => {
       const id = handlers.PATCH.getFileIdFromRequest(exchange.req)
