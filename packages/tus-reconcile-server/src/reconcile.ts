@@ -14,12 +14,13 @@ import type { Group } from './groups/group.js'
 import { Groups } from './groups/groups.js'
 import { OffsetReports } from './groups/offset-reports.js'
 import { mountConcatenation } from './handlers/concatenation-only.js'
-import { MadeFinals } from './handlers/final-upload.js'
+import { MadeFinals } from './handlers/made-finals.js'
 import { mountRoutes } from './handlers/mount.js'
 import { recoverCommits, recoverHooks } from './handlers/op-commit.js'
 import { partialServer } from './handlers/partial-uploads.js'
 import { PlainStore } from './handlers/plain-store.js'
 import { QueueLocker } from './handlers/queue-locker.js'
+import { recoverFinals } from './handlers/recover-finals.js'
 import { REQUEST_ID } from './handlers/request-log.js'
 import type { Site } from './handlers/site.js'
 import { type BoundOptions, type Bounds, resolveBounds } from './limits/bounds.js'
@@ -278,7 +279,8 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   const partials = partialServer(server, plain)
   const { bounds, limits, dedupScope, flatDigests } = parts
   const observed = { log, metrics, load, bounds, limits }
-  const shared = { server, dedupScope, flatDigests, plain, partials, finals: new MadeFinals(), ...observed, commitAt }
+  const finals = new MadeFinals(store.ownPath('finals'), store.durability === 'disk')
+  const shared = { server, dedupScope, flatDigests, plain, partials, finals, ...observed, commitAt }
   const site: Site = { ...shared, store, sideDirectory, storeId, groups, hub, peers: network, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))
@@ -291,6 +293,7 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   network.start(storeId)
   await recoverStore(site)
   await recoverCommits(site)
+  await recoverFinals(site, store)
   // votes on it may be forgotten elsewhere: it is gone before anybody can ask for it
   await groups.expire(expireMs)
   recoverHooks(site)

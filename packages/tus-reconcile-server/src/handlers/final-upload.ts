@@ -1,37 +1,14 @@
 import { EVENTS, type Lock, Metadata, Upload } from '@tus/server'
 import { Refusal } from '../groups/refusal.js'
-import { withMark } from './concat-mark.js'
+import type { TusRequest } from '../tus-request.js'
+import { splitMark, withMark } from './concat-mark.js'
 import { readParts } from './final-parts.js'
 import { maxSizeOf, runFinishHook, runIncoming, runNaming, runUploadCreate } from './hooks.js'
+import type { MadeFinal } from './made-finals.js'
 import { isPartialId } from './partial-uploads.js'
 import { hasBody } from './request-body.js'
 import type { Exchange, PlainSite } from './site.js'
-
-/** Final uploads that a repeated creation is answered from (guess; a client repeats within minutes). */
-const MAX_REMEMBERED = 1000
-
-/** A final upload that was made, and what the finish hook said if it refused. */
-interface MadeFinal {
-  readonly id: string
-  refusal?: unknown
-}
-
-/** By their parts: a repeat of a creation whose answer was lost makes no second file. */
-export class MadeFinals {
-  readonly #made = new Map<string, MadeFinal>()
-
-  get(parts: readonly string[]): MadeFinal | undefined {
-    return this.#made.get(parts.join(' '))
-  }
-
-  add(parts: readonly string[], id: string): MadeFinal {
-    const [oldest] = this.#made.keys()
-    if (this.#made.size >= MAX_REMEMBERED && oldest !== undefined) this.#made.delete(oldest)
-    const made = { id }
-    this.#made.set(parts.join(' '), made)
-    return made
-  }
-}
+import { STATUS_OF } from './statuses.js'
 
 /** One file of several partial uploads, which end with it: `Upload-Concat: final;<urls>`. */
 export async function createFinal(site: PlainSite, exchange: Exchange, concat: string): Promise<Response> {
@@ -54,11 +31,16 @@ export async function createFinal(site: PlainSite, exchange: Exchange, concat: s
 
 async function repeated(site: PlainSite, exchange: Exchange, parts: readonly string[]): Promise<Response | undefined> {
   const made = site.finals.get(parts)
-  const upload = made && (await site.plain.getUpload(made.id).catch(() => undefined))
-  if (!upload) return undefined
-  await runIncoming(site, exchange.req, upload.id)
-  if (made.refusal !== undefined) throw made.refusal
-  return answer(site, exchange, { id: upload.id })
+  if (!made || !(await isStill(site, made))) return undefined
+  await runIncoming(site, exchange.req, made.id)
+  if (made.refusal) throw new Refusal('refused-by-hook', made.refusal.message, { status: made.refusal.status })
+  return answer(site, exchange, { id: made.id })
+}
+
+/** Another upload may have come to its name. */
+async function isStill(site: PlainSite, made: MadeFinal): Promise<boolean> {
+  const found = await site.plain.find(made.id).catch(() => undefined)
+  return found !== undefined && found.concat === splitMark(made.metadata).concat
 }
 
 async function concatenate(
@@ -71,22 +53,44 @@ async function concatenate(
   let size = 0
   for (const id of final.parts) size += await sizeOfPart(site, id)
   const upload = await consentTo(site, exchange, size)
-  const kept = new Upload({ id: upload.id, size, offset: 0, metadata: withMark(upload.metadata, final.concat) })
-  await site.plain.create(kept)
-  if (kept.storage) upload.storage = kept.storage
-  POST.emit(EVENTS.POST_CREATE, req, upload, POST.generateUrl(req, upload.id))
-  await fill(site, upload, final.parts)
-  const made = site.finals.add(final.parts, upload.id)
+  const { id } = upload
+  const metadata = withMark(upload.metadata, final.concat)
+  const kept = new Upload({ id, size, offset: 0, metadata })
+  const url = POST.generateUrl(req, id)
+  const createdAt = kept.creation_date ?? new Date().toISOString()
+  const made = { id, url, size, metadata, createdAt, parts: [...final.parts], isFinished: false }
   try {
-    const result = await runFinishHook(site, req, upload)
-    const reply = answer(site, exchange, { id: upload.id, ...result })
-    POST.emit(EVENTS.POST_FINISH, req, reply, upload)
-    return reply
+    await site.plain.concatenate(kept, final.parts, () => site.finals.put(made))
   } catch (error) {
-    made.refusal = error
+    await site.finals.forget(final.parts).catch(() => {})
+    throw error
+  }
+  upload.offset = size
+  if (kept.storage) upload.storage = kept.storage
+  POST.emit(EVENTS.POST_CREATE, req, upload, url)
+  const result = await finishFinal(site, { req, upload, made })
+  const reply = answer(site, exchange, { id, ...result })
+  POST.emit(EVENTS.POST_FINISH, req, reply, upload)
+  return reply
+}
+
+/** The finish hook, then the end of the parts. What the hook refused with is told again to whoever repeats. */
+export async function finishFinal(
+  site: PlainSite,
+  final: { readonly req: TusRequest; readonly upload: Upload; readonly made: MadeFinal },
+): ReturnType<typeof runFinishHook> {
+  const { req, upload, made } = final
+  let refusal: MadeFinal['refusal']
+  try {
+    return await runFinishHook(site, req, upload)
+  } catch (error) {
+    refusal = { status: 500, message: 'the finish hook of this upload failed' }
+    if (error instanceof Refusal) refusal = { status: error.status ?? STATUS_OF[error.code], message: error.message }
     throw error
   } finally {
-    for (const id of final.parts) await site.plain.remove(id).catch((err) => site.log.warn({ err }, 'a part stays'))
+    for (const id of made.parts) await site.plain.remove(id).catch((err) => site.log.warn({ err }, 'a part stays'))
+    const finished = { ...made, isFinished: true, refusal }
+    await site.finals.put(finished).catch((err) => site.log.warn({ err }, 'a restart will finish this upload again'))
   }
 }
 
@@ -109,17 +113,6 @@ async function consentTo(site: PlainSite, exchange: Exchange, size: number): Pro
   const upload = new Upload({ id, size, offset: 0, ...(metadata ? { metadata } : {}) })
   upload.metadata = (await runUploadCreate(site, req, upload)) ?? upload.metadata
   return upload
-}
-
-/** All bytes of the parts, or no upload. */
-async function fill(site: PlainSite, upload: Upload, parts: readonly string[]): Promise<void> {
-  try {
-    upload.offset = await site.plain.concatenate(upload.id, parts)
-    if (upload.offset !== upload.size) throw new Error('the parts changed while they were read')
-  } catch (error) {
-    await site.plain.remove(upload.id).catch(() => {})
-    throw error
-  }
 }
 
 function answer(

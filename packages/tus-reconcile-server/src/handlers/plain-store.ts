@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import { DataStore, Upload } from '@tus/utils'
 import { Refusal } from '../groups/refusal.js'
+import { RangeStore } from '../store/range-store.js'
 import { splitMark } from './concat-mark.js'
 import { type PlainRequest, plainRequest } from './plain-request.js'
 import { SideFile } from './side-file.js'
@@ -48,7 +49,7 @@ export class PlainStore extends DataStore {
 
   /** @throws Refusal when an upload of that name exists: it is never overwritten */
   async refuseTaken(id: string): Promise<void> {
-    if (await this.#isTaken(id)) throw new Refusal('name-taken', 'there is an upload of that name already')
+    if (await this.#isTaken(id)) throw nameTaken()
   }
 
   override async create(upload: Upload): Promise<Upload> {
@@ -68,13 +69,26 @@ export class PlainStore extends DataStore {
     return end
   }
 
-  /** Writes all bytes of `parts`, one after the other, into the new upload `id`. Returns how many that were. */
-  async concatenate(id: string, parts: readonly string[]): Promise<number> {
+  /**
+   * Makes the new upload `upload` of all bytes of `parts`, one after the other, or none. `record` runs before it is
+   * there under its name.
+   */
+  async concatenate(upload: Upload, parts: readonly string[], record: () => Promise<void>): Promise<void> {
     const store = this.#store
+    await this.refuseTaken(upload.id)
+    if (store instanceof RangeStore) return store.join(upload, parts, record).catch(asTaken)
+    await store.create(upload)
     async function* bytes(): AsyncGenerator<Uint8Array, void> {
       for (const part of parts) yield* await store.read(part)
     }
-    return await store.write(Readable.from(bytes(), { objectMode: false }), id, 0)
+    try {
+      const end = await store.write(Readable.from(bytes(), { objectMode: false }), upload.id, 0)
+      if (end !== upload.size) throw new Error('the parts changed while they were read')
+      await record()
+    } catch (error) {
+      await store.remove(upload.id).catch(() => {})
+      throw error
+    }
   }
 
   /** Nothing of a request whose body may still be refused is kept, not even the length that it declares. */
@@ -140,4 +154,13 @@ export class PlainStore extends DataStore {
       await side.close()
     }
   }
+}
+
+function nameTaken(): Refusal {
+  return new Refusal('name-taken', 'there is an upload of that name already')
+}
+
+/** Another upload came to the name while the bytes were brought together. */
+function asTaken(error: unknown): never {
+  throw error instanceof Error && 'code' in error && error.code === 'EEXIST' ? nameTaken() : error
 }

@@ -10,7 +10,7 @@ import type { Metrics } from '../metrics/metrics.js'
 import type { Peers } from '../peers/peers.js'
 import type { RangeStore } from '../store/range-store.js'
 import type { TusRequest } from '../tus-request.js'
-import type { MadeFinals } from './final-upload.js'
+import type { MadeFinals } from './made-finals.js'
 import type { PlainStore } from './plain-store.js'
 
 /** One request and the headers that @tus/server has prepared for its answer. */

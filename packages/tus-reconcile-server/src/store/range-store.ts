@@ -1,9 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import type { ReadStream } from 'node:fs'
-import { access, open, rm, stat } from 'node:fs/promises'
+import { access, mkdir, open, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type Configstore, FileStore } from '@tus/file-store'
 import { DataStore, ERRORS, isPathInsideDirectory, Upload } from '@tus/utils'
+import { moveExclusively } from './exclusive-move.js'
 import { FileConfigs } from './file-configs.js'
 import { FreeSpace } from './free-space.js'
 import { NO_SPACE_ANSWER } from './no-space.js'
@@ -122,6 +124,43 @@ export class RangeStore extends DataStore {
     })
     await this.#files.configstore.set(upload.id, finished)
     return finished
+  }
+
+  /**
+   * Makes `upload` of all bytes of finished uploads, one after the other. They come together in our own room, which a
+   * start sweeps; `record` runs when they are whole, and only then they get their name, unless something has it
+   * (EEXIST).
+   */
+  async join(upload: Upload, parts: readonly string[], record: () => Promise<void>): Promise<void> {
+    this.#refuseForeign(upload.id)
+    const path = join(this.directory, upload.id)
+    const whole = join(this.ownPath(TEMPORARY), randomUUID())
+    const disk = { isDurable: this.durability === 'disk', space: this.space }
+    let now = whole
+    try {
+      await mkdir(dirname(whole), { recursive: true })
+      await writeFile(whole, '', { flag: 'wx' })
+      let offset = 0
+      for (const part of parts) offset = await appendPlainly(this.read(part), { path: whole, offset }, disk)
+      if (offset !== upload.size) throw new Error('the parts changed while they were read')
+      await record()
+      await mkdir(dirname(path), { recursive: true })
+      await moveExclusively(whole, path, false)
+      now = path
+      if (disk.isDurable) await syncDirectory(dirname(path))
+      await this.recordFinished(upload)
+    } catch (error) {
+      await rm(now, { force: true }).catch(() => {})
+      throw error
+    }
+  }
+
+  /** What FileStore knows of an upload whose bytes are all in place. */
+  async recordFinished(upload: Upload): Promise<void> {
+    this.#refuseForeign(upload.id)
+    upload.offset = upload.size ?? 0
+    upload.storage = { type: 'file', path: join(this.directory, upload.id) }
+    await this.#files.configstore.set(upload.id, upload)
   }
 
   override async create(file: Upload): Promise<Upload> {
