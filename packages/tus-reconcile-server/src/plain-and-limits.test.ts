@@ -163,7 +163,8 @@ test.each(['ENOSPC', 'EDQUOT', 'EFBIG'])('a full disk (%s) is 507, and what arri
   const refused = await client.post(session, client.file.bytes)
   expect([refused.status, JSON.parse(refused.text).error.code]).toEqual([507, 'no-space'])
   const kept = Number(refused.headers.get('upload-offset'))
-  expect(kept).toBeGreaterThan(B)
+  // but for the piece that did not fit: what is read ahead and one read of the socket
+  expect(kept).toBeGreaterThan(B / 2)
   expect(kept).toBeLessThanOrEqual(2 * B)
   backend.mostBytes = 3 * B
   session.attempt = 1

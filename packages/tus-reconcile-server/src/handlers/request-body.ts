@@ -75,10 +75,11 @@ class Waker {
 type Incoming = Readable & { readonly complete: boolean }
 
 /**
- * Read while the disk writes what came before, so that a piece is large where the sender is fast: a write costs the
- * same for 64 KiB and for 512 (measured with `npm run bench:server -- --only throughput`).
+ * Read while the disk writes what came before, so that a piece is large where the sender is fast: a write costs nearly
+ * the same for 64 KiB and for a block (measured with `npm run bench:server -- --only throughput`). A piece that does not
+ * fit on the disk is lost whole.
  */
-const READ_AHEAD_BYTES = 512 * 1024
+const READ_AHEAD_BYTES = 256 * 1024
 
 class NodeBody implements RequestBody {
   readonly #req: Incoming
