@@ -2,8 +2,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startStore, type TestStore } from '../testing/server.js'
 
 let store: TestStore
+const seen: string[] = []
 beforeAll(async () => {
-  store = await startStore({ tus: { allowedOrigins: ['https://app.example'] } })
+  const onIncomingRequest = async (req: { method: string }) => void seen.push(req.method)
+  store = await startStore({ tus: { allowedOrigins: ['https://app.example'], onIncomingRequest } })
 })
 afterAll(() => store.close())
 
@@ -22,13 +24,15 @@ test.each([['0.2.2'], ['1.0.0, 1.0.0'], [undefined]])(
   },
 )
 
-test('handleWeb takes a POST for the method that it names, with its body', async () => {
+test('handleWeb takes a POST for the method that it names, with its body, and so does a hook', async () => {
   const send = (url: string, headers: Record<string, string>, body?: string) =>
     store.server.handleWeb(new Request(url, { method: 'POST', headers: { ...TUS, ...headers }, body: body ?? null }))
   const url = (await send(store.endpoint, { 'Upload-Length': '2' })).headers.get('location') ?? ''
   const type = { 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': '0' }
+  seen.length = 0
   expect((await send(url, { ...type, 'X-HTTP-Method-Override': 'PATCH' }, 'hi')).status).toBe(204)
   expect(await (await send(url, { 'X-HTTP-Method-Override': 'GET' })).text()).toBe('hi')
+  expect(seen).toEqual(['PATCH', 'GET'])
 })
 
 test('the methods of the server can be taken from it and still know it', async () => {
