@@ -4,7 +4,7 @@ import { runCrashRounds } from './crash-rounds.js'
 
 // by hand: node test/faults/run.mjs --rounds 1000 --seed 7
 const rounds = Number(process.env.CRASH_ROUNDS ?? 20)
-const seed = Number(process.env.CRASH_SEED ?? Date.now())
+const seed = Number(process.env.CRASH_SEED ?? 1)
 
 const RULE =
   'After its process was killed at any moment and started again, a server MUST still know each offset, verified block and commit that it has told'
