@@ -224,3 +224,34 @@ rule(
     }
   },
 )
+
+async function committed(bytes: number | Buffer<ArrayBuffer>): Promise<{ url: string; sha: Buffer }> {
+  const client = pair.client(bytes)
+  await client.claim(await client.upload(0, client.file.size))
+  const { json } = await client.commit()
+  return { url: String(json.url), sha: sha256(client.file.bytes) }
+}
+
+rule(140, 'DELETE of a file MUST leave every other file as it is, equal ones of its scope included', async () => {
+  const bytes = Buffer.alloc(B + 5, 3)
+  const [one, other] = [await committed(bytes), await committed(bytes)]
+  expect((await send(one.url, { method: 'DELETE', headers: PLAIN })).status).toBe(204)
+  expect((await send(one.url)).status).toBe(404)
+  const left = await send(other.url)
+  expect([left.status, sha256(left.bytes)]).toEqual([200, other.sha])
+})
+
+rule(141, 'A file that is committed MUST take no bytes and no other length', async () => {
+  const { url, sha } = await committed(B)
+  const patch = (offset: number, body: string, more: Record<string, string> = {}) => {
+    const type = { 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': String(offset) }
+    return send(url, { method: 'PATCH', headers: { ...PLAIN, ...type, ...more }, body })
+  }
+  const longer = { 'Upload-Length': String(B + 4) }
+  for (const reply of [await patch(0, 'more'), await patch(B, 'more'), await patch(B, 'more', longer)]) {
+    expect(reply.status).toBeGreaterThanOrEqual(400)
+  }
+  await patch(B, '', longer)
+  const { bytes } = await send(url)
+  expect([bytes.length, sha256(bytes)]).toEqual([B, sha])
+})

@@ -25,6 +25,7 @@ describe('every wrong flag is named, with what to do', () => {
     ['a bad path', (d) => ['--directory', d, '--path', 'files'], /--path/],
     ['a path that is taken', (d) => ['--directory', d, '--path', '/metrics'], /--path/],
     ['a bad durability', (d) => ['--directory', d, '--durability', 'cloud'], /--durability is process or disk/],
+    ['room of an unknown unit', (d) => ['--directory', d, '--min-free', 'plenty'], /--min-free.*20GiB/],
     ['a bad log', (d) => ['--directory', d, '--log', 'xml'], /--log/],
     ['an expiry of nothing', (d) => ['--directory', d, '--expire', '0'], /--expire/],
     ['a peer that is no URL', (d) => ['--directory', d, '--peer', 'eu.example.com'], /--peer/],
@@ -72,6 +73,8 @@ test('sizes and times have units; secrets and peers come in their order', async 
     ],
   })
   expect(parseCliOptions(['--directory', directory, '--max-size', '20MB'])).toMatchObject({ maxSize: 20_000_000 })
+  expect(parseCliOptions(['--directory', directory, '--min-free', '2GiB'])).toMatchObject({ minFreeBytes: 2 ** 31 })
+  expect(parseCliOptions(['--directory', directory, '--min-free', '0'])).toMatchObject({ minFreeBytes: 0 })
   expect(parseCliOptions(['--directory', directory, '--expire', '60'])).toMatchObject({ expireMs: 60_000 })
 })
 

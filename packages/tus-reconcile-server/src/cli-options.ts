@@ -1,6 +1,16 @@
 import { networkInterfaces } from 'node:os'
 import { Command, CommanderError } from 'commander'
-import { FlagError, oneOf, peer, readSecrets, sizeBytes, timeMs, urlPath, wholeNumber } from './cli-values.js'
+import {
+  FlagError,
+  freeBytes,
+  oneOf,
+  peer,
+  readSecrets,
+  sizeBytes,
+  timeMs,
+  urlPath,
+  wholeNumber,
+} from './cli-values.js'
 import type { PeerOptions } from './reconcile.js'
 import type { RangeStoreOptions } from './store/range-store.js'
 
@@ -14,6 +24,7 @@ export interface CliOptions {
   /** Read again at SIGHUP. */
   readonly secretFile: string | undefined
   readonly durability: Durability
+  readonly minFreeBytes: number | undefined
   readonly maxSize: number | undefined
   readonly expireMs: number
   /** Whether URLs in answers are made of what a proxy in front says about the client's own. */
@@ -45,6 +56,7 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
       oneOf('--durability', DURABILITIES),
       'process',
     )
+    .option('--min-free <size>', 'refuse bodies with less room on the disk; 0 for never (default: 64MiB)', freeBytes)
     .option('--max-size <size>', 'largest file: bytes, or with a unit such as 20GiB', sizeBytes('--max-size'))
     .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 12h, 7d', timeMs('--expire'), DAY_MS)
     .option('--behind-proxy', 'believe X-Forwarded-Proto, -Host and -For: only where a proxy always sets them', false)
@@ -79,6 +91,7 @@ interface RawOptions {
   peer: PeerOptions[]
   secretFile?: string
   durability: Durability
+  minFree?: number
   maxSize?: number
   expire: number
   behindProxy: boolean
@@ -106,6 +119,7 @@ function resolve(raw: RawOptions): CliOptions {
     secrets,
     secretFile: raw.secretFile,
     durability: raw.durability,
+    minFreeBytes: raw.minFree,
     maxSize: raw.maxSize,
     expireMs: raw.expire,
     behindProxy: raw.behindProxy,

@@ -38,6 +38,7 @@ export class CommandServer {
       directory: options.directory,
       expirationPeriodInMilliseconds: options.expireMs,
       durability: options.durability,
+      ...(options.minFreeBytes === undefined ? {} : { minFreeBytes: options.minFreeBytes }),
     })
     const maxSize = options.maxSize === undefined ? {} : { maxSize: options.maxSize }
     const tus = new Server({ path: options.path, datastore, respectForwardedHeaders: options.behindProxy, ...maxSize })

@@ -48,6 +48,11 @@ export function sizeBytes(flag: string): (text: string) => number {
   }
 }
 
+/** Bytes, or `0` for none. */
+export function freeBytes(text: string): number {
+  return text === '0' ? 0 : sizeBytes('--min-free')(text)
+}
+
 /** Milliseconds of a time: `3600` (seconds), `90s`, `30m`, `12h`, `7d`. */
 export function timeMs(flag: string): (text: string) => number {
   return (text) => {

@@ -38,6 +38,7 @@ import { RangeStore } from './store/range-store.js'
 import { loadStoreId } from './store/store-id.js'
 import { readStored } from './stored-bytes.js'
 import type { TusRequest } from './tus-request.js'
+import { WholeFiles } from './whole-files.js'
 
 export interface PeerOptions {
   /** The address clients know this peer by. */
@@ -72,7 +73,8 @@ export interface ReconcileOptions extends BoundOptions {
    * Blocks that are stored already need not be sent again. `scope` says within which files: those of the same tenant,
    * by an id of yours for whoever sends the request (undefined: none). It is asked when an upload is opened and at its
    * `have` and `claim`. All who share an id learn of each other which blocks are there: it is a boundary of trust.
-   * Default: within each file only.
+   * Whole equal files of one id share their storage where the disk has hard links: replace a finished file by another,
+   * never write into it. Default: within each file only.
    */
   readonly dedup?: {
     readonly scope: (req: TusRequest) => string | undefined | Promise<string | undefined>
@@ -196,6 +198,7 @@ interface Parts {
   readonly limits: Limits
   readonly hub: EventHub
   readonly flatDigests: FlatDigests
+  readonly wholeFiles: WholeFiles
   readonly offsets: OffsetReports
   readonly network: PeerNetwork
   readonly expireMs: number
@@ -237,6 +240,7 @@ function createParts(store: RangeStore, options: ReconcileOptions): Parts {
     closing: closingOf(),
     hub: new EventHub(randomBytes(6).toString('hex'), bounds.limits.eventStreams.client),
     flatDigests: new FlatDigests(),
+    wholeFiles: new WholeFiles(index.contents, store, log),
     offsets: new OffsetReports(),
     network: new PeerNetwork({
       peers: normalPeers(options),
@@ -277,10 +281,10 @@ async function start(server: Server, parts: Parts): Promise<Site> {
   // each event stream listens to it
   setMaxListeners(0, parts.closing.signal)
   const partials = partialServer(server, plain)
-  const { bounds, limits, dedupScope, flatDigests } = parts
+  const { bounds, limits, dedupScope, flatDigests, wholeFiles } = parts
   const observed = { log, metrics, load, bounds, limits }
   const finals = new MadeFinals(store.ownPath('finals'), store.durability === 'disk')
-  const shared = { server, dedupScope, flatDigests, plain, partials, finals, ...observed, commitAt }
+  const shared = { server, dedupScope, flatDigests, wholeFiles, plain, partials, finals, ...observed, commitAt }
   const site: Site = { ...shared, store, sideDirectory, storeId, groups, hub, peers: network, expireMs, ...signals }
   groups.subscribe((notice) => feedEvents(hub, parts.offsets, notice))
   groups.subscribe((notice) => logNotice(log, storeId, notice))

@@ -122,7 +122,10 @@ function notYet(site: Site, group: Group, ready: Exclude<Readiness, { kind: 'rea
 async function finalise(site: Site, group: Group, isRepeat: boolean): Promise<void> {
   await group.file.idle()
   try {
-    await site.store.finalise(site.store.backend.open(group.id), uploadOfGroup(group), isRepeat)
+    const isShared = await site.wholeFiles.share(group, isRepeat)
+    if (isShared) site.metrics.shared(group.knownSize)
+    await site.store.finalise(site.store.backend.open(group.id), uploadOfGroup(group), isRepeat || isShared)
+    await site.wholeFiles.remember(group)
   } catch (cause) {
     const isTaken = cause instanceof Error && 'code' in cause && cause.code === 'EEXIST'
     if (isTaken) throw new Refusal('contradiction', 'there is a file of that name already', { cause })

@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics/metrics.js'
 import type { Peers } from '../peers/peers.js'
 import type { RangeStore } from '../store/range-store.js'
 import type { TusRequest } from '../tus-request.js'
+import type { WholeFiles } from '../whole-files.js'
 import type { MadeFinals } from './made-finals.js'
 import type { PlainStore } from './plain-store.js'
 
@@ -56,6 +57,7 @@ export interface Site extends PlainSite {
   readonly groups: Groups
   readonly hub: EventHub
   readonly flatDigests: FlatDigests
+  readonly wholeFiles: WholeFiles
   readonly peers: Peers
   readonly load: LoadMonitor
   readonly bounds: Bounds

@@ -30,6 +30,7 @@ export class Metrics {
   readonly #received = this.#counter('received_bytes_total', 'Bytes of sessions that were taken.')
   readonly #pulled = this.#counter('pulled_bytes_total', 'Verified bytes fetched from peers.')
   readonly #saved = this.#counter('dedup_saved_bytes_total', 'Bytes that clients need not send: held already.')
+  readonly #shared = this.#counter('dedup_shared_bytes_total', 'Bytes of files that share the storage of an equal one.')
   readonly #mismatches = this.#counter('digest_mismatches_total', 'Blocks whose bytes were not what was claimed.')
   readonly #refusals = this.#counter('refusals_total', 'Requests that were refused.', 'code')
   readonly #lockWaits = this.#histogram('lock_wait_seconds', 'Waits for a plain upload held by another.', DISK_BUCKETS)
@@ -92,6 +93,11 @@ export class Metrics {
       case 'offset':
         return
     }
+  }
+
+  /** A file of that many bytes is another name of an equal one. */
+  shared(bytes: number): void {
+    this.#shared.inc(bytes)
   }
 
   refused(code: RefusalCode): void {

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
 import { link, rename, stat, unlink, writeFile } from 'node:fs/promises'
 
 /** What a file system answers that has no hard links. */
@@ -5,7 +7,8 @@ const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP',
 
 /**
  * Gives a file another name that nothing has (EEXIST). A rename would overwrite what another request has created in
- * between: a second name never does. `isRepeat`: it may have been cut between its two steps.
+ * between: a second name never does. `isRepeat`: it may have been cut between its two steps, or another file of the same
+ * bytes was given the name.
  */
 export async function moveExclusively(from: string, to: string, isRepeat: boolean): Promise<void> {
   try {
@@ -13,8 +16,8 @@ export async function moveExclusively(from: string, to: string, isRepeat: boolea
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : ''
     if (NO_LINKS.has(code)) return renameOverPlaceholder(from, to)
-    // cut between the two steps, the first of which is done
-    if (code !== 'EEXIST' || !isRepeat || !(await isSameFile(from, to))) throw error
+    if (code !== 'EEXIST' || !isRepeat) throw error
+    if (!(await isSameFile(from, to)) && !(await hasSameBytes(from, to))) throw error
   }
   await unlink(from)
 }
@@ -28,4 +31,15 @@ async function renameOverPlaceholder(from: string, to: string): Promise<void> {
 async function isSameFile(a: string, b: string): Promise<boolean> {
   const [one, other] = await Promise.all([stat(a, { bigint: true }), stat(b, { bigint: true })])
   return one.ino === other.ino && one.dev === other.dev
+}
+
+async function hasSameBytes(a: string, b: string): Promise<boolean> {
+  const [one, other] = await Promise.all([digestOf(a), digestOf(b)])
+  return one.equals(other)
+}
+
+async function digestOf(path: string): Promise<Buffer> {
+  const hash = createHash('sha256')
+  for await (const bytes of createReadStream(path)) hash.update(bytes)
+  return hash.digest()
 }

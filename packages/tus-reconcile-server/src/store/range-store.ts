@@ -7,7 +7,9 @@ import { type Configstore, FileStore } from '@tus/file-store'
 import { DataStore, ERRORS, isPathInsideDirectory, Upload } from '@tus/utils'
 import { moveExclusively } from './exclusive-move.js'
 import { FileConfigs } from './file-configs.js'
+import { stampOf } from './file-stamp.js'
 import { FreeSpace } from './free-space.js'
+import { linkTwin } from './link-twin.js'
 import { NO_SPACE_ANSWER } from './no-space.js'
 import { appendPlainly } from './plain-append.js'
 import type { RangeBackend, RangeFile } from './range-backend.js'
@@ -104,6 +106,28 @@ export class RangeStore extends DataStore {
       length: bytes.status === 'fulfilled' && bytes.value.isFile() ? bytes.value.size : undefined,
       hasInfo: info.status === 'fulfilled' && info.value !== undefined,
     }
+  }
+
+  /** Of the bytes of an upload: changes when they are written to. Undefined where there are none. */
+  async stampOf(id: string): Promise<string | undefined> {
+    this.#refuseForeign(id)
+    return stampOf(join(this.directory, id))
+  }
+
+  /**
+   * Gives the bytes of `twin`, while they have that stamp, the name `id` as well; {@link finalise} as a repeat then ends
+   * the commit. Returns false, with nothing done, where that cannot be.
+   */
+  async linkFile(id: string, twin: { twin: string; stamp: string; isRepeat: boolean }): Promise<boolean> {
+    this.#refuseForeign(id)
+    this.#refuseForeign(twin.twin)
+    return linkTwin({
+      ...twin,
+      twin: join(this.directory, twin.twin),
+      target: join(this.directory, id),
+      temporary: join(this.ownPath(TEMPORARY), randomUUID()),
+      isDurable: this.durability === 'disk',
+    })
   }
 
   /**
