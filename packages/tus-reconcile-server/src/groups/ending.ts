@@ -26,7 +26,8 @@ export type Readiness =
 export async function askCommit(group: Group, size: number, root: string): Promise<void> {
   await agreeOnSize(group, size)
   group.commit ??= { size, root, hook: 'pending', refusal: null }
-  if (group.state === 'open') group.commit = { ...group.commit, size, root }
+  // where the file may have been made the root was checked: it holds
+  if (group.state === 'open' && !group.commitBegun) group.commit = { ...group.commit, size, root }
 }
 
 /** What is missing here, and whether the stores that have it can be reached. */
@@ -67,7 +68,8 @@ export async function checkRoot(group: Group, root: string): Promise<void> {
 
 /**
  * In the queue: no new bytes from now on, and every write in flight has returned. `finalise` makes the ordinary file;
- * if it fails the group is open again. Nothing happens to a group that has ended meanwhile.
+ * if it fails the group is open again, though recorded as committing where its bytes may have become the file. Nothing
+ * happens to a group that has ended meanwhile.
  */
 export async function commitGroup(group: Group, finalise: (isRepeat: boolean) => Promise<void>): Promise<boolean> {
   if (group.hasEnded) return false

@@ -223,9 +223,10 @@ export class Group implements ChangeSource {
     if (this.ports.isDurable && !this.hasEnded) await this.file.sync()
   }
 
+  /** A commit that has failed where its bytes may be the file already is ended at the next start. */
   #header(): GroupHeader {
-    const { id, home, homeMove, scope, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt } =
-      this
+    const { id, home, homeMove, scope, fileId, url, size, maxSize, metadata, opened, createdAt, touchedAt } = this
+    const state = this.commitBegun && !this.hasEnded ? 'committing' : this.state
     return {
       ...{ id, home, scope, fileId, url, size, maxSize, metadata, state, opened, createdAt, touchedAt },
       ...(homeMove ? { homeMove } : {}),

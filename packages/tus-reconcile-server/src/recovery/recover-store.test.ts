@@ -183,6 +183,21 @@ test('a commit that was begun and has lost its bytes is open again, without them
   await expectFile()
 })
 
+test('a commit that was begun and has lost some of its bytes is open again, and stays so', async () => {
+  await client.claim(await client.upload(0, SIZE))
+  await restart(async () => {
+    const root = await client.file.root()
+    await rewrite({ state: 'committing', commit: { size: SIZE, root, hook: 'pending', refusal: null } })
+    await truncate(dataPath(), 2 * B)
+  })
+  expect(findings()).toEqual([['bytes-lost', REPAIRED]])
+  await restart(async () => {})
+  expect((await client.ask('status')).answer).toMatchObject({ state: 'open', verified: [{ start: 0, end: 2 * B }] })
+  await client.claim(await client.upload(2 * B, SIZE))
+  expect((await client.commit()).answer.state).toBe('committed')
+  await expectFile()
+})
+
 test('what is known of a committed file is written again', async () => {
   await commit()
   await restart(() => rm(`${filePath()}.json`))

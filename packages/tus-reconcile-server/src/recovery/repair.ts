@@ -13,6 +13,9 @@ export async function repair(group: Group, finding: Finding, store: RangeStore):
     if (finding.kind === 'data-left') await group.file.remove()
     else if (finding.kind === 'owner-gone') for (const owner of finding.owners) group.blocks.release(owner)
     else {
+      // it is not complete any more: no commit may end by itself
+      group.state = 'open'
+      group.commitBegun = false
       group.blocks.lose(finding.blocks)
       for (const { session, offset } of finding.setBack) group.sessions.get(session)?.setBack(offset)
     }
