@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { EVENTS } from '@tus/server'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { RangeFile } from './store/range-backend.js'
@@ -111,4 +112,38 @@ test('P69: While a group is committing, a body MUST be refused with 423; when it
   expect([late.status, late.headers.get('reconcile-state')]).toEqual([410, 'committed'])
   expect(late.headers.get('reconcile-upload')).toBe(answer.url)
   expect(await client.download(answer.url)).toBe(sha256(client.file.bytes))
+})
+
+test('what would end an upload while it is committed is refused once it is, and nothing says that it ended', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'reconcile-waiting-'))
+  closing.push(() => rm(directory, { recursive: true, force: true }))
+  const backend = new WaitingBackend(join(directory, 'groups'))
+  let arrived = () => {}
+  const arrival = new Promise<void>((resolve) => {
+    arrived = resolve
+  })
+  const onIncomingRequest = async ({ method }: { method: string }) => {
+    if (method === 'DELETE') arrived()
+  }
+  const store = await start({ store: { backend }, tus: { onIncomingRequest } })
+  const terminated: unknown[] = []
+  store.server.on(EVENTS.POST_TERMINATE, (...args) => terminated.push(args))
+  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  await client.claim(await client.upload(0, B))
+  const commit = client.commit()
+  await backend.begun
+  const url = `${store.endpoint}/${client.file.group}`
+  const { group } = client.file
+  const answers = [
+    client.operate({ op: 'terminate', group, home: store.storeId }),
+    client.send(url, { method: 'DELETE', headers: { 'Tus-Resumable': '1.0.0' } }),
+  ]
+  await arrival
+  backend.release()
+  expect((await commit).status).toBe(201)
+  for (const { status, headers } of await Promise.all(answers)) {
+    expect([status, headers.get('reconcile-state')]).toEqual([410, 'committed'])
+  }
+  expect(terminated).toEqual([])
+  expect(await client.download(url)).toBe(sha256(client.file.bytes))
 })

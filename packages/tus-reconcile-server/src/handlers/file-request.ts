@@ -1,11 +1,11 @@
 import { EVENTS, Metadata } from '@tus/utils'
 import { BLOCK_SIZE, HEADER } from 'tus-reconcile-protocol'
-import { endGroup } from '../groups/ending.js'
 import type { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import { refuseEnded } from '../groups/sessions.js'
 import { asRefusal, emptyAnswer, jsonAnswer, refusalAnswer } from './answer.js'
 import { emitEvent, runIncoming } from './hooks.js'
+import { terminateHere } from './op-terminate.js'
 import { relayOr } from './operations.js'
 import { isPartialId } from './partial-uploads.js'
 import { reprDigestOf } from './repr-digest.js'
@@ -70,7 +70,7 @@ export async function deleteFile(site: Site, exchange: Exchange, group: Group): 
   try {
     await runIncoming(site, req, group.fileId)
     refuseEnded(group)
-    if (group.home === site.storeId) await endGroup(group, 'terminated')
+    if (group.home === site.storeId) await terminateHere(group)
     else {
       const operation = { op: 'terminate', group: group.id, home: group.home } as const
       const result = await relayOr(site, { store: group.home, operation, req })

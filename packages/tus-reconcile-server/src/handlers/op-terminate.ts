@@ -8,8 +8,14 @@ import type { Site } from './site.js'
 export async function terminate(site: Site, group: Group): Promise<TerminateAnswer> {
   if (group.state !== 'terminated') {
     refuseEnded(group)
-    await endGroup(group, 'terminated')
+    await terminateHere(group)
     site.log.info({ group: group.id }, 'group terminated')
   }
   return { state: 'terminated' }
+}
+
+/** @throws Refusal when a commit that was running has made the file, or it has expired */
+export async function terminateHere(group: Group): Promise<void> {
+  const ended = await endGroup(group, 'terminated')
+  if (!ended && group.state !== 'terminated') refuseEnded(group)
 }
