@@ -310,16 +310,16 @@ function rememberContents({ index, groups, store, log }: Parts, storeId: string)
   groups.subscribe((notice) => catalog.hear(notice))
   store.onRemoved = (id) => {
     catalog.remove(id)
-    forgetDigest(groups.byFileId(id))
+    return noteRemoved(groups.byFileId(id))
   }
   catalog.repair(groups.all())
 }
 
-/** Another file may come to the name of one that is gone. */
-function forgetDigest(group: Group | undefined): void {
-  if (!group?.commit?.sha256) return
-  group.commit = { ...group.commit, sha256: null }
-  void group.save().catch(() => {})
+/** Another file may come to the name of one that is gone. Settles when that is recorded, or could not be. */
+async function noteRemoved(group: Group | undefined): Promise<void> {
+  if (group?.state !== 'committed' || !group.commit) return
+  group.commit = { ...group.commit, sha256: null, removed: true }
+  await group.save().catch(() => {})
 }
 
 /** Our headers join the user's; a locker that does not spin takes the place of the built-in one. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { Upload } from '@tus/server'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, onTestFinished, test } from 'vitest'
@@ -39,13 +40,22 @@ test.each([0, 1, 4 * B, 5 * B + 77])('a file of %d bytes has its flat digest on 
   expect(head.headers.get('access-control-expose-headers')).toContain('Repr-Digest')
 })
 
-test('another file of a name that was deleted does not have the digest of the first', async () => {
-  const store = await start()
-  const client = clientOf(store, 8)
+test('another file of a name that was deleted has neither the digest nor the strong tag of the first, after a restart too', async () => {
+  const first = await start()
+  const client = clientOf(first, 8)
   await client.claim(await client.upload(0, 8))
   const { url } = await commit(client)
+  expect((await fetch(url)).headers.get('etag')).toBe(`"${await client.file.root()}"`)
   expect((await fetch(url, { method: 'DELETE', headers: TUS })).status).toBe(204)
-  await store.datastore.create(new Upload({ id: client.file.group, size: 0, offset: 0 }))
-  const head = await fetch(url, { method: 'HEAD', headers: TUS })
-  expect(head.headers.get('repr-digest')).toBeNull()
+  await first.datastore.create(new Upload({ id: client.file.group, size: 8, offset: 0 }))
+  await first.datastore.write(Readable.from([Buffer.from('another!')]), client.file.group, 0)
+  const expectOther = async (address: string) => {
+    const { headers } = await fetch(address)
+    expect([headers.get('repr-digest'), headers.get('etag')]).toEqual([null, expect.stringMatching(/^W\//)])
+  }
+  await expectOther(url)
+  await first.extension.close()
+  const second = await startStore({ directory: first.directory })
+  onTestFinished(() => second.close())
+  await expectOther(`${second.endpoint}/${client.file.group}`)
 })

@@ -9,7 +9,13 @@ export function reprDigest(group: Group | undefined): Record<string, string> {
 }
 
 /** Of a finished upload, if it is what the group of that name has committed. */
-export function reprDigestOf(site: Site, upload: Upload): Record<string, string> {
-  const group = site.groups.byFileId(upload.id)
-  return group?.home === site.storeId && group.commit?.size === upload.size ? reprDigest(group) : {}
+export function reprDigestOf(site: Site, { id, size = 0 }: Upload): Record<string, string> {
+  return reprDigest(committedAs(site, id, size))
+}
+
+/** The group whose commit made the file of that name and size, if it has not been deleted since. */
+export function committedAs(site: Site, fileId: string, size: number): Group | undefined {
+  const group = site.groups.byFileId(fileId)
+  if (group?.state !== 'committed' || group.home !== site.storeId) return undefined
+  return group.commit?.size === size && !group.commit.removed ? group : undefined
 }

@@ -1,5 +1,6 @@
 import type { Stats } from 'node:fs'
 import type { TusRequest } from '../tus-request.js'
+import { committedAs } from './repr-digest.js'
 import type { Site } from './site.js'
 
 /** What a download can be compared by later (RFC 9110, 8.8). */
@@ -11,8 +12,7 @@ export interface Validators {
 
 /** Strong where the file's digest is known: the Merkle root that its commit named. Else size and time, weak. */
 export function validatorsOf(site: Site, id: string, stats: Stats): Validators {
-  const group = site.groups.byFileId(id)
-  const root = group?.state === 'committed' ? group.commit?.root : undefined
+  const root = committedAs(site, id, stats.size)?.commit?.root
   const etag = root === undefined ? `W/"${stats.size.toString(36)}-${stats.mtimeMs.toString(36)}"` : `"${root}"`
   return { etag, lastModified: stats.mtime.toUTCString() }
 }

@@ -27,6 +27,8 @@ export interface CommitRecord {
   readonly refusal: { readonly status: number; readonly body: string } | null
   /** SHA-256 of the whole file, base64, where it was known at the commit. */
   readonly sha256?: string | null
+  /** The file was deleted since: what has its name now is another. */
+  readonly removed?: boolean
 }
 
 /** What is kept of a group itself; small, for it is written with every change. */

@@ -35,6 +35,7 @@ export const HeaderSchema: Schema<GroupHeader> = v.object({
       hook: Hook,
       refusal: v.nullable(v.object({ status: v.number(), body: Text })),
       sha256: v.optional(v.nullable(Text), null),
+      removed: v.exactOptional(v.boolean()),
     }),
   ),
   // not in the first records of this version

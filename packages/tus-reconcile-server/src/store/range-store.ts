@@ -58,7 +58,7 @@ export class RangeStore extends DataStore {
   readonly durability: Durability
   readonly space: FreeSpace
   /** Set by whoever remembers what lies here: an upload is gone. */
-  onRemoved: (id: string) => void = () => {}
+  onRemoved: (id: string) => Promise<void> = async () => {}
   readonly #files: FileStore
 
   constructor(options: RangeStoreOptions) {
@@ -198,7 +198,7 @@ export class RangeStore extends DataStore {
   override async remove(id: string): Promise<void> {
     this.#refuseForeign(id)
     await this.#files.remove(id)
-    this.onRemoved(id)
+    await this.onRemoved(id)
   }
 
   override async write(stream: Readable, id: string, offset: number): Promise<number> {
