@@ -12,6 +12,7 @@ interface Progress {
   readonly sha: Hash
   /** The first block that is not hashed yet. */
   next: number
+  bytes: number
   /** One step at a time. */
   last: Promise<boolean>
 }
@@ -28,7 +29,7 @@ export class FlatDigests {
   hear(notice: Notice): void {
     const { group } = notice
     if (notice.kind === 'groupOpened') {
-      this.#progress.set(group, { sha: createHash('sha256'), next: 0, last: Promise.resolve(true) })
+      this.#progress.set(group, { sha: createHash('sha256'), next: 0, bytes: 0, last: Promise.resolve(true) })
     } else if (notice.kind === 'groupEnded') this.#growing.delete(group)
     else if (notice.kind === 'verified' && notice.where !== 'elsewhere' && this.#progress.has(group)) {
       this.#growing.add(group)
@@ -45,7 +46,8 @@ export class FlatDigests {
     const count = blockCount(group.knownSize)
     if (count - progress.next > GRACE_BLOCKS) return null
     while (progress.next < count) if (!(await this.#step(group, progress))) return null
-    return progress.sha.copy().digest('base64')
+    // blocks that were hashed before the size was known may have been longer
+    return progress.bytes === group.knownSize ? progress.sha.copy().digest('base64') : null
   }
 
   close(): void {
@@ -79,6 +81,7 @@ async function hashNext(group: Group, progress: Progress): Promise<boolean> {
   const bytes = await group.file.read(start, end - start)
   if (bytes.length < end - start) return false
   progress.sha.update(bytes)
+  progress.bytes += bytes.length
   progress.next++
   return true
 }

@@ -164,10 +164,19 @@ async function restoreHash(group: Group, session: Session): Promise<void> {
 
 /** In the queue: the file's size has become known, so a session that stands at its end may have finished a block. */
 export async function declareSize(group: Group, size: number): Promise<void> {
+  dropLongBlocks(group, size)
   group.size = size
   for (const session of group.sessions.values()) {
     if (session.start + session.offset !== size || size % BLOCK_SIZE === 0) continue
     await restoreHash(group, session)
     for (const block of completeBlock(group, session)) await settleBlock(group, block)
   }
+}
+
+/** What was a whole block is none where the file turns out to end before its end. */
+function dropLongBlocks(group: Group, size: number): void {
+  const long = group.blocks.wholeBlocks().filter((index) => (index + 1) * BLOCK_SIZE > size)
+  if (long.length === 0) return
+  group.blocks.lose(long)
+  settleSoon(group, { bad: long.filter((index) => index * BLOCK_SIZE < size) })
 }
