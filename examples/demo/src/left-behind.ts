@@ -7,8 +7,8 @@ import { LevelIndex } from 'tus-reconcile-server'
 export type Inventory = ReadonlySet<string>
 
 const OWN_FOLDER = '.reconcile'
-/** A store's own memory: its name and its records. Sessions and groups in the records are looked at one by one. */
-const LASTING = ['store-id', 'index']
+/** A store's own memory: its name, its lock and its records. Sessions and groups in the records are looked at one by one. */
+const LASTING = ['store-id', 'lock', 'index']
 const ENDED_GROUP = new Set(['committed', 'terminated', 'expired'])
 
 /** What lies in a server's folder, files and open records: `group ID`, `session ID`, or a path. */
