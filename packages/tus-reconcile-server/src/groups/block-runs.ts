@@ -33,6 +33,10 @@ export class BlockRuns {
     this.#runs.splice(at, 1, ...rest.filter(({ first, end }) => first < end))
   }
 
+  clear(): void {
+    this.#runs.length = 0
+  }
+
   /** In bytes of a file of this size; `Infinity` where it is unknown. */
   ranges(sizeBytes: number): RangeSet {
     return this.#runs

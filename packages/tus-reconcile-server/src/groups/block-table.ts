@@ -227,6 +227,17 @@ export class BlockTable {
     this.release(STORE)
   }
 
+  /** The group has ended, and its record keeps nothing of this: neither does the process. */
+  clear(): void {
+    for (const map of [this.#blocks, this.#claims, this.#bad]) map.forget()
+    this.#verified.clear()
+    this.#places.clear()
+    this.reports.clear()
+    this.#unrecordedLoss.clear()
+    this.#elsewhere = []
+    this.#newElsewhere = null
+  }
+
   #verify(index: number, leaf: string): void {
     this.#places.set(leaf, index)
     this.#blocks.set(index, { kind: 'verified', leaf })

@@ -90,6 +90,7 @@ export async function commitGroup(group: Group, finalise: (isRepeat: boolean) =>
   await group.sides.remove()
   for (const store of group.participants) group.toTell.add(store)
   await group.save()
+  group.blocks.clear()
   return true
 }
 
@@ -134,6 +135,7 @@ export async function endGroup(
     }
     for (const store of group.participants) group.toTell.add(store)
     await group.save()
+    group.blocks.clear()
     await group.file.remove()
     await group.sides.remove()
     return true

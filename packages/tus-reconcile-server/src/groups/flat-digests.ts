@@ -30,8 +30,10 @@ export class FlatDigests {
     const { group } = notice
     if (notice.kind === 'groupOpened') {
       this.#progress.set(group, { sha: createHash('sha256'), next: 0, bytes: 0, last: Promise.resolve(true) })
-    } else if (notice.kind === 'groupEnded') this.#growing.delete(group)
-    else if (notice.kind === 'verified' && notice.where !== 'elsewhere' && this.#progress.has(group)) {
+    } else if (notice.kind === 'groupEnded') {
+      this.#growing.delete(group)
+      this.#progress.delete(group)
+    } else if (notice.kind === 'verified' && notice.where !== 'elsewhere' && this.#progress.has(group)) {
       this.#growing.add(group)
       if (!this.#isRunning) void this.#run()
     }

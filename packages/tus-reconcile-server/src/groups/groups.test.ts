@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { status } from '../handlers/op-status.js'
 import { MemoryIndex } from '../records/memory-index.js'
 import { newId } from '../testing/client.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { commitGroup, endGroup } from './ending.js'
 import type { Group, GroupFacts } from './group.js'
 import { type GroupLimits, Groups } from './groups.js'
+import { claimBlocks, noteElsewhere, reportBlocks } from './verification.js'
 
 function setUp(limits: GroupLimits = {}) {
   const clock = { ms: 0 }
@@ -58,3 +60,36 @@ test('a commit of a group that has ended meanwhile does nothing', async () => {
   })
   expect([committed, made, group.state]).toEqual([false, 0, 'terminated'])
 })
+
+test.each(['committed', 'terminated'] as const)(
+  'a %s group keeps nothing of its blocks, as after a restart',
+  async (state) => {
+    const { groups, index, open } = setUp()
+    const group = await open()
+    group.blocks.complete(0, 'A')
+    await claimBlocks(group, [{ index: 0, leaf: 'A' }])
+    await claimBlocks(group, [{ index: 1, leaf: 'B' }])
+    group.blocks.lose([2])
+    await reportBlocks(group, 'peer', [{ index: 3, leaf: 'C' }])
+    await noteElsewhere(group, [{ start: 0, end: 1 }])
+    if (state === 'committed') await commitGroup(group, async () => {})
+    else await endGroup(group, state)
+    await expect(claimBlocks(group, [{ index: 4, leaf: 'D' }])).rejects.toMatchObject({ code: 'group-ended' })
+    await reportBlocks(group, 'peer', [{ index: 5, leaf: 'E' }])
+    await noteElsewhere(group, [{ start: 0, end: 1 }])
+    const { header, sessions, ...details } = group.takeChange()
+    expect(details).toEqual({ blocks: [], claims: [], bad: [], reports: [], elsewhere: null })
+    expect([group.blocks.wholeBlocks(), group.blocks.claimedAhead, group.blocks.placeOf('A')]).toEqual([
+      [],
+      0,
+      undefined,
+    ])
+    expect([group.blocks.reports.stores(), group.blocks.isLossUnrecorded(2)]).toEqual([[], false])
+    const before = status(group)
+    const again = new Groups({ index, files: new MemoryBackend(), now: () => 0 })
+    await again.load()
+    const restored = again.get(group.id)
+    expect(restored && status(restored)).toEqual(before)
+    expect([...groups.all()]).toEqual([group])
+  },
+)

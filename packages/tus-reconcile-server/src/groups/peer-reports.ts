@@ -17,6 +17,12 @@ export class PeerReports {
     this.#stores.get(store)?.runs.delete(index)
   }
 
+  /** Nothing of it is left to be recorded. */
+  clear(): void {
+    for (const { leaves } of this.#stores.values()) leaves.forget()
+    this.#stores.clear()
+  }
+
   by(store: string): ReadonlyMap<number, string> {
     return this.#stores.get(store)?.leaves ?? new Map()
   }

@@ -2,6 +2,7 @@ import type { PartitionHeader } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import type { Group } from './group.js'
 import { Refusal } from './refusal.js'
+import { refuseEnded } from './refuse-ended.js'
 import { RunningWrite, Session } from './session.js'
 import { endSession, sweep } from './verification.js'
 import { declareSize } from './writing.js'
@@ -212,13 +213,6 @@ export async function acknowledgedOffset(group: Group, session: Session): Promis
   await group.save()
   session.acked = Math.max(session.acked, offset)
   return offset
-}
-
-export function refuseEnded(group: Group): void {
-  if (!group.hasEnded) return
-  const url = group.state === 'committed' ? group.url : null
-  const headers = { 'Reconcile-State': group.state, ...(url ? { 'Reconcile-Upload': url } : {}) }
-  throw new Refusal('group-ended', `this upload is ${group.state}`, { headers })
 }
 
 export function refuseEndedSession(group: Group, session: Session): void {

@@ -21,6 +21,12 @@ export class TrackedMap<K, V> extends Map<K, V> {
     super.clear()
   }
 
+  /** Empty, with nothing left to be recorded: the record drops all of it by itself. */
+  forget(): void {
+    super.clear()
+    this.#changed.clear()
+  }
+
   /** The value has changed in place. */
   touch(key: K): void {
     if (this.has(key)) this.#changed.add(key)

@@ -5,6 +5,7 @@ import type { ClaimOutcome } from './block-table.js'
 import { bringIn, bringInAll, dropVerifiedCopies, replaceBlock } from './bring-in.js'
 import type { Group } from './group.js'
 import { Refusal } from './refusal.js'
+import { refuseEnded } from './refuse-ended.js'
 import type { Session, SessionEnd } from './session.js'
 
 /** Blocks whose standing has changed and that nobody was told of yet. */
@@ -38,6 +39,7 @@ const MAX_CLAIMED_AHEAD = 65_536
 /** A client says which leaves its bytes have. @throws Refusal where too many are claimed ahead of their bytes */
 export async function claimBlocks(group: Group, leaves: readonly LeafAt[]): Promise<ClaimResult> {
   const result = await group.queue.run(async () => {
+    refuseEnded(group)
     if (group.blocks.claimedAhead > MAX_CLAIMED_AHEAD) {
       const headers = { 'Retry-After': '5' }
       throw new Refusal('too-many', 'too many digests are claimed ahead of their bytes: send these first', { headers })
@@ -69,6 +71,7 @@ async function claimOne(group: Group, index: number, leaf: string): Promise<Clai
 /** At the home: a peer has verified blocks. Its leaves are as good as claims. Settles when recorded. */
 export async function reportBlocks(group: Group, store: string, leaves: readonly LeafAt[]): Promise<void> {
   await group.queue.run(async () => {
+    if (group.hasEnded) return
     group.touchedAt = group.ports.now()
     const here: number[] = []
     const elsewhere: number[] = []
@@ -111,6 +114,7 @@ export async function withdrawReports(group: Group, stores: readonly string[], r
 /** At a peer: the home says what is verified somewhere. */
 export async function noteElsewhere(group: Group, verified: RangeSet): Promise<void> {
   await group.queue.run(async () => {
+    if (group.hasEnded) return
     group.touchedAt = group.ports.now()
     const news = subtractRanges(verified, group.blocks.verifiedAnywhere(group.knownSize))
     group.blocks.elsewhere = verified

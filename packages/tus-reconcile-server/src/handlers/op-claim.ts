@@ -3,7 +3,7 @@ import { BLOCK_SIZE, blockCount } from 'tus-reconcile-protocol'
 import { attachKnown } from '../groups/attach.js'
 import type { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
-import { refuseEnded } from '../groups/sessions.js'
+import { refuseEnded } from '../groups/refuse-ended.js'
 import { claimBlocks, type LeafAt, rangesIn } from '../groups/verification.js'
 
 /**

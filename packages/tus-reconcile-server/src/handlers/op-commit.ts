@@ -4,7 +4,7 @@ import { askCommit, checkRoot, commitGroup, type Readiness, readiness, recordHoo
 import type { Group } from '../groups/group.js'
 import { GroupQueue } from '../groups/group-queue.js'
 import { Refusal } from '../groups/refusal.js'
-import { refuseEnded } from '../groups/sessions.js'
+import { refuseEnded } from '../groups/refuse-ended.js'
 import { withdrawReports } from '../groups/verification.js'
 import { uploadOfGroup } from '../store/upload-of.js'
 import type { TusRequest } from '../tus-request.js'
@@ -45,6 +45,8 @@ async function commitOnce(site: Site, group: Group, call: CommitCall): Promise<O
   }
   await group.queue.run(() => askCommit(group, operation.size, operation.root))
   const ready = await untilReady(site, group)
+  // terminated or expired while it was waited for: nothing of its blocks is known any more
+  refuseEnded(group)
   if (ready.kind === 'incomplete') {
     // who is told to send a block again may not be refused as redundant when doing so
     await withdrawReports(group, group.blocks.reports.stores(), ready.missing)

@@ -2,7 +2,7 @@ import type { HaveAnswer, HaveRequest } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE, blockCount } from 'tus-reconcile-protocol'
 import { attachKnown } from '../groups/attach.js'
 import type { Group } from '../groups/group.js'
-import { refuseEnded } from '../groups/sessions.js'
+import { refuseEnded } from '../groups/refuse-ended.js'
 import { rangesIn } from '../groups/verification.js'
 
 /**

@@ -1,6 +1,7 @@
 import type { PlanAnswer, PlanRequest } from 'tus-reconcile-protocol'
 import type { Group } from '../groups/group.js'
-import { acknowledgedOffset, dropSession, planEnd, refuseEnded } from '../groups/sessions.js'
+import { refuseEnded } from '../groups/refuse-ended.js'
+import { acknowledgedOffset, dropSession, planEnd } from '../groups/sessions.js'
 import { sessionStanding } from './op-status.js'
 import type { Site } from './site.js'
 

@@ -1,7 +1,7 @@
 import type { TerminateAnswer } from 'tus-reconcile-protocol'
 import { endGroup } from '../groups/ending.js'
 import type { Group } from '../groups/group.js'
-import { refuseEnded } from '../groups/sessions.js'
+import { refuseEnded } from '../groups/refuse-ended.js'
 import type { Site } from './site.js'
 
 /** Ends a file's upload everywhere. Of a committed file the bytes stay: that is DELETE's to remove. */

@@ -81,6 +81,7 @@ export class HomeLink {
   /** The group has ended: nothing of it is asked for again. */
   ended(group: Group): void {
     this.#asked.delete(group.id)
+    this.#reported.delete(group)
   }
 
   get waiting(): number {

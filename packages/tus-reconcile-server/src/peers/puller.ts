@@ -140,6 +140,8 @@ export class Puller {
     const limits = { idleMs: IDLE_MS, signal: this.#directory.signal }
     let index = run.first
     for await (const bytes of blocksOfStream(peer.client.stream(message, limits))) {
+      // what it was to be compared with is gone
+      if (group.hasEnded) return
       const leaf = group.blocks.reports.by(peer.storeId ?? '').get(index)
       const found = createHash('sha256').update(bytes).digest('base64url')
       if (leaf === found) await writePulled(group, { index, leaf, bytes })
