@@ -201,7 +201,7 @@ export function describeWire(name: string, startServer: () => Promise<WireServer
 
       rule(
         20,
-        'An answer about a session that was found, refusals included, MUST carry `Location`, `Upload-Offset` and `Reconcile-State`',
+        'An answer about a session that was found, refusals included but for those of the gate (`onIncomingRequest`), MUST carry `Location`, `Upload-Offset` and `Reconcile-State`',
         async () => {
           const client = clientOf(2 * B)
           const session = client.session(0, 2 * B)

@@ -128,3 +128,39 @@ test('DELETE of a file that is not whole is told to POST_TERMINATE once', async 
   expect(statuses.map(({ status }) => status)).toEqual([204, 410])
   expect(ended).toEqual([client.file.group])
 })
+
+test('a refusal of the gate says nothing of the session, whether there is one or not', async () => {
+  const asked: string[] = []
+  let isShut = false
+  const store = await open({
+    onIncomingRequest: async (_req, id) => {
+      asked.push(id)
+      if (isShut) throw { status_code: 401, body: 'who are you' }
+    },
+  })
+  const client = clientOf(store, 2 * B)
+  const session = client.session(0, 2 * B)
+  await client.post(session, client.file.bytes.subarray(0, 5))
+  const unknown = client.session(B, 2 * B)
+  const stranger = clientOf(store, B).session(0, B)
+  const url = session.url
+  isShut = true
+  for (const target of [
+    url,
+    url.replace(session.id, unknown.id),
+    url.replace(/[^/]*$/, `${stranger.id}.${stranger.id}`),
+  ]) {
+    for (const method of ['HEAD', 'PATCH', 'DELETE']) {
+      asked.length = 0
+      const body = method === 'PATCH' ? { body: 'x' } : {}
+      const headers = { ...TUS, 'Content-Type': BODY_CONTENT_TYPE, 'Upload-Offset': '5' }
+      const refused = await fetch(target, { method, headers, ...body })
+      expect([refused.status, asked.length]).toEqual([401, 1])
+      for (const name of ['Location', 'Upload-Offset', 'Reconcile-State', 'Reconcile-Upload', 'Upload-Expires']) {
+        expect(refused.headers.get(name)).toBeNull()
+      }
+    }
+  }
+  isShut = false
+  expect((await client.head(session)).headers.get('upload-offset')).toBe('5')
+})

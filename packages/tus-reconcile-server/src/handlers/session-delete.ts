@@ -1,7 +1,6 @@
 import { dropSession, refuseEndedSession } from '../groups/sessions.js'
 import { emptyAnswer } from './answer.js'
-import { passGate } from './open-group.js'
-import { findSession, refuseSession, type SessionTarget } from './session-request.js'
+import { enterSession, refuseSession, type SessionTarget } from './session-request.js'
 import type { Exchange, Site } from './site.js'
 
 /** Ends one session. Its whole blocks stay with the group. */
@@ -13,10 +12,9 @@ export async function deleteSession(
   const { req } = exchange
   let at: SessionTarget | undefined
   try {
-    const target = findSession(site, req, ids)
+    const target = await enterSession(site, req, ids)
     at = target
     const { group, session } = target
-    await passGate(site, req, group)
     refuseEndedSession(group, session)
     await dropSession(group, { session: session.id, client: session.client, how: 'terminated' })
     await group.save()

@@ -1,7 +1,6 @@
 import { acknowledgedOffset, refuseEndedSession, takeTurn } from '../groups/sessions.js'
 import { emptyAnswer } from './answer.js'
-import { passGate } from './open-group.js'
-import { findSession, refuseSession, type SessionTarget, sessionHeaders } from './session-request.js'
+import { enterSession, refuseSession, type SessionTarget, sessionHeaders } from './session-request.js'
 import type { Exchange, Site } from './site.js'
 
 /** Where a session stands. Ends its running write as a newer attempt does: never asked of a live session. */
@@ -13,10 +12,9 @@ export async function headSession(
   const { req } = exchange
   let at: SessionTarget | undefined
   try {
-    const target = findSession(site, req, ids)
+    const target = await enterSession(site, req, ids)
     at = target
     const { group, session, header } = target
-    await passGate(site, req, group)
     await takeTurn(group, session, { attempt: header?.attempt, begin: () => refuseEndedSession(group, session) })
     const offset = await acknowledgedOffset(group, session)
     const length: Record<string, number> =

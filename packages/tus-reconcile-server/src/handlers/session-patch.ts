@@ -6,12 +6,11 @@ import { limitKeys } from './admission.js'
 import { emptyAnswer } from './answer.js'
 import { receiveChecked } from './checked-body.js'
 import { readChecksum } from './checksum.js'
-import { passGate } from './open-group.js'
 import { announcedLength, requestBody } from './request-body.js'
 import {
   checkBodyType,
   concludeWrite,
-  findSession,
+  enterSession,
   numberHeader,
   refuseSession,
   type SessionTarget,
@@ -30,10 +29,9 @@ export async function patchSession(
   const body = requestBody(req)
   let at: SessionTarget | undefined
   try {
-    const target = findSession(site, req, ids)
+    const target = await enterSession(site, req, ids)
     at = target
     const { group, session, header } = target
-    await passGate(site, req, group)
     checkBodyType(req)
     const checksum = readChecksum(req)
     const offset = numberHeader(req, 'upload-offset')

@@ -6,6 +6,8 @@ import type { Session } from '../groups/session.js'
 import { acknowledgedOffset } from '../groups/sessions.js'
 import type { TusRequest } from '../tus-request.js'
 import { asRefusal, refusalAnswer } from './answer.js'
+import { runIncoming } from './hooks.js'
+import { passGate } from './open-group.js'
 import { hasBody, type RequestBody } from './request-body.js'
 import type { WriteOutcome } from './session-write.js'
 import type { Exchange, Site } from './site.js'
@@ -27,8 +29,14 @@ export function sessionIdsOf(id: string | undefined): { group: string; session: 
   return match?.[1] && match[2] ? { group: match[1], session: match[2] } : undefined
 }
 
-/** @throws Refusal */
-export function findSession(site: Site, req: TusRequest, ids: { group: string; session: string }): SessionTarget {
+/** Through the user's gate, whether there is such a session or not: who is refused learns nothing. @throws Refusal */
+export async function enterSession(
+  site: Site,
+  req: TusRequest,
+  ids: { group: string; session: string },
+): Promise<SessionTarget> {
+  const known = site.groups.get(ids.group)
+  await (known ? passGate(site, req, known) : runIncoming(site, req, ''))
   const group = site.groups.get(ids.group)
   if (!group) throw new Refusal('unknown-group', 'no upload of this name is known here')
   const session = group.sessions.get(ids.session)
