@@ -34,6 +34,8 @@ const PEERS = `${SERVER}/peers/planted.ts`
 const HANDLERS = `${SERVER}/handlers/planted.ts`
 const CLI = `${SERVER}/cli.ts`
 const RECONCILE = `${SERVER}/reconcile.ts`
+const PARTS = `${SERVER}/parts.ts`
+const START = `${SERVER}/start.ts`
 
 const PURE = [PREDICTOR, PROTOCOL, PARTITIONING, REDUNDANCY]
 
@@ -162,7 +164,7 @@ const FORBIDDEN: Row[] = [
   ...forbid([UPLOAD, INDEX, UPPY], IMPORTS, imports('tus-reconcile-server', '../../tus-reconcile-server/src/index.js')),
   ...forbid([UPLOAD], IMPORTS, imports('@uppy/core', '@uppy/tus')),
   ...forbid(
-    [RECORDS, GROUPS, STORE, PEERS, HANDLERS, RECONCILE, CLI],
+    [RECORDS, GROUPS, STORE, PEERS, HANDLERS, RECONCILE, PARTS, START, CLI],
     IMPORTS,
     imports('uppy-adaptive', 'uppy-adaptive/upload'),
   ),
@@ -207,7 +209,7 @@ const ALLOWED: [file: string, statement: string][] = [
   [HANDLERS, "import './site.js'"],
   [HANDLERS, "import '../groups/group.js'"],
   [HANDLERS, "import '../store/range-store.js'"],
-  [RECONCILE, "import './handlers/mount.js'"],
+  ...[RECONCILE, PARTS, START].map((file): [string, string] => [file, "import './handlers/mount.js'"]),
   // tests may use whatever they need
   ...[...PURE, ORCHESTRATION, GROUPS].flatMap((file): [string, string][] =>
     [

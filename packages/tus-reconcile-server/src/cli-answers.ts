@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { HEALTH_PATH, METRICS_PATH } from './cli-options.js'
-import type { ReconcileExtension } from './reconcile.js'
+import type { ReconcileExtension } from './reconcile-options.js'
 
 /** What the command answers itself: its health and its figures. Returns whether the request was one of these. */
 export function answerOperator(extension: ReconcileExtension, req: IncomingMessage, res: ServerResponse): boolean {

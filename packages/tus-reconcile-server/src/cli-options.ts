@@ -11,7 +11,7 @@ import {
   urlPath,
   wholeNumber,
 } from './cli-values.js'
-import type { PeerOptions } from './reconcile.js'
+import type { PeerOptions } from './reconcile-options.js'
 import type { RangeStoreOptions } from './store/range-store.js'
 
 export interface CliOptions {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
-import type { PeerOptions } from './reconcile.js'
+import type { PeerOptions } from './reconcile-options.js'
 
 /** A flag is wrong: one sentence that names it and says what to do. */
 export class FlagError extends Error {}

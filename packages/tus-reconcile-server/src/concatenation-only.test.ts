@@ -7,7 +7,8 @@ import { Readable } from 'node:stream'
 import { FileStore } from '@tus/file-store'
 import { DataStore, ERRORS, Server, type ServerOptions, Upload } from '@tus/server'
 import { afterEach, expect, test } from 'vitest'
-import { type ReconcileExtension, reconcile } from './reconcile.js'
+import { reconcile } from './reconcile.js'
+import type { ReconcileExtension } from './reconcile-options.js'
 
 const TUS = { 'Tus-Resumable': '1.0.0' }
 const BYTES = { 'Content-Type': 'application/offset+octet-stream' }

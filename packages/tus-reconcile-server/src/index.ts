@@ -2,13 +2,8 @@ export type { BlockFile } from './groups/block-file.js'
 export type { UploadStatus } from './groups/upload-status.js'
 export type { BoundOptions } from './limits/bounds.js'
 export type { LimitOptions } from './limits/limit-options.js'
-export {
-  type Health,
-  type PeerOptions,
-  type ReconcileExtension,
-  type ReconcileOptions,
-  reconcile,
-} from './reconcile.js'
+export { reconcile } from './reconcile.js'
+export type { Health, PeerOptions, ReconcileExtension, ReconcileOptions } from './reconcile-options.js'
 export type { ContentEntry, ContentIndex, ContentPlace } from './records/content-index.js'
 export { IndexError, type IndexErrorCode } from './records/index-error.js'
 export { LevelIndex, type LevelIndexOptions } from './records/level-index.js'

@@ -1,0 +1,114 @@
+import { randomBytes } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
+import { type Logger, pino } from 'pino'
+import { EventHub } from './groups/events.js'
+import { FlatDigests } from './groups/flat-digests.js'
+import { Groups } from './groups/groups.js'
+import { OffsetReports } from './groups/offset-reports.js'
+import { PlainStore } from './handlers/plain-store.js'
+import type { Site } from './handlers/site.js'
+import { type Bounds, resolveBounds } from './limits/bounds.js'
+import { Limits } from './limits/limits.js'
+import { LoadMonitor } from './load/load-monitor.js'
+import { Metrics } from './metrics/metrics.js'
+import { PeerNetwork } from './peers/peer-network.js'
+import { VoteBook } from './peers/vote-book.js'
+import { privateLog } from './private-log.js'
+import { isLong, normalPeers, type ReconcileOptions, secretsOf } from './reconcile-options.js'
+import { LevelIndex } from './records/level-index.js'
+import type { PartitionIndex } from './records/partition-index.js'
+import { DirectoryLock } from './store/directory-lock.js'
+import type { RangeStore } from './store/range-store.js'
+import { readStored } from './stored-bytes.js'
+import { WholeFiles } from './whole-files.js'
+
+const DAY_MS = 86_400_000
+
+/** What a mounted extension is made of, before its records are loaded. */
+export interface Parts {
+  readonly store: RangeStore
+  readonly plain: PlainStore
+  readonly sideDirectory: string
+  readonly log: Logger
+  readonly draining: AbortController
+  readonly closing: AbortController
+  readonly index: PartitionIndex
+  readonly lock: DirectoryLock
+  readonly dedupScope: Site['dedupScope']
+  readonly groups: Groups
+  readonly metrics: Metrics
+  readonly load: LoadMonitor
+  readonly bounds: Bounds
+  readonly limits: Limits
+  readonly hub: EventHub
+  readonly flatDigests: FlatDigests
+  readonly wholeFiles: WholeFiles
+  readonly offsets: OffsetReports
+  readonly network: PeerNetwork
+  readonly expireMs: number
+  readonly commitAt: 'home' | 'any'
+}
+
+/** @throws TypeError that names the option at fault */
+export function createParts(store: RangeStore, options: ReconcileOptions): Parts {
+  const log = privateLog(options.logger ?? pino({ level: 'silent' }))
+  const sideDirectory = store.ownPath('arriving')
+  const index = options.index ?? defaultIndex(store)
+  const groups = new Groups({
+    index,
+    files: store.backend,
+    isDurable: store.durability === 'disk',
+    isDiskFull: () => store.space.isShort(),
+    readStored: (fileId, position, length) => readStored(groups, store, { fileId, position, length }),
+    now: Date.now,
+  })
+  const bounds = resolveBounds(options)
+  const load = new LoadMonitor()
+  return {
+    store,
+    sideDirectory,
+    plain: new PlainStore(store, {
+      sideDirectory,
+      isTaken: async (id) => groups.byFileId(id)?.hasEnded === false || (await store.holds(id)),
+    }),
+    log,
+    index,
+    lock: new DirectoryLock(store.ownPath('lock')),
+    dedupScope: options.dedup?.scope,
+    groups,
+    metrics: new Metrics(groups, load),
+    load,
+    bounds,
+    limits: new Limits(bounds.limits),
+    draining: new AbortController(),
+    closing: closingOf(),
+    hub: new EventHub(randomBytes(6).toString('hex'), bounds.limits.eventStreams.client),
+    flatDigests: new FlatDigests(),
+    wholeFiles: new WholeFiles(index.contents, store, log),
+    offsets: new OffsetReports(),
+    network: new PeerNetwork({
+      peers: normalPeers(options),
+      secrets: () => secretsOf(options).filter(isLong),
+      log,
+      groups,
+      votes: new VoteBook(store.ownPath('votes')),
+    }),
+    expireMs: store.getExpiration() > 0 ? store.getExpiration() : DAY_MS,
+    commitAt: options.commitAt ?? 'home',
+  }
+}
+
+/** Each event stream listens to it, and there may be thousands. */
+function closingOf(): AbortController {
+  const closing = new AbortController()
+  setMaxListeners(0, closing.signal)
+  return closing
+}
+
+function defaultIndex(store: RangeStore): PartitionIndex {
+  return new LevelIndex({
+    directory: store.ownPath('index'),
+    firstVersion: store.ownPath('records.json'),
+    sync: store.durability === 'disk',
+  })
+}
