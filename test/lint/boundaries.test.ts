@@ -31,12 +31,25 @@ const RECORDS = `${SERVER}/records/planted.ts`
 const GROUPS = `${SERVER}/groups/planted.ts`
 const STORE = `${SERVER}/store/planted.ts`
 const PEERS = `${SERVER}/peers/planted.ts`
+const LIMITS = `${SERVER}/limits/planted.ts`
+const BODIES = `${SERVER}/bodies/planted.ts`
+const PLAIN = `${SERVER}/plain/planted.ts`
+const DEDUP = `${SERVER}/dedup/planted.ts`
+const RECOVERY = `${SERVER}/recovery/planted.ts`
 const HANDLERS = `${SERVER}/handlers/planted.ts`
+const EXCHANGE = `${SERVER}/handlers/exchange/planted.ts`
+const PLAIN_HANDLERS = `${SERVER}/handlers/plain/planted.ts`
+const OPERATIONS = `${SERVER}/handlers/operations/planted.ts`
+const SESSIONS = `${SERVER}/handlers/sessions/planted.ts`
+const COMMAND = `${SERVER}/command/planted.ts`
 const CLI = `${SERVER}/cli.ts`
 const RECONCILE = `${SERVER}/reconcile.ts`
 const PARTS = `${SERVER}/parts.ts`
 const START = `${SERVER}/start.ts`
 
+const SERVER_ROOMS = [RECORDS, GROUPS, STORE, PEERS, LIMITS, BODIES, PLAIN, DEDUP, RECOVERY, COMMAND]
+const HANDLER_ROOMS = [HANDLERS, EXCHANGE, PLAIN_HANDLERS, OPERATIONS, SESSIONS]
+const COMPOSITION = [RECONCILE, PARTS, START]
 const PURE = [PREDICTOR, PROTOCOL, PARTITIONING, REDUNDANCY]
 
 type Row = [file: string, statement: string, rule: string]
@@ -150,21 +163,41 @@ const FORBIDDEN: Row[] = [
   ...forbid(
     [RECORDS],
     IMPORTS,
-    imports('../groups/group.js', '../store/range-store.js', '../handlers/site.js', '../peers/peers.js', '@tus/server'),
+    imports(
+      '../groups/group.js',
+      '../store/range-store.js',
+      '../handlers/exchange/site.js',
+      '../peers/peers.js',
+      '@tus/server',
+    ),
   ),
   ...forbid(
     [GROUPS],
     IMPORTS,
-    imports('../store/range-backend.js', '../handlers/site.js', '../peers/peers.js', '../reconcile.js', '@tus/server'),
+    imports(
+      '../store/range-backend.js',
+      '../handlers/exchange/site.js',
+      '../peers/peers.js',
+      '../reconcile.js',
+      '@tus/server',
+    ),
   ),
   ...forbid([GROUPS], IMPORTS, imports('node:fs', 'node:http', 'pino')),
-  ...forbid([STORE, PEERS, CLI], IMPORTS, imports('./handlers/site.js', '../handlers/site.js')),
+  ...forbid([...SERVER_ROOMS, CLI], IMPORTS, imports('../handlers/mount.js', '../handlers/exchange/site.js')),
+  ...forbid([CLI], IMPORTS, imports('./handlers/mount.js')),
+  ...forbid([STORE, PEERS, LIMITS, BODIES], IMPORTS, imports('../plain/plain-store.js', '../reconcile.js')),
+  ...forbid([PEERS, LIMITS, BODIES], IMPORTS, imports('../store/range-store.js')),
+  ...forbid([PLAIN, DEDUP, RECOVERY], IMPORTS, imports('../peers/peers.js', '../command/cli-values.js', '../parts.js')),
+  ...forbid([EXCHANGE, PLAIN_HANDLERS, OPERATIONS, SESSIONS], IMPORTS, imports('../mount.js', '../peer-message.js')),
+  ...forbid([EXCHANGE, PLAIN_HANDLERS, OPERATIONS], IMPORTS, imports('../sessions/session-request.js')),
+  ...forbid([EXCHANGE, PLAIN_HANDLERS, SESSIONS], IMPORTS, imports('../operations/op-commit.js')),
+  ...forbid([EXCHANGE, OPERATIONS, SESSIONS], IMPORTS, imports('../plain/plain-mount.js')),
 
   // (f) between packages
   ...forbid([UPLOAD, INDEX, UPPY], IMPORTS, imports('tus-reconcile-server', '../../tus-reconcile-server/src/index.js')),
   ...forbid([UPLOAD], IMPORTS, imports('@uppy/core', '@uppy/tus')),
   ...forbid(
-    [RECORDS, GROUPS, STORE, PEERS, HANDLERS, RECONCILE, PARTS, START, CLI],
+    [...SERVER_ROOMS, ...HANDLER_ROOMS, ...COMPOSITION, CLI],
     IMPORTS,
     imports('uppy-adaptive', 'uppy-adaptive/upload'),
   ),
@@ -206,16 +239,29 @@ const ALLOWED: [file: string, statement: string][] = [
   [STORE, "import '../groups/block-file.js'"],
   [STORE, "import '@tus/utils'"],
   [PEERS, "import '../groups/group.js'"],
-  [HANDLERS, "import './site.js'"],
+  [LIMITS, "import '../tus-request.js'"],
+  [PLAIN, "import '../bodies/checksum.js'"],
+  [PLAIN, "import '../store/range-store.js'"],
+  [DEDUP, "import '../records/content-index.js'"],
+  [RECOVERY, "import '../store/range-store.js'"],
+  [COMMAND, "import '../reconcile.js'"],
+  [HANDLERS, "import './sessions/session-post.js'"],
   [HANDLERS, "import '../groups/group.js'"],
   [HANDLERS, "import '../store/range-store.js'"],
-  ...[RECONCILE, PARTS, START].map((file): [string, string] => [file, "import './handlers/mount.js'"]),
+  [EXCHANGE, "import '../../plain/plain-store.js'"],
+  ...[PLAIN_HANDLERS, OPERATIONS, SESSIONS].flatMap((file): [string, string][] => [
+    [file, "import '../exchange/site.js'"],
+    [file, "import '../../groups/group.js'"],
+    [file, "import '../../bodies/request-body.js'"],
+  ]),
+  [PLAIN_HANDLERS, "import '../../plain/plain-store.js'"],
+  ...COMPOSITION.map((file): [string, string] => [file, "import './handlers/mount.js'"]),
   // tests may use whatever they need
   ...[...PURE, ORCHESTRATION, GROUPS].flatMap((file): [string, string][] =>
     [
       "import 'node:fs'",
       "import '../uppy-adaptive/src/uppy/adaptive-tus.js'",
-      "import '../handlers/site.js'",
+      "import '../handlers/exchange/site.js'",
       'setTimeout(() => {}, 1)',
       'export const x = Math.random()',
       "export type Z = import('@uppy/core').Uppy",

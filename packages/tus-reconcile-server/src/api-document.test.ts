@@ -58,7 +58,7 @@ describe('docs/api/server.md', () => {
   }
 
   test('has a row for each flag of the command', async () => {
-    const source = await readFile(here('cli-options.ts'), 'utf8')
+    const source = await readFile(here('command/cli-options.ts'), 'utf8')
     const flags = Array.from(source.matchAll(/ption\(\s*'(--[a-z-]+)/g), ([, flag]) => flag)
     const rows = rowsOf(page).filter((row) => row.startsWith('--'))
     expect(flags.length).toBeGreaterThan(5)

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import { pino } from 'pino'
-import { isCheck, runCheck } from './check/check-command.js'
-import { type CliOptions, parseCliOptions } from './cli-options.js'
-import { CommandServer } from './cli-server.js'
-import { codeOf, FlagError } from './cli-values.js'
-import { textLog } from './text-log.js'
+import { isCheck, runCheck } from './command/check-command.js'
+import { type CliOptions, parseCliOptions } from './command/cli-options.js'
+import { CommandServer } from './command/cli-server.js'
+import { codeOf, FlagError } from './command/cli-values.js'
+import { textLog } from './command/text-log.js'
 
 /** Stopping takes no longer, whatever hangs: above the time for a block, below the usual 10 s before a kill. */
 const STOP_MS = 8000

@@ -1,7 +1,7 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { EventHub } from './groups/events.js'
-import { events } from './handlers/op-events.js'
+import { events } from './handlers/operations/op-events.js'
 import { resolveLimits } from './limits/limit-options.js'
 import { Limits } from './limits/limits.js'
 import { Metrics } from './metrics/metrics.js'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import type { ServerOptions } from '@tus/server'
 import { BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
-import { MadeFinals } from './handlers/made-finals.js'
+import { MadeFinals } from './plain/made-finals.js'
 import { startStore, type TestStore } from './testing/server.js'
 
 // what is left when the process ends within the creation of a final upload

@@ -1,7 +1,7 @@
 import { ERRORS, EVENTS, type Locker, type ServerOptions } from '@tus/server'
 import { BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
 import { afterEach, expect, test } from 'vitest'
-import { QueueLocker } from './handlers/queue-locker.js'
+import { QueueLocker } from './plain/queue-locker.js'
 import { startStore, type TestStore } from './testing/server.js'
 import { SlowRequest } from './testing/streams.js'
 

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { FlagError } from '../cli-values.js'
+import { parseCheckFlags, runCheck } from '../command/check-command.js'
+import { FlagError } from '../command/cli-values.js'
 import { LevelEntries } from '../records/level-index.js'
 import { TestClient, TestFile } from '../testing/client.js'
 import { startStore, type TestStore } from '../testing/server.js'
-import { parseCheckFlags, runCheck } from './check-command.js'
 
 const B = BLOCK_SIZE
 const SIZE = 4 * B + 5

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { status } from '../handlers/op-status.js'
+import { status } from '../handlers/operations/op-status.js'
 import { MemoryIndex } from '../records/memory-index.js'
 import { newId } from '../testing/client.js'
 import { MemoryBackend } from '../testing/memory-backend.js'

@@ -1,12 +1,12 @@
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { ERRORS } from '@tus/utils'
 import { HEADER } from 'tus-reconcile-protocol'
-import { asRefusal, refusalAnswer } from './answer.js'
+import { readPieces } from '../bodies/side-file.js'
 import { setCors } from './cors.js'
-import { runIncoming } from './hooks.js'
-import { reprDigestOf } from './repr-digest.js'
-import { readPieces } from './side-file.js'
-import type { Exchange, Site } from './site.js'
+import { asRefusal, refusalAnswer } from './exchange/answer.js'
+import { runIncoming } from './exchange/hooks.js'
+import { reprDigestOf } from './exchange/repr-digest.js'
+import type { Exchange, Site } from './exchange/site.js'
 import { isNotModified, isRangeWanted, validatorsOf } from './validators.js'
 
 /** What a browser may read of a download beside what it may of any answer. */

@@ -1,8 +1,8 @@
 import { BLOCK_SIZE, HEADER, RECONCILE_EXTENSION } from 'tus-reconcile-protocol'
-import { CHECKSUM_ALGORITHMS } from './checksum.js'
-import { maxSizeOf } from './hooks.js'
-import type { Exchange, Site } from './site.js'
-import { uploadLimit } from './upload-limit.js'
+import { CHECKSUM_ALGORITHMS } from '../bodies/checksum.js'
+import { maxSizeOf } from './exchange/hooks.js'
+import type { Exchange, Site } from './exchange/site.js'
+import { uploadLimit } from './exchange/upload-limit.js'
 
 /** Chromium's own limit: more is cut to it. */
 const MAX_AGE_S = 7200

@@ -7,6 +7,7 @@ import {
   parsePartitionHeader,
   toRangeSet,
 } from 'tus-reconcile-protocol'
+import { requestBody } from '../bodies/request-body.js'
 import { endGroup } from '../groups/ending.js'
 import { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
@@ -14,13 +15,12 @@ import { noteElsewhere, reportBlocks } from '../groups/verification.js'
 import { clientRequest } from '../peers/client-request.js'
 import { type PeerMessageOf, parsePeerMessage } from '../peers/peer-messages.js'
 import { SIGNATURE_HEADER, type SignatureVerifier, signAnswer, type Trust } from '../peers/signature.js'
-import { answerHeaders, asRefusal, jsonAnswer, refusalAnswer } from './answer.js'
-import { runIncoming } from './hooks.js'
-import { openForMirror } from './open-group.js'
-import { isForStore, runOperation } from './operations.js'
-import { readMessage } from './read-message.js'
-import { requestBody } from './request-body.js'
-import type { Exchange, Site } from './site.js'
+import { answerHeaders, asRefusal, jsonAnswer, refusalAnswer } from './exchange/answer.js'
+import { runIncoming } from './exchange/hooks.js'
+import { openForMirror } from './exchange/open-group.js'
+import { readMessage } from './exchange/read-message.js'
+import type { Exchange, Site } from './exchange/site.js'
+import { isForStore, runOperation } from './operations/operations.js'
 
 /** A relayed operation, and what it is wrapped in. */
 const MAX_MESSAGE_BYTES = 2_097_152

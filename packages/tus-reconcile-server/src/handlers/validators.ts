@@ -1,7 +1,7 @@
 import type { Stats } from 'node:fs'
 import type { TusRequest } from '../tus-request.js'
-import { committedAs } from './repr-digest.js'
-import type { Site } from './site.js'
+import { committedAs } from './exchange/repr-digest.js'
+import type { Site } from './exchange/site.js'
 
 /** What a download can be compared by later (RFC 9110, 8.8). */
 export interface Validators {

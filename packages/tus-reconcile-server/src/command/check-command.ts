@@ -1,0 +1,76 @@
+import { Command, CommanderError } from 'commander'
+import { type CheckEntry, type CheckReport, exitCodeOf, formatReport } from '../check/check-report.js'
+import { checkStore, hasRecords } from '../check/check-store.js'
+import { IndexError } from '../records/index-error.js'
+import { LevelIndex, rebuildLevel } from '../records/level-index.js'
+import { RangeStore } from '../store/range-store.js'
+import { codeOf, FlagError, oneOf, timeMs } from './cli-values.js'
+
+export interface CheckFlags {
+  readonly check: string
+  readonly dryRun: boolean
+  readonly expire: number
+  readonly log: 'text' | 'json'
+}
+
+const DAY_MS = 86_400_000
+
+/** Whether the command is asked to check and not to serve. */
+export function isCheck(argv: readonly string[]): boolean {
+  return argv.some((arg) => arg === '--check' || arg.startsWith('--check='))
+}
+
+/** Checks the directory that `--check` names, tells what was found, and returns the exit code. @throws FlagError */
+export async function runCheck(argv: readonly string[], write: (text: string) => void): Promise<number> {
+  const flags = parseCheckFlags(argv)
+  const store = new RangeStore({ directory: flags.check })
+  if (!(await hasRecords(store))) {
+    throw new FlagError(`--check ${flags.check} finds no records there: name the folder that --directory names`)
+  }
+  try {
+    const report = await readStore(store, flags)
+    write(formatReport(report, flags.log))
+    return exitCodeOf(report)
+  } catch (error) {
+    const reason = error instanceof IndexError ? error.message : codeOf(error)
+    throw new FlagError(`--check ${flags.check} cannot be done: ${reason}`)
+  }
+}
+
+async function readStore(store: RangeStore, flags: CheckFlags): Promise<CheckReport> {
+  const directory = store.ownPath('index')
+  const read = (before: readonly CheckEntry[]) => {
+    const index = new LevelIndex({ directory, firstVersion: store.ownPath('records.json') })
+    return checkStore({ store, index, isDryRun: flags.dryRun, expireMs: flags.expire, before })
+  }
+  try {
+    return await read([])
+  } catch (error) {
+    if (!(error instanceof IndexError) || error.code !== 'damaged-index' || flags.dryRun) throw error
+    const kept = await rebuildLevel(directory)
+    const reason = `rebuilt of what could be read; the damaged one is kept in ${kept}`
+    return read([{ group: '', finding: 'damaged-index', outcome: 'repaired', reason }])
+  }
+}
+
+/** @throws FlagError */
+export function parseCheckFlags(argv: readonly string[]): CheckFlags {
+  const command = new Command('tus-reconcile-server')
+    .requiredOption('--check <dir>')
+    .option('--dry-run', '', false)
+    .option('--expire <time>', '', timeMs('--expire'), DAY_MS)
+    .option('--log <json|text>', '', oneOf('--log', ['json', 'text']), 'text')
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+  try {
+    command.parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    const reason = error.message.replace(/^error: /, '')
+    throw new FlagError(`${reason}: with --check go --dry-run, --expire and --log alone`)
+  }
+  const flags = command.opts<CheckFlags>()
+  if (flags.check.startsWith('--')) throw new FlagError('--check has no value: name the folder that keeps the uploads')
+  return flags
+}

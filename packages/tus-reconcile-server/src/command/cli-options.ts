@@ -1,0 +1,161 @@
+import { networkInterfaces } from 'node:os'
+import { Command, CommanderError } from 'commander'
+import type { PeerOptions } from '../reconcile-options.js'
+import type { RangeStoreOptions } from '../store/range-store.js'
+import {
+  FlagError,
+  freeBytes,
+  oneOf,
+  peer,
+  readSecrets,
+  sizeBytes,
+  timeMs,
+  urlPath,
+  wholeNumber,
+} from './cli-values.js'
+
+export interface CliOptions {
+  readonly directory: string
+  readonly host: string
+  readonly port: number
+  readonly path: string
+  readonly peers: readonly PeerOptions[]
+  readonly secrets: readonly string[]
+  /** Read again at SIGHUP. */
+  readonly secretFile: string | undefined
+  readonly durability: Durability
+  readonly minFreeBytes: number | undefined
+  readonly maxSize: number | undefined
+  readonly expireMs: number
+  /** Whether URLs in answers are made of what a proxy in front says about the client's own. */
+  readonly behindProxy: boolean
+  readonly log: 'json' | 'text'
+}
+
+type Durability = NonNullable<RangeStoreOptions['durability']>
+const DURABILITIES: readonly Durability[] = ['process', 'disk']
+const DAY_MS = 86_400_000
+
+/** What the command answers itself, beside the endpoint. */
+export const HEALTH_PATH = '/healthz'
+export const METRICS_PATH = '/metrics'
+
+/** @returns `undefined` when only help was asked for. @throws FlagError */
+export function parseCliOptions(argv: readonly string[]): CliOptions | undefined {
+  const command = new Command('tus-reconcile-server')
+    .description('A tus server that takes an upload in partitions, over several servers, and makes one file of them')
+    .requiredOption('--directory <dir>', 'where uploads and records are kept')
+    .option('--host <host>', 'address to listen on', '0.0.0.0')
+    .option('--port <port>', 'port to listen on; 0 picks one', wholeNumber('--port', 65_535), 1080)
+    .option('--path <path>', 'path of the endpoint', urlPath, '/files')
+    .option('--peer <url[,internal-url]>', 'another server: public endpoint, and where this one reaches it', peer, [])
+    .option('--secret-file <file>', 'secrets shared with the peers, one a line; the first signs')
+    .option(
+      '--durability <process|disk>',
+      'what takes no acknowledged byte: the end of the process, or a power cut too',
+      oneOf('--durability', DURABILITIES),
+      'process',
+    )
+    .option('--min-free <size>', 'refuse bodies with less room on the disk; 0 for never (default: 64MiB)', freeBytes)
+    .option('--max-size <size>', 'largest file: bytes, or with a unit such as 20GiB', sizeBytes('--max-size'))
+    .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 12h, 7d', timeMs('--expire'), DAY_MS)
+    .option('--behind-proxy', 'believe X-Forwarded-Proto, -Host and -For: only where a proxy always sets them', false)
+    .option('--log <json|text>', 'form of the log and of the ready line', oneOf('--log', ['json', 'text']), 'text')
+    .option('--check <dir>', 'instead of serving: compare its records with its bytes, repair, tell, and end')
+    .option('--dry-run', 'with --check: only tell')
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({ writeErr: () => {} })
+  try {
+    command.parse([...argv], { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return undefined
+    throw new FlagError(`${oneLine(error.message)} (--help lists the flags)`)
+  }
+  return resolve(command.opts<RawOptions>())
+}
+
+function oneLine(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/\s*\n\s*/g, ' ')
+    .replace(/\.$/, '')
+}
+
+interface RawOptions {
+  directory: string
+  host: string
+  port: number
+  path: string
+  peer: PeerOptions[]
+  secretFile?: string
+  durability: Durability
+  minFree?: number
+  maxSize?: number
+  expire: number
+  behindProxy: boolean
+  log: 'json' | 'text'
+  dryRun?: true
+}
+
+function resolve(raw: RawOptions): CliOptions {
+  if (raw.dryRun) throw new FlagError('--dry-run goes with --check only')
+  if (raw.directory.trim() === '') throw new FlagError('--directory is empty: name the folder that keeps the uploads')
+  if (raw.directory.startsWith('--')) {
+    throw new FlagError(`--directory has no value (${raw.directory} follows): name the folder that keeps the uploads`)
+  }
+  if (raw.path === HEALTH_PATH || raw.path === METRICS_PATH) {
+    throw new FlagError(`--path ${raw.path} is taken by the command's own answers: choose another, such as /files`)
+  }
+  const secrets = raw.secretFile === undefined ? [] : readSecrets(raw.secretFile)
+  checkPeers(raw, secrets)
+  return {
+    directory: raw.directory,
+    host: raw.host,
+    port: raw.port,
+    path: raw.path,
+    peers: raw.peer,
+    secrets,
+    secretFile: raw.secretFile,
+    durability: raw.durability,
+    minFreeBytes: raw.minFree,
+    maxSize: raw.maxSize,
+    expireMs: raw.expire,
+    behindProxy: raw.behindProxy,
+    log: raw.log,
+  }
+}
+
+/** @throws FlagError unless peers can be called, each once, and none of them is this server */
+function checkPeers(raw: RawOptions, secrets: readonly string[]): void {
+  if (raw.peer.length > 0 && secrets.length === 0) {
+    throw new FlagError('--peer needs --secret-file: a file with a secret of at least 16 characters, the same on all')
+  }
+  const seen = new Set<string>()
+  for (const { endpoint, internalEndpoint = endpoint } of raw.peer) {
+    for (const address of new Set([endpoint, internalEndpoint].map(addressOf))) {
+      if (seen.has(address)) throw new FlagError(`--peer ${address} is given twice: name each server once`)
+      seen.add(address)
+    }
+    if (isOwn(raw, internalEndpoint)) {
+      throw new FlagError(`--peer ${internalEndpoint} is this server itself: name only the others`)
+    }
+  }
+}
+
+function addressOf(endpoint: string): string {
+  return new URL(endpoint).href.replace(/\/$/, '')
+}
+
+/** Whether a URL leads to where this server is going to listen. Behind names and proxies that is not known here. */
+function isOwn(raw: RawOptions, endpoint: string): boolean {
+  const url = new URL(endpoint)
+  const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
+  if (url.protocol !== 'http:' || port !== raw.port || urlPath(url.pathname) !== raw.path) return false
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  if (host === raw.host) return true
+  const everywhere = raw.host === '0.0.0.0' || raw.host === '::'
+  const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses?.map(({ address }) => address) ?? [])
+  return (everywhere && own.includes(host)) || (host === 'localhost' && (everywhere || raw.host === '127.0.0.1'))
+}

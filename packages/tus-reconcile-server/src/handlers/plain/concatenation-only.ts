@@ -1,0 +1,44 @@
+import { type DataStore, MemoryLocker, type Server } from '@tus/server'
+import type { Logger } from 'pino'
+import { LoadMonitor } from '../../load/load-monitor.js'
+import { Metrics } from '../../metrics/metrics.js'
+import { MadeFinals } from '../../plain/made-finals.js'
+import { partialServer } from '../../plain/partial-uploads.js'
+import { PlainStore, type ReadableStore } from '../../plain/plain-store.js'
+import { QueueLocker } from '../../plain/queue-locker.js'
+import type { ReconcileExtension, ReconcileOptions } from '../../reconcile-options.js'
+import { mountPlain } from './plain-mount.js'
+
+/**
+ * What `reconcile` does for a datastore that is no RangeStore: concatenation, by copying, and nothing else.
+ * @throws TypeError when the datastore cannot be read from, or an option needs a RangeStore
+ */
+export function mountConcatenation(server: Server, options: ReconcileOptions, log: Logger): ReconcileExtension {
+  const store: DataStore = server.datastore
+  if (!isReadable(store)) {
+    throw new TypeError('reconcile needs a datastore that has read(id), or for all it can do a RangeStore')
+  }
+  for (const name of ['peers', 'secrets', 'index'] as const) {
+    if (options[name] !== undefined) throw new TypeError(`${name} needs a server whose datastore is a RangeStore`)
+  }
+  const load = new LoadMonitor()
+  const metrics = new Metrics({ all: () => [] }, load)
+  if (server.options.locker instanceof MemoryLocker) {
+    server.options.locker = new QueueLocker((seconds) => metrics.waitedForLock(seconds))
+  }
+  const plain = new PlainStore(store)
+  const partials = partialServer(server, plain)
+  mountPlain({ server, plain, partials, finals: new MadeFinals(), log, metrics })
+  return {
+    ready: Promise.resolve({ storeId: '' }),
+    drain: async () => {},
+    close: async () => load.close(),
+    health: () => ({ state: 'ready' }),
+    metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
+    cleanUp: async () => (store.hasExtension('expiration') ? await store.deleteExpired() : 0),
+  }
+}
+
+function isReadable(store: DataStore): store is ReadableStore {
+  return 'read' in store && typeof store.read === 'function'
+}
