@@ -1,6 +1,6 @@
 import { access } from 'node:fs/promises'
+import { GroupBudgets } from '../groups/budgets.js'
 import { Group, type GroupPorts } from '../groups/group.js'
-import { SideBudget } from '../groups/side-blocks.js'
 import type { LoadedRecords, PartitionIndex } from '../records/partition-index.js'
 import { diagnose, type Finding } from '../recovery/diagnosis.js'
 import { decideOrphan } from '../recovery/orphans.js'
@@ -57,7 +57,7 @@ class StoreCheck {
     this.#storeId = storeId
     this.#report = emptyReport(options.before)
     const { index, store } = options
-    this.#ports = { index, files: store.backend, sideBudget: new SideBudget(), now: Date.now, notify: () => {} }
+    this.#ports = { index, files: store.backend, budgets: new GroupBudgets(), now: Date.now, notify: () => {} }
   }
 
   async run({ groups, damaged }: LoadedRecords): Promise<CheckReport> {

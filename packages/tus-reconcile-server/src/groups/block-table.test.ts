@@ -1,9 +1,11 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { BlockTable, STORE } from './block-table.js'
+import { GroupBudgets } from './budgets.js'
 
 const leaf = (letter: string): string => letter.repeat(43)
 const SIZE = 10 * BLOCK_SIZE
+const newTable = () => new BlockTable(new GroupBudgets().claims)
 
 /** All that a table was ever told, as a record has it. */
 function recordOf(table: BlockTable): Parameters<BlockTable['restore']>[0] {
@@ -18,7 +20,7 @@ function recordOf(table: BlockTable): Parameters<BlockTable['restore']>[0] {
 }
 
 test('the first at a block owns it, and nobody joins in the middle', () => {
-  const table = new BlockTable()
+  const table = newTable()
   expect(table.acquire(0, 'a', true)).toBe(true)
   expect(table.acquire(0, 'b', true)).toBe(false)
   expect(table.acquire(0, 'a', false)).toBe(true)
@@ -28,7 +30,7 @@ test('the first at a block owns it, and nobody joins in the middle', () => {
 })
 
 test('a block is verified by the same leaf, whichever comes first', () => {
-  const table = new BlockTable()
+  const table = newTable()
   table.acquire(0, 'a', true)
   expect(table.complete(0, leaf('A'))).toBe('held')
   expect(table.claim(0, leaf('A'))).toBe('verified')
@@ -39,7 +41,7 @@ test('a block is verified by the same leaf, whichever comes first', () => {
 })
 
 test('another leaf frees a block that is not verified, and conflicts with one that is', () => {
-  const table = new BlockTable()
+  const table = newTable()
   table.acquire(0, 'a', true)
   table.complete(0, leaf('A'))
   expect(table.claim(0, leaf('B'))).toBe('bad')
@@ -52,7 +54,7 @@ test('another leaf frees a block that is not verified, and conflicts with one th
 })
 
 test("a corrupt copy's claim does not push out the right one", () => {
-  const table = new BlockTable()
+  const table = newTable()
   table.claim(0, leaf('B'))
   table.claim(0, leaf('A'))
   table.acquire(0, 'a', true)
@@ -60,14 +62,14 @@ test("a corrupt copy's claim does not push out the right one", () => {
 })
 
 test('a restored table is the same, without what the store itself had begun', () => {
-  const table = new BlockTable()
+  const table = newTable()
   table.acquire(0, 'a', true)
   table.acquire(1, STORE, true)
   table.acquire(2, 'a', true)
   table.complete(2, leaf('C'))
   table.claim(3, leaf('D'))
   table.reports.add('store', 4, leaf('E'))
-  const again = new BlockTable()
+  const again = newTable()
   again.restore(recordOf(table))
   expect(again.get(0)).toEqual({ kind: 'partial', owner: 'a' })
   expect(again.get(1)).toBeUndefined()

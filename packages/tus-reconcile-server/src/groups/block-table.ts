@@ -2,6 +2,8 @@ import type { RangeSet } from 'tus-reconcile-protocol'
 import { addRanges, blockCount, rangesOfBlocks } from 'tus-reconcile-protocol'
 import type { BlockRecord, GroupChange, GroupRecord } from '../records/partition-index.js'
 import { BlockRuns } from './block-runs.js'
+import type { ClientBudget } from './budgets.js'
+import { ClaimsAhead } from './claims-ahead.js'
 import { PeerReports } from './peer-reports.js'
 import { TrackedMap } from './tracked-map.js'
 
@@ -10,19 +12,17 @@ export type BlockState =
   | { readonly kind: 'held'; readonly leaf: string }
   | { readonly kind: 'verified'; readonly leaf: string }
 
-export type ClaimOutcome = 'verified' | 'already' | 'bad' | 'conflict' | 'waiting'
+/** `no-room`: nothing has changed, and nothing of it is kept. */
+export type ClaimOutcome = 'verified' | 'already' | 'bad' | 'conflict' | 'waiting' | 'no-room'
 
 /** The owner of a block that the store itself is writing: from a peer, or from a copy. */
 export const STORE = 'store'
-
-/** Different leaves remembered for one block: a corrupt copy's claim must not push out the right one. */
-const MAX_CLAIMS = 4
 
 /** What this store holds of each block, what was claimed of it, and what is verified elsewhere. Leaves are base64url. */
 export class BlockTable {
   readonly #blocks = new TrackedMap<number, BlockState>()
   readonly #verified = new BlockRuns()
-  readonly #claims = new TrackedMap<number, readonly string[]>()
+  readonly claims: ClaimsAhead
   /** Where one verified block of a leaf is. */
   readonly #places = new Map<string, number>()
   readonly #bad = new TrackedMap<number, true>()
@@ -33,6 +33,10 @@ export class BlockTable {
   /** Not null once it has changed since it was recorded. */
   #newElsewhere: RangeSet | null = null
   #elsewhere: RangeSet = []
+
+  constructor(claimBudget: ClientBudget) {
+    this.claims = new ClaimsAhead(claimBudget)
+  }
 
   /** At a peer: what the home says is verified somewhere. */
   get elsewhere(): RangeSet {
@@ -58,7 +62,7 @@ export class BlockTable {
 
   /** Every byte of the block is on disk and hashes to `leaf`. */
   complete(index: number, leaf: string): 'verified' | 'bad' | 'held' {
-    const claims = this.#claims.get(index)
+    const claims = this.claims.get(index)
     if (claims && !claims.includes(leaf)) {
       this.#free(index)
       return 'bad'
@@ -72,23 +76,19 @@ export class BlockTable {
     return 'verified'
   }
 
-  /** Blocks of which claims are kept, because they are not verified yet. */
-  get claimedAhead(): number {
-    return this.#claims.size
-  }
-
-  claim(index: number, leaf: string): ClaimOutcome {
+  /** What is stored is compared whatever the room; `isKept`: so is what has to wait. */
+  claim(index: number, leaf: string, isKept: boolean = false): ClaimOutcome {
     const block = this.#blocks.get(index)
     if (block?.kind === 'verified') return block.leaf === leaf ? 'already' : 'conflict'
-    const claims = this.#claims.get(index) ?? []
-    if (!claims.includes(leaf)) this.#claims.set(index, [...claims, leaf].slice(-MAX_CLAIMS))
-    if (block?.kind !== 'held') return 'waiting'
-    if (block.leaf !== leaf) {
-      this.#free(index)
-      return 'bad'
+    if (block?.kind === 'held' && block.leaf === leaf) {
+      this.#verify(index, leaf)
+      return 'verified'
     }
-    this.#verify(index, leaf)
-    return 'verified'
+    if (!isKept && !this.claims.hasRoom(index, leaf)) return 'no-room'
+    this.claims.add(index, leaf)
+    if (block?.kind !== 'held') return 'waiting'
+    this.#free(index)
+    return 'bad'
   }
 
   /** Bytes with this leaf, from a peer or from another file, were written here. */
@@ -120,7 +120,7 @@ export class BlockTable {
   standingOf(index: number, leaf: string): 'wanted' | 'waiting' | 'useless' {
     const block = this.#blocks.get(index)
     if (block?.kind === 'verified') return 'useless'
-    const claims = this.#claims.get(index)
+    const claims = this.claims.get(index)
     if (claims) return claims.includes(leaf) ? 'wanted' : 'useless'
     if (!block) return 'wanted'
     return block.kind === 'held' && block.leaf === leaf ? 'useless' : 'waiting'
@@ -203,7 +203,7 @@ export class BlockTable {
     this.#newElsewhere = null
     return {
       blocks: this.#blocks.takeChanges().map(([index, block]) => [index, block && toRecord(block)]),
-      claims: this.#claims.takeChanges(),
+      claims: this.claims.takeChanges(),
       bad: this.#bad.takeChanges(),
       reports: this.reports.takeChanges(),
       elsewhere,
@@ -219,7 +219,7 @@ export class BlockTable {
         this.#verified.add(index)
       } else this.#blocks.restore(index, { kind: 'partial', owner: text })
     }
-    for (const [index, leaves] of record.claims) this.#claims.restore(index, leaves)
+    for (const [index, leaves] of record.claims) this.claims.restore(index, leaves)
     for (const [index, isBad] of record.bad) this.#bad.restore(index, isBad)
     for (const [store, index, leaf] of record.reports) this.reports.restore(store, index, leaf)
     this.#elsewhere = record.elsewhere
@@ -229,7 +229,7 @@ export class BlockTable {
 
   /** The group has ended, and its record keeps nothing of this: neither does the process. */
   clear(): void {
-    for (const map of [this.#blocks, this.#claims, this.#bad]) map.forget()
+    for (const part of [this.#blocks, this.claims, this.#bad]) part.forget()
     this.#verified.clear()
     this.#places.clear()
     this.reports.clear()
@@ -242,7 +242,7 @@ export class BlockTable {
     this.#places.set(leaf, index)
     this.#blocks.set(index, { kind: 'verified', leaf })
     this.#verified.add(index)
-    this.#claims.delete(index)
+    this.claims.delete(index)
   }
 
   #free(index: number): void {

@@ -3,9 +3,9 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, onTestFinished, test } from 'vitest'
 import { MemoryIndex } from '../records/memory-index.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
+import { GroupBudgets } from './budgets.js'
 import { FlatDigests } from './flat-digests.js'
 import { Group } from './group.js'
-import { SideBudget } from './side-blocks.js'
 
 const COUNT = 40
 const BYTES = randomBytes(COUNT * BLOCK_SIZE)
@@ -29,7 +29,7 @@ async function setUp() {
     openSide: (name: string) => backend.openSide(name),
   }
   const facts = { id: 'g', home: 'h', fileId: 'f', url: null, size: BYTES.length, maxSize: null, metadata: null }
-  const ports = { index: new MemoryIndex(), files, sideBudget: new SideBudget(), now: () => 0, notify: () => {} }
+  const ports = { index: new MemoryIndex(), files, budgets: new GroupBudgets(), now: () => 0, notify: () => {} }
   const group = new Group({ ...facts, opened: true }, ports)
   await group.file.write(0, BYTES)
   const verify = (from: number, to: number): void => {

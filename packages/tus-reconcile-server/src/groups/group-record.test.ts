@@ -7,9 +7,9 @@ import type { EntryWrites } from '../records/ordered-entries.js'
 import type { GroupRecord } from '../records/partition-index.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { STORE } from './block-table.js'
+import { GroupBudgets } from './budgets.js'
 import { Group, type GroupPorts } from './group.js'
 import { Session } from './session.js'
-import { SideBudget } from './side-blocks.js'
 
 /** A disk that is full when `isFull` says so. */
 class FullEntries extends MemoryEntries {
@@ -29,7 +29,7 @@ function portsOf(index: EntryIndex): GroupPorts {
   return {
     index,
     files: new MemoryBackend(),
-    sideBudget: new SideBudget(),
+    budgets: new GroupBudgets(),
     now: () => 0,
     notify: () => {},
   }

@@ -10,11 +10,12 @@ import type {
 } from '../records/partition-index.js'
 import type { BlockFile, BlockFiles } from './block-file.js'
 import { BlockTable } from './block-table.js'
+import type { GroupBudgets } from './budgets.js'
 import { GroupQueue } from './group-queue.js'
 import type { Notice } from './notice.js'
 import { Refusal } from './refusal.js'
 import { Session } from './session.js'
-import { SideBlocks, type SideBudget } from './side-blocks.js'
+import { SideBlocks } from './side-blocks.js'
 import { TrackedMap } from './tracked-map.js'
 import { UploadStatuses } from './upload-status.js'
 
@@ -22,8 +23,8 @@ import { UploadStatuses } from './upload-status.js'
 export interface GroupPorts {
   readonly index: PartitionIndex
   readonly files: BlockFiles
-  /** What the groups may keep aside together. */
-  readonly sideBudget: SideBudget
+  /** What the groups may keep together. */
+  readonly budgets: GroupBudgets
   /** Bytes are synced before a record that speaks of them is kept. Default: false. */
   readonly isDurable?: boolean
   /** Whether the disk is nearly full. Default: never. */
@@ -61,7 +62,7 @@ export class Group implements ChangeSource {
   readonly ports: GroupPorts
   readonly file: BlockFile
   readonly queue: GroupQueue = new GroupQueue()
-  readonly blocks: BlockTable = new BlockTable()
+  readonly blocks: BlockTable
   readonly sides: SideBlocks
   readonly statuses: UploadStatuses
   readonly participants: Set<string> = new Set()
@@ -97,7 +98,8 @@ export class Group implements ChangeSource {
     this.opened = facts.opened
     this.ports = ports
     this.file = ports.files.open(facts.id)
-    this.sides = new SideBlocks(ports.files.openSide(facts.id), ports.sideBudget)
+    this.blocks = new BlockTable(ports.budgets.claims)
+    this.sides = new SideBlocks(ports.files.openSide(facts.id), ports.budgets.sides)
     this.createdAt = this.touchedAt = ports.now()
     this.statuses = new UploadStatuses(
       (uploadID) => this.#isRedundant(uploadID),
@@ -240,6 +242,7 @@ export class Group implements ChangeSource {
 
   #adopt(session: Session): void {
     session.onChange = () => this.#sessions.touch(session.id)
+    this.blocks.claims.belongTo(session.client)
   }
 
   #isRedundant(uploadID: string): boolean {

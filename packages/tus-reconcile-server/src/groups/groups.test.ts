@@ -4,6 +4,7 @@ import { status } from '../handlers/operations/op-status.js'
 import { MemoryIndex } from '../records/memory-index.js'
 import { newId } from '../testing/client.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
+import { ClientBudget, GroupBudgets } from './budgets.js'
 import { commitGroup, endGroup } from './ending.js'
 import type { Group, GroupFacts } from './group.js'
 import { type GroupLimits, Groups } from './groups.js'
@@ -34,6 +35,21 @@ test('tombstones count among the groups, and the oldest makes room', async () =>
   expect(groups.byFileId(first.fileId)).toBeUndefined()
   await first.save()
   expect((await index.load()).groups.map(({ header }) => header.id)).toEqual([third.id])
+})
+
+test('the end of a group gives back what its claims ahead took of the budget, and a restart takes it again', async () => {
+  const limits = { budgets: new GroupBudgets({ claims: new ClientBudget(9, 9, 2) }) }
+  const { groups, index, open } = setUp(limits)
+  const [one, other] = [await open(), await open()]
+  const claims = [0, 1, 2].map((at) => ({ index: at, leaf: 'A' }))
+  expect(await claimBlocks(one, claims)).toMatchObject({ open: claims.slice(0, 2), noRoom: claims.slice(2) })
+  expect(await claimBlocks(other, claims)).toMatchObject({ open: [], noRoom: claims })
+  const budgets = new GroupBudgets()
+  await new Groups({ index, files: new MemoryBackend(), now: () => 0 }, { budgets }).load()
+  expect(budgets.claims.used).toBe(2)
+  await endGroup(one, 'terminated')
+  expect(await claimBlocks(other, claims)).toMatchObject({ open: claims.slice(0, 2) })
+  await groups.close()
 })
 
 test('a tombstone whose peers never come back is forgotten too', async () => {
@@ -79,7 +95,7 @@ test.each(['committed', 'terminated'] as const)(
     await noteElsewhere(group, [{ start: 0, end: 1 }])
     const { header, sessions, ...details } = group.takeChange()
     expect(details).toEqual({ blocks: [], claims: [], bad: [], reports: [], elsewhere: null })
-    expect([group.blocks.wholeBlocks(), group.blocks.claimedAhead, group.blocks.placeOf('A')]).toEqual([
+    expect([group.blocks.wholeBlocks(), group.blocks.claims.size, group.blocks.placeOf('A')]).toEqual([
       [],
       0,
       undefined,

@@ -1,19 +1,18 @@
 import { IndexError } from '../records/index-error.js'
 import type { DamagedEntry } from '../records/partition-index.js'
+import { GroupBudgets } from './budgets.js'
 import { endGroup } from './ending.js'
 import { Group, type GroupFacts, type GroupPorts } from './group.js'
 import type { Notice } from './notice.js'
 import { Refusal } from './refusal.js'
 import type { RunningWrite } from './session.js'
-import { SideBudget } from './side-blocks.js'
 
 /** Groups at once, tombstones included (guess; bounds memory and the record). */
 const MAX_GROUPS = 10_000
 
 export interface GroupLimits {
   readonly maxGroups?: number
-  /** Default: 64 MiB in a group, 1 GiB in all. */
-  readonly sideBudget?: SideBudget
+  readonly budgets?: GroupBudgets
 }
 
 /** All groups of this store, open and ended, by their own id and by their file's. */
@@ -26,10 +25,10 @@ export class Groups {
 
   readonly #maxGroups: number
 
-  constructor(ports: Omit<GroupPorts, 'notify' | 'sideBudget'>, limits: GroupLimits = {}) {
+  constructor(ports: Omit<GroupPorts, 'notify' | 'budgets'>, limits: GroupLimits = {}) {
     this.#maxGroups = limits.maxGroups ?? MAX_GROUPS
-    const sideBudget = limits.sideBudget ?? new SideBudget()
-    this.#ports = { ...ports, sideBudget, notify: (notice) => this.#publish(notice) }
+    const budgets = limits.budgets ?? new GroupBudgets()
+    this.#ports = { ...ports, budgets, notify: (notice) => this.#publish(notice) }
   }
 
   async load(): Promise<void> {

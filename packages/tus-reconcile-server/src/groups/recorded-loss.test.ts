@@ -6,9 +6,9 @@ import type { EntryWrites } from '../records/ordered-entries.js'
 import { blockDigest } from '../testing/client.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { overwrite } from './bring-in.js'
+import { GroupBudgets } from './budgets.js'
 import { Group } from './group.js'
 import { RunningWrite, Session } from './session.js'
-import { SideBudget } from './side-blocks.js'
 import { acceptBytes } from './writing.js'
 
 const B = BLOCK_SIZE
@@ -25,7 +25,7 @@ class BrokenEntries extends MemoryEntries {
 /** A group with one whole block of zeros that nobody has claimed, recorded. */
 async function setUp() {
   const entries = new BrokenEntries()
-  const ports = { files: new MemoryBackend(), sideBudget: new SideBudget(), now: () => 0, notify: () => {} }
+  const ports = { files: new MemoryBackend(), budgets: new GroupBudgets(), now: () => 0, notify: () => {} }
   const facts = { id: 'g', home: 'h', fileId: 'f', url: null, size: 4 * B, maxSize: null, metadata: null, opened: true }
   const group = new Group(facts, { ...ports, index: new EntryIndex(entries) })
   const write = async (name: string, bytes: Uint8Array) => {

@@ -1,12 +1,13 @@
 import { expect, test } from 'vitest'
 import { MemoryBackend } from '../testing/memory-backend.js'
-import { SideBlocks, SideBudget } from './side-blocks.js'
+import { Budget, GroupBudgets } from './budgets.js'
+import { SideBlocks } from './side-blocks.js'
 
 const backend = new MemoryBackend()
-const sidesOf = (budget: SideBudget, name = 'a'): SideBlocks => new SideBlocks(backend.openSide(name), budget)
+const sidesOf = (budget: Budget, name = 'a'): SideBlocks => new SideBlocks(backend.openSide(name), budget)
 
 test('a copy is kept from its first byte on or not at all', () => {
-  const sides = sidesOf(new SideBudget())
+  const sides = sidesOf(new GroupBudgets().sides)
   expect(sides.acquire(0, 'a', false)).toBeUndefined()
   const copy = sides.acquire(0, 'a', true)
   expect(sides.acquire(0, 'a', false)).toBe(copy)
@@ -17,7 +18,7 @@ test('a copy is kept from its first byte on or not at all', () => {
 })
 
 test('a group and all groups keep no more than their limits, and what is dropped makes room', () => {
-  const budget = new SideBudget(2, 3)
+  const budget = new Budget(2, 3)
   const [one, two] = [sidesOf(budget), sidesOf(budget, 'b')]
   expect([one.acquire(0, 'a', true)?.slot, one.acquire(0, 'b', true)?.slot]).toEqual([0, 1])
   expect(one.acquire(1, 'a', true)).toBeUndefined()
@@ -31,7 +32,7 @@ test('a group and all groups keep no more than their limits, and what is dropped
 })
 
 test('what keeps nothing leaves no bytes when it is idle', async () => {
-  const sides = sidesOf(new SideBudget(), 'idle')
+  const sides = sidesOf(new GroupBudgets().sides, 'idle')
   sides.acquire(0, 'a', true)
   await sides.file.write(0, Buffer.from('bytes'))
   await sides.idle()

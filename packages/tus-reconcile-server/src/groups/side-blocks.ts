@@ -1,5 +1,6 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import type { BlockFile } from './block-file.js'
+import type { Budget } from './budgets.js'
 
 /** Bytes of one block, of one session that does not own it. `leaf` is known once they are whole. */
 export interface SideBlock {
@@ -9,34 +10,18 @@ export interface SideBlock {
   leaf: string | undefined
 }
 
-/** How many blocks may be kept aside in one group, and in all: 64 MiB and 1 GiB (guesses; they bound the disk). */
-const MAX_GROUP_BLOCKS = 256
-const MAX_ALL_BLOCKS = 4096
-
-/** What all groups of a store may keep aside together. */
-export class SideBudget {
-  readonly perGroup: number
-  readonly inAll: number
-  used = 0
-
-  constructor(perGroup: number = MAX_GROUP_BLOCKS, inAll: number = MAX_ALL_BLOCKS) {
-    this.perGroup = perGroup
-    this.inAll = inAll
-  }
-}
-
 /**
  * Copies of blocks that somebody else writes, in a file beside the group's: whichever copy verifies first becomes the
  * block. They end with the process. Changed only in the group's queue.
  */
 export class SideBlocks {
   readonly file: BlockFile
-  readonly #budget: SideBudget
+  readonly #budget: Budget
   readonly #blocks = new Map<number, SideBlock[]>()
   readonly #freeSlots: number[] = []
   #slots = 0
 
-  constructor(file: BlockFile, budget: SideBudget) {
+  constructor(file: BlockFile, budget: Budget) {
     this.file = file
     this.#budget = budget
   }
@@ -105,8 +90,7 @@ export class SideBlocks {
   }
 
   #hasRoom(): boolean {
-    const own = this.#slots - this.#freeSlots.length
-    return own < this.#budget.perGroup && this.#budget.used < this.#budget.inAll
+    return this.#budget.hasRoom(this.#slots - this.#freeSlots.length)
   }
 }
 

@@ -4,7 +4,6 @@ import { BLOCK_SIZE, blockCount, coversRange, rangesOfBlocks, subtractRanges } f
 import type { ClaimOutcome } from './block-table.js'
 import { bringIn, bringInAll, dropVerifiedCopies, replaceBlock } from './bring-in.js'
 import type { Group } from './group.js'
-import { Refusal } from './refusal.js'
 import { refuseEnded } from './refuse-ended.js'
 import type { Session, SessionEnd } from './session.js'
 
@@ -30,26 +29,22 @@ export interface ClaimResult {
   readonly conflict: number[]
   /** What is still to come, or to come again. */
   readonly open: LeafAt[]
+  /** Of these nothing is kept: too many digests are claimed ahead of their bytes. */
+  readonly noRoom: LeafAt[]
   readonly superseded: readonly string[]
 }
 
-/** Blocks that are claimed ahead of their bytes: 16 GiB of a file (guess: far above what a client hashes ahead). */
-const MAX_CLAIMED_AHEAD = 65_536
-
-/** A client says which leaves its bytes have. @throws Refusal where too many are claimed ahead of their bytes */
+/** A client says which leaves its bytes have. What is stored is compared, whatever is claimed ahead of its bytes. */
 export async function claimBlocks(group: Group, leaves: readonly LeafAt[]): Promise<ClaimResult> {
   const result = await group.queue.run(async () => {
     refuseEnded(group)
-    if (group.blocks.claimedAhead > MAX_CLAIMED_AHEAD) {
-      const headers = { 'Retry-After': '5' }
-      throw new Refusal('too-many', 'too many digests are claimed ahead of their bytes: send these first', { headers })
-    }
-    const outcome: Omit<ClaimResult, 'superseded'> = { verified: [], bad: [], conflict: [], open: [] }
+    const outcome: Omit<ClaimResult, 'superseded'> = { verified: [], bad: [], conflict: [], open: [], noRoom: [] }
     const fresh: number[] = []
     for (const { index, leaf } of leaves) {
-      const standing = await claimOne(group, index, leaf)
+      const standing = await claimOne(group, { index, leaf })
       if (standing === 'waiting' || standing === 'bad') outcome.open.push({ index, leaf })
-      if (standing === 'waiting') continue
+      if (standing === 'no-room') outcome.noRoom.push({ index, leaf })
+      if (standing === 'waiting' || standing === 'no-room') continue
       if (standing === 'verified') fresh.push(index)
       outcome[standing === 'already' ? 'verified' : standing].push(index)
     }
@@ -61,9 +56,9 @@ export async function claimBlocks(group: Group, leaves: readonly LeafAt[]): Prom
   return result
 }
 
-/** In the queue: a claim may say that a copy kept aside is the right one. */
-async function claimOne(group: Group, index: number, leaf: string): Promise<ClaimOutcome> {
-  const standing = group.blocks.claim(index, leaf)
+/** In the queue: a claim may say that a copy kept aside is the right one. `isKept`: whatever the room. */
+async function claimOne(group: Group, { index, leaf }: LeafAt, isKept: boolean = false): Promise<ClaimOutcome> {
+  const standing = group.blocks.claim(index, leaf, isKept)
   if (standing !== 'waiting' && standing !== 'bad') return standing
   return (await bringIn(group, index)) === 'verified' ? 'verified' : standing
 }
@@ -79,7 +74,8 @@ export async function reportBlocks(group: Group, store: string, leaves: readonly
     for (const { index, leaf } of leaves) {
       const known = group.blocks.isVerified(index) || group.blocks.reports.leafOf(index) !== undefined
       group.blocks.reports.add(store, index, leaf)
-      const standing = await claimOne(group, index, leaf)
+      // the peer holds its bytes: it is not made up
+      const standing = await claimOne(group, { index, leaf }, true)
       if (standing === 'verified') here.push(index)
       else if (standing === 'bad') bad.push(index)
       if (standing !== 'verified' && !known) elsewhere.push(index)

@@ -25,7 +25,11 @@ export async function claim(group: Group, request: ClaimRequest, scope: string |
     })
   }
   const result = await claimBlocks(group, leaves)
-  const attached = new Set(await attachKnown(group, result.open, scope))
+  const attached = new Set(await attachKnown(group, [...result.open, ...result.noRoom], scope))
+  if (result.noRoom.some(({ index }) => !attached.has(index))) {
+    const headers = { 'Retry-After': '5' }
+    throw new Refusal('too-many', 'too many digests are claimed ahead of their bytes: send these first', { headers })
+  }
   const claimed = new Set(request.claims.map((entry) => entry.session))
   const lost = [...claimed].filter((id) => group.statuses.get(id)?.status === 'superseded')
   return {
