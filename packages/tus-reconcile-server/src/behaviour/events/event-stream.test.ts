@@ -1,0 +1,82 @@
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { EventHub } from '../../groups/events.js'
+import { events } from '../../handlers/operations/op-events.js'
+import { resolveLimits } from '../../limits/limit-options.js'
+import { Limits } from '../../limits/limits.js'
+import { Metrics } from '../../metrics/metrics.js'
+import { newId, TestClient, TestFile } from '../../testing/client.js'
+import { startStore, type TestStore } from '../../testing/server.js'
+import { TestEvents } from '../../testing/streams.js'
+
+const B = BLOCK_SIZE
+let store: TestStore
+beforeEach(async () => {
+  store = await startStore()
+})
+afterEach(() => store.close())
+
+function clientOf(size: number): TestClient {
+  return new TestClient(store.endpoint, new TestFile(size), store.storeId)
+}
+
+test('events are replayed after the last id, and a gap or another epoch is a reset', async () => {
+  const client = clientOf(3 * B)
+  const stream = await new TestEvents(store.endpoint, client.file.client).open()
+  const session = await client.upload(0, 3 * B)
+  await client.claim(session)
+  await stream.until((event) => event.type === 'verified')
+  await stream.until((event) => event.type === 'offset')
+  stream.close()
+  // the load is told to whoever listens, and not again
+  const kept = (events: TestEvents['events']) => events.filter(({ event }) => event.type !== 'load').map(({ id }) => id)
+  const ids = kept(stream.events)
+  const replay = new TestEvents(store.endpoint, client.file.client, ids[0])
+  await replay.until(() => kept(replay.events).length >= ids.length - 1)
+  expect(kept(replay.events).slice(0, ids.length - 1)).toEqual(ids.slice(1))
+  replay.close()
+  const foreign = new TestEvents(store.endpoint, client.file.client, 'otherepoch-3')
+  await foreign.until((event) => event.type === 'reset')
+  foreign.close()
+})
+
+test('streams end and timers are cleared when the extension closes', async () => {
+  const client = clientOf(B)
+  const stream = await new TestEvents(store.endpoint, client.file.client).open()
+  await store.extension.close()
+  await stream.ended
+})
+
+test('a reader that does not read is cut, and forgotten', async () => {
+  const client = newId()
+  const hub = new EventHub('epoch')
+  const groups = { all: () => [] }
+  const site = {
+    hub,
+    groups,
+    closing: new AbortController().signal,
+    storeId: store.storeId,
+    server: store.server,
+    metrics: new Metrics(groups, { load: 0 }),
+    limits: new Limits(resolveLimits()),
+  }
+  const exchange = { req: new Request(store.endpoint), headers: new Headers() }
+  // only what an event stream uses of them
+  const answer = events(Object.assign(Object.create(null), site), Object.assign(Object.create(null), exchange), {
+    op: 'events',
+    client,
+  })
+  const event = { type: 'offset', group: newId(), session: newId(), offset: 1 } as const
+  for (let bytes = 0; bytes < 1_100_000; bytes += 100) hub.publish([client], event)
+  const reader = answer.body?.getReader()
+  await expect(reader?.read()).rejects.toThrow(/too slow/)
+})
+
+test('P75: a stream gives signs of life each second while a session is open', async () => {
+  const client = clientOf(B)
+  await client.post(client.session(0, B))
+  const stream = await new TestEvents(store.endpoint, client.file.client).open()
+  await stream.untilComments(3)
+  expect(stream.comments).toEqual([': hb', ': hb', ': hb'])
+  stream.close()
+})
