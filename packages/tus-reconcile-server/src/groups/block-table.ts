@@ -227,7 +227,7 @@ export class BlockTable {
     this.release(STORE)
   }
 
-  /** The group has ended, and its record keeps nothing of this: neither does the process. */
+  /** Nothing of it is left, nor to be recorded. */
   clear(): void {
     for (const part of [this.#blocks, this.claims, this.#bad]) part.forget()
     this.#verified.clear()

@@ -90,7 +90,7 @@ export async function commitGroup(group: Group, finalise: (isRepeat: boolean) =>
   await group.sides.remove()
   for (const store of group.participants) group.toTell.add(store)
   await group.save()
-  group.blocks.clear()
+  group.forgetDetails()
   return true
 }
 
@@ -135,7 +135,7 @@ export async function endGroup(
     }
     for (const store of group.participants) group.toTell.add(store)
     await group.save()
-    group.blocks.clear()
+    group.forgetDetails()
     await group.file.remove()
     await group.sides.remove()
     return true

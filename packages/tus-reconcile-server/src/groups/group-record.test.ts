@@ -54,6 +54,7 @@ const mutation = fc.oneof(
   fc.record({ do: fc.constant('attempt' as const), name }),
   fc.record({ do: fc.constant('end' as const), name }),
   fc.record({ do: fc.constant('mark' as const), name }),
+  fc.record({ do: fc.constant('drop' as const), name: fc.constantFrom('u0', 'u1') }),
   fc.record({ do: fc.constant('touch' as const), at: fc.nat(99) }),
 )
 type Mutation = (typeof mutation extends fc.Arbitrary<infer T> ? T : never) & object
@@ -68,6 +69,7 @@ function mutate(group: Group, step: Mutation): void {
   else if (step.do === 'report') group.blocks.reports.add(step.name, step.index, step.leaf)
   else if (step.do === 'withdraw') group.blocks.reports.delete(step.name, step.index)
   else if (step.do === 'elsewhere') group.blocks.elsewhere = [{ start: 0, end: step.index + 1 }]
+  else if (step.do === 'drop') group.unseen.add(step.name, 'superseded')
   else if (step.do === 'touch') group.touchedAt = step.at
   else mutateSession(group, step)
 }

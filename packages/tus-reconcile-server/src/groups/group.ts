@@ -17,6 +17,7 @@ import { Refusal } from './refusal.js'
 import { Session } from './session.js'
 import { SideBlocks } from './side-blocks.js'
 import { TrackedMap } from './tracked-map.js'
+import { UnseenSessions } from './unseen-sessions.js'
 import { UploadStatuses } from './upload-status.js'
 
 /** What a group needs of the world. */
@@ -64,6 +65,7 @@ export class Group implements ChangeSource {
   readonly queue: GroupQueue = new GroupQueue()
   readonly blocks: BlockTable
   readonly sides: SideBlocks
+  readonly unseen: UnseenSessions
   readonly statuses: UploadStatuses
   readonly participants: Set<string> = new Set()
   readonly toTell: Set<string> = new Set()
@@ -100,6 +102,7 @@ export class Group implements ChangeSource {
     this.file = ports.files.open(facts.id)
     this.blocks = new BlockTable(ports.budgets.claims)
     this.sides = new SideBlocks(ports.files.openSide(facts.id), ports.budgets.sides)
+    this.unseen = new UnseenSessions(ports.budgets.unseen)
     this.createdAt = this.touchedAt = ports.now()
     this.statuses = new UploadStatuses(
       (uploadID) => this.#isRedundant(uploadID),
@@ -121,6 +124,7 @@ export class Group implements ChangeSource {
     for (const store of header.participants) group.participants.add(store)
     for (const store of header.toTell) group.toTell.add(store)
     for (const held of record.sessions) {
+      if (group.unseen.restore(held)) continue
       const session = Session.restore(held)
       group.#adopt(session)
       group.#sessions.restore(held.id, session)
@@ -132,6 +136,7 @@ export class Group implements ChangeSource {
         checksum: held.checksum,
       })
     }
+    if (group.hasEnded) group.unseen.forget()
     return group
   }
 
@@ -161,6 +166,12 @@ export class Group implements ChangeSource {
 
   get clients(): ReadonlySet<string> {
     return new Set(Array.from(this.sessions.values(), (session) => session.client))
+  }
+
+  /** It has ended, and its record keeps nothing of this: neither does the process. */
+  forgetDetails(): void {
+    this.blocks.clear()
+    this.unseen.forget()
   }
 
   /** Nobody writes for now. */
@@ -215,7 +226,10 @@ export class Group implements ChangeSource {
     const sessions = this.#sessions.takeChanges().flatMap(([, session]) => session ?? [])
     return {
       header: this.#header(),
-      sessions: sessions.map((session) => session.record(this.statuses.get(session.id)?.checksum ?? null)),
+      sessions: [
+        ...sessions.map((session) => session.record(this.statuses.get(session.id)?.checksum ?? null)),
+        ...this.unseen.takeChanges(),
+      ],
       ...this.blocks.takeChanges(),
     }
   }

@@ -4,10 +4,11 @@ import { status } from '../handlers/operations/op-status.js'
 import { MemoryIndex } from '../records/memory-index.js'
 import { newId } from '../testing/client.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
-import { ClientBudget, GroupBudgets } from './budgets.js'
+import { Budget, ClientBudget, GroupBudgets } from './budgets.js'
 import { commitGroup, endGroup } from './ending.js'
 import type { Group, GroupFacts } from './group.js'
 import { type GroupLimits, Groups } from './groups.js'
+import { dropSession } from './sessions.js'
 import { claimBlocks, noteElsewhere, reportBlocks } from './verification.js'
 
 function setUp(limits: GroupLimits = {}) {
@@ -49,6 +50,33 @@ test('the end of a group gives back what its claims ahead took of the budget, an
   expect(budgets.claims.used).toBe(2)
   await endGroup(one, 'terminated')
   expect(await claimBlocks(other, claims)).toMatchObject({ open: claims.slice(0, 2) })
+  await groups.close()
+})
+
+test('drops of sessions that were never seen are bounded in a group and in all, kept over a restart, and end with the group', async () => {
+  const { groups, index, open } = setUp({ budgets: new GroupBudgets({ unseen: new Budget(2, 3) }) })
+  const [one, other] = [await open(), await open()]
+  for (const id of ['a', 'b', 'a']) await dropSession(one, id, 'superseded')
+  await expect(dropSession(one, 'c', 'terminated')).rejects.toMatchObject({ code: 'too-many' })
+  await dropSession(other, 'c', 'terminated')
+  await expect(dropSession(other, 'd', 'terminated')).rejects.toMatchObject({ code: 'too-many' })
+  expect([one.sessions.size, [...one.clients]]).toEqual([0, []])
+  await Promise.all([one.save(), other.save()])
+  const budgets = new GroupBudgets()
+  const again = new Groups({ index, files: new MemoryBackend(), now: () => 0 }, { budgets })
+  await again.load()
+  expect([again.get(one.id)?.unseen.get('a'), again.get(one.id)?.sessions.size, budgets.unseen.used]).toEqual([
+    'superseded',
+    0,
+    3,
+  ])
+  await endGroup(one, 'terminated')
+  expect(one.unseen.get('a')).toBeUndefined()
+  await dropSession(other, 'd', 'terminated')
+  await other.save()
+  const last = new GroupBudgets()
+  await new Groups({ index, files: new MemoryBackend(), now: () => 0 }, { budgets: last }).load()
+  expect(last.unseen.used).toBe(2)
   await groups.close()
 })
 

@@ -3,7 +3,7 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import type { Group } from './group.js'
 import { Refusal } from './refusal.js'
 import { refuseEnded } from './refuse-ended.js'
-import { RunningWrite, Session } from './session.js'
+import { RunningWrite, Session, type SessionEnd } from './session.js'
 import { endSession, sweep } from './verification.js'
 import { declareSize } from './writing.js'
 
@@ -22,6 +22,7 @@ export async function openSession(
   return group.queue.run(async () => {
     refuseEnded(group)
     await agreeOnSize(group, header.size)
+    refuseUnseen(group, header.session)
     const known = group.sessions.get(header.session)
     if (known) {
       if (known.start !== header.start && !known.ended) {
@@ -166,43 +167,29 @@ export async function takeTurn<T>(
   }
 }
 
-/** Lowers the planned end, never below what was admitted. Returns with the end that holds. */
-export function planEnd(group: Group, session: Session, end: number): Promise<void> {
+/** Lowers planned ends, never below what was admitted. What is redundant by now ends. */
+export function planEnds(group: Group, ends: readonly { session: Session; end: number }[]): Promise<void> {
   return group.queue.run(async () => {
-    const least = Math.max(end, session.start + session.admitted)
-    const rounded = Math.min(Math.ceil(least / BLOCK_SIZE) * BLOCK_SIZE, group.knownSize)
-    if (session.ended || (session.end !== null && session.end <= rounded)) return
-    session.end = rounded
-    // a body that stands at its new end is answered at once
-    session.running?.onChange()
+    for (const { session, end } of ends) lowerEnd(group, session, end)
     await sweep(group)
   })
 }
 
+function lowerEnd(group: Group, session: Session, end: number): void {
+  const least = Math.max(end, session.start + session.admitted)
+  const rounded = Math.min(Math.ceil(least / BLOCK_SIZE) * BLOCK_SIZE, group.knownSize)
+  if (session.ended || (session.end !== null && session.end <= rounded)) return
+  session.end = rounded
+  // a body that stands at its new end is answered at once
+  session.running?.onChange()
+}
+
 /** Ends a session. One that was never seen leaves a tombstone: its creation may still be on its way. */
-export function dropSession(
-  group: Group,
-  facts: { readonly session: string; readonly client: string; readonly how: 'superseded' | 'terminated' },
-): Promise<Session> {
+export function dropSession(group: Group, id: string, how: 'superseded' | 'terminated'): Promise<void> {
   return group.queue.run(async () => {
-    const known = group.sessions.get(facts.session)
-    if (known) {
-      await endSession(group, known, facts.how)
-      return known
-    }
-    refuseTooMany(group)
-    const tombstone = new Session({
-      id: facts.session,
-      partition: 'unseen',
-      client: facts.client,
-      start: 0,
-      end: 0,
-      attempt: 0,
-    })
-    group.addSession(tombstone)
-    tombstone.ended = facts.how
-    group.statuses.end(tombstone.id, facts.how === 'superseded' ? 'superseded' : 'failed')
-    return tombstone
+    const known = group.sessions.get(id)
+    if (known) await endSession(group, known, how)
+    else group.unseen.add(id, how)
   })
 }
 
@@ -217,14 +204,20 @@ export async function acknowledgedOffset(group: Group, session: Session): Promis
 
 export function refuseEndedSession(group: Group, session: Session): void {
   refuseEnded(group)
-  if (!session.ended) return
-  throw new Refusal('session-ended', `this session is ${session.ended}`, {
-    headers: { 'Reconcile-State': session.ended },
-  })
+  if (session.ended) throw sessionEnded(session.ended)
+}
+
+/** @throws Refusal for a session that was dropped before it was seen */
+export function refuseUnseen(group: Group, id: string): void {
+  const ended = group.unseen.get(id)
+  if (ended) throw sessionEnded(ended)
+}
+
+function sessionEnded(how: SessionEnd): Refusal {
+  return new Refusal('session-ended', `this session is ${how}`, { headers: { 'Reconcile-State': how } })
 }
 
 function refuseTooMany(group: Group): void {
-  const live = [...group.sessions.values()].filter((session) => group.isLive(session)).length
-  if (live < MAX_LIVE_SESSIONS && group.sessions.size < MAX_SESSIONS) return
+  if (group.statuses.inProgress < MAX_LIVE_SESSIONS && group.sessions.size < MAX_SESSIONS) return
   throw new Refusal('too-many', 'this upload has too many sessions', { headers: { 'Retry-After': '5' } })
 }

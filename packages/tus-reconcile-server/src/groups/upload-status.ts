@@ -17,6 +17,7 @@ export class UploadStatuses {
   readonly #uploads = new Map<string, UploadStatus>()
   readonly #isRedundant: (uploadID: string) => boolean
   readonly #onChange: (uploadID: string) => void
+  #inProgress = 0
 
   constructor(isRedundant: (uploadID: string) => boolean, onChange: (uploadID: string) => void = () => {}) {
     this.#isRedundant = isRedundant
@@ -25,6 +26,11 @@ export class UploadStatuses {
 
   get(uploadID: string): UploadStatus | undefined {
     return this.#uploads.get(uploadID)
+  }
+
+  /** How many are in progress. */
+  get inProgress(): number {
+    return this.#inProgress
   }
 
   partitions(): ReadonlySet<string> {
@@ -62,11 +68,17 @@ export class UploadStatuses {
   }
 
   restore(status: UploadStatus): void {
-    this.#uploads.set(status.uploadID, status)
+    this.#put(status)
   }
 
   #set(upload: UploadStatus): void {
-    this.#uploads.set(upload.uploadID, upload)
+    this.#put(upload)
     this.#onChange(upload.uploadID)
+  }
+
+  #put(upload: UploadStatus): void {
+    const before = this.#uploads.get(upload.uploadID)
+    this.#inProgress += Number(upload.status === 'inProgress') - Number(before?.status === 'inProgress')
+    this.#uploads.set(upload.uploadID, upload)
   }
 }

@@ -182,7 +182,7 @@ export class HomeLink {
 
   /** After a restart the first request is forgotten: the record says enough to ask again, but for its headers. */
   #openAgain(group: Group, headers: PeerMessageOf<'open'>['headers']): PeerMessageOf<'open'> | undefined {
-    const session = [...group.sessions.values()].find((known) => known.partition !== 'unseen')
+    const [session] = group.sessions.values()
     if (!session) return undefined
     const partition = formatPartitionHeader({
       group: group.id,

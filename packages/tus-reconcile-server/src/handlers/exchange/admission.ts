@@ -27,7 +27,7 @@ export function addressOf(site: Site, req: TusRequest): string | undefined {
 /** A session that is known goes on, whatever the load and the limits. @throws Refusal `overloaded`, `too-many` */
 export function admitCreation(site: Site, req: TusRequest, header: PartitionHeader): SessionAdmission {
   const group = site.groups.get(header.group)
-  if (group?.hasEnded || group?.sessions.has(header.session)) return NOTHING_NEW
+  if (group?.hasEnded || group?.sessions.has(header.session) || group?.unseen.get(header.session)) return NOTHING_NEW
   refuseWhenBusy(site)
   return site.limits.admitSession(limitKeys(site, req, header), group)
 }

@@ -31,7 +31,7 @@ export async function claim(group: Group, request: ClaimRequest, scope: string |
     throw new Refusal('too-many', 'too many digests are claimed ahead of their bytes: send these first', { headers })
   }
   const claimed = new Set(request.claims.map((entry) => entry.session))
-  const lost = [...claimed].filter((id) => group.statuses.get(id)?.status === 'superseded')
+  const lost = [...claimed].filter((id) => (group.unseen.get(id) ?? group.statuses.get(id)?.status) === 'superseded')
   return {
     verified: rangesIn(group, [...result.verified, ...attached]),
     bad: rangesIn(

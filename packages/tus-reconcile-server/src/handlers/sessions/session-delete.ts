@@ -16,7 +16,7 @@ export async function deleteSession(
     at = target
     const { group, session } = target
     refuseEndedSession(group, session)
-    await dropSession(group, { session: session.id, client: session.client, how: 'terminated' })
+    await dropSession(group, session.id, 'terminated')
     await group.save()
     return emptyAnswer(site, exchange, 204)
   } catch (error) {

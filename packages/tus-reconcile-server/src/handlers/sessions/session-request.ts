@@ -4,7 +4,7 @@ import { hasBody, type RequestBody } from '../../bodies/request-body.js'
 import type { Group } from '../../groups/group.js'
 import { Refusal } from '../../groups/refusal.js'
 import type { Session } from '../../groups/session.js'
-import { acknowledgedOffset } from '../../groups/sessions.js'
+import { acknowledgedOffset, refuseUnseen } from '../../groups/sessions.js'
 import type { TusRequest } from '../../tus-request.js'
 import { asRefusal, refusalAnswer } from '../exchange/answer.js'
 import { runIncoming } from '../exchange/hooks.js'
@@ -39,6 +39,7 @@ export async function enterSession(
   await (known ? passGate(site, req, known) : runIncoming(site, req, ''))
   const group = site.groups.get(ids.group)
   if (!group) throw new Refusal('unknown-group', 'no upload of this name is known here')
+  refuseUnseen(group, ids.session)
   const session = group.sessions.get(ids.session)
   if (!session) throw new Refusal('unknown-session', 'no session of this name is known here')
   const header = readPartitionHeader(req)
