@@ -6,8 +6,8 @@ import { BYTES, OPERATION, type OperationReply, postJson, type Reply, send, TUS 
 export { answerSignatureOf, postPeerMessage, type Stamp, signatureOf } from './peer-signature.js'
 export { type SlowReply, SlowRequest } from './slow-request.js'
 export { type WireEvent, WireEvents } from './wire-events.js'
-export { B, newId, sha256, WireFile } from './wire-file.js'
-export { BYTES, type OperationReply, postJson, type Reply, readJson, send } from './wire-http.js'
+export { B, hashOf, newId, sha256, WireFile } from './wire-file.js'
+export { BYTES, type OperationReply, postJson, type Reply, readJson, send, TUS } from './wire-http.js'
 
 // Written from docs/protocol.md alone: nothing of ours is imported, so that a fault in it cannot hide here.
 
@@ -74,6 +74,14 @@ export class WireClient {
 
   head(session: Session, facts: Facts = {}): Promise<Reply> {
     return send(session.url, { method: 'HEAD', headers: this.headers(session, facts) })
+  }
+
+  /** A session that was created with the first `sent` bytes of its range. */
+  async open(start: number, end: number, sent = 0): Promise<Session> {
+    const session = this.session(start, end)
+    const reply = await this.create(session, sent > 0 ? this.file.bytes.subarray(start, start + sent) : undefined)
+    if (reply.status !== 201) throw new Error(`creation: ${reply.status} ${reply.bytes}`)
+    return session
   }
 
   /** A session with all its bytes, of a range of the file. */

@@ -6,6 +6,9 @@ export const B = 262_144
 export const newId = (): string => randomBytes(16).toString('base64url')
 export const sha256 = (...parts: Uint8Array[]): Buffer => createHash('sha256').update(Buffer.concat(parts)).digest()
 
+/** SHA-256 in hex, which a failed test can print. */
+export const hashOf = (bytes: Uint8Array): string => sha256(bytes).toString('hex')
+
 /** The top of the tree: the left half is the largest power of two below the number of leaves. */
 function topOf(digests: readonly Uint8Array[]): Buffer {
   const [only] = digests

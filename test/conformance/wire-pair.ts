@@ -1,6 +1,6 @@
 import { startReconcileServers } from 'reconcile-test-support/reconcile-servers'
 import { afterAll, beforeAll } from 'vitest'
-import { type Reply, send, signatureOf, WireClient, WireFile } from './wire-client.js'
+import { hashOf, type Reply, send, signatureOf, WireClient, WireFile } from './wire-client.js'
 
 /** What test/support's servers sign with. */
 export const SECRET = 'only-for-tests-0123456789'
@@ -59,4 +59,11 @@ export function offsetOf(reply: Reply): number {
 
 export function codeOf(json: Readonly<Record<string, unknown>>): unknown {
   return Object(json.error).code
+}
+
+/** SHA-256 in hex of what GET gives. */
+export async function hashAt(url: unknown): Promise<string> {
+  const reply = await send(String(url))
+  if (reply.status !== 200) throw new Error(`GET: ${reply.status} ${reply.bytes}`)
+  return hashOf(reply.bytes)
 }
