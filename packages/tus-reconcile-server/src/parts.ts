@@ -10,6 +10,7 @@ import { OffsetReports } from './groups/offset-reports.js'
 import type { Site } from './handlers/exchange/site.js'
 import { type Bounds, resolveBounds } from './limits/bounds.js'
 import { Limits } from './limits/limits.js'
+import { PlainHolds } from './limits/plain-holds.js'
 import { LoadMonitor } from './load/load-monitor.js'
 import { Metrics } from './metrics/metrics.js'
 import { PeerNetwork } from './peers/peer-network.js'
@@ -40,6 +41,7 @@ export interface Parts {
   readonly load: LoadMonitor
   readonly bounds: Bounds
   readonly limits: Limits
+  readonly plainHolds: PlainHolds
   readonly hub: EventHub
   readonly flatDigests: FlatDigests
   readonly wholeFiles: WholeFiles
@@ -63,12 +65,15 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
     now: Date.now,
   })
   const bounds = resolveBounds(options)
+  const limits = new Limits(bounds.limits)
+  const plainHolds = new PlainHolds(limits)
   const load = new LoadMonitor()
   return {
     store,
     sideDirectory,
     plain: new PlainStore(store, {
-      sideDirectory,
+      counts: plainHolds,
+      staging: { directory: sideDirectory, isShort: () => store.space.isShort() },
       isTaken: async (id) => groups.byFileId(id)?.hasEnded === false || (await store.holds(id)),
     }),
     log,
@@ -79,7 +84,8 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
     metrics: new Metrics(groups, load),
     load,
     bounds,
-    limits: new Limits(bounds.limits),
+    limits,
+    plainHolds,
     draining: new AbortController(),
     closing: closingOf(),
     hub: new EventHub(randomBytes(6).toString('hex'), bounds.limits.eventStreams.client),

@@ -22,8 +22,8 @@ export async function start(server: Server, parts: Parts): Promise<Site> {
   await store.prepare()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
   const partials = partialServer(server, plain)
-  const { bounds, limits, dedupScope, flatDigests, wholeFiles } = parts
-  const observed = { log, metrics, load, bounds, limits }
+  const { bounds, limits, plainHolds, dedupScope, flatDigests, wholeFiles } = parts
+  const observed = { log, metrics, load, bounds, limits, plainHolds }
   const finals = new MadeFinals(store.ownPath('finals'), store.durability === 'disk')
   const shared = { server, dedupScope, flatDigests, wholeFiles, plain, partials, finals, ...observed, commitAt }
   const site: Site = { ...shared, store, sideDirectory, storeId, groups, hub, peers: network, expireMs, ...signals }
@@ -46,11 +46,12 @@ export async function start(server: Server, parts: Parts): Promise<Site> {
 }
 
 /** What is verified in a scope is found in it, from now on and from before. */
-function rememberContents({ index, groups, store, log }: Parts, storeId: string): void {
+function rememberContents({ index, groups, store, plainHolds, log }: Parts, storeId: string): void {
   const catalog = new ContentCatalog(index.contents, storeId, log)
   groups.subscribe((notice) => catalog.hear(notice))
   store.onRemoved = (id) => {
     catalog.remove(id)
+    plainHolds.end(id)
     return noteRemoved(groups.byFileId(id))
   }
   catalog.repair(groups.all())

@@ -19,7 +19,6 @@ import { postOperation } from './operations/operations.js'
 import { announce } from './options.js'
 import { postPeerMessage } from './peer-message.js'
 import { type Handler, preparePlain, withoutDetails } from './plain/plain-mount.js'
-import { paced } from './plain/plain-pace.js'
 import { asResponse, type Original, routePlainPost, routePlainUpload } from './plain/plain-routes.js'
 import { deleteSession } from './sessions/session-delete.js'
 import { headSession } from './sessions/session-head.js'
@@ -105,7 +104,7 @@ async function routePost(
   const final = concat?.startsWith('final;') ? await finalOfSessions(site, exchange, concat) : undefined
   if (final) return final
   if (isNewUpload(exchange.req)) refuseWhenBusy(site)
-  return paced(exchange.req, site.bounds.bodyTimeoutMs, () => routePlainPost(site, exchange, to.original))
+  return routePlainPost(site, exchange, to.original)
 }
 
 /** A final upload brings nothing: it joins what is there. */
@@ -134,8 +133,7 @@ async function routeUpload(
   if (group && !(group.state === 'committed' && group.home === site.storeId)) return to.file(site, exchange, group)
   const finished = exchange.req.method === 'HEAD' && id !== undefined && (await headFinished(site, exchange, id))
   if (finished) return finished
-  const { bodyTimeoutMs } = site.bounds
-  return paced(exchange.req, bodyTimeoutMs, () => routePlainUpload(site, exchange, { id, original: to.original }))
+  return routePlainUpload(site, exchange, { id, original: to.original })
 }
 
 async function routeGet(site: Site, exchange: Exchange, original: Original): Promise<Response> {

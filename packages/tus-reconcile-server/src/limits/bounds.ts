@@ -16,7 +16,7 @@ export interface BoundOptions {
   readonly bodyTimeoutMs?: number
   /** A JSON message that has not arrived after this time is answered 408; milliseconds. Default: 30,000. */
   readonly messageTimeoutMs?: number
-  /** The longest body of a session, bytes: what a proxy in front lets through. Default: no limit. */
+  /** The longest body, bytes: what a proxy in front lets through. Default: no limit. */
   readonly maxAppendSize?: number
   /** How often expired uploads are looked for, milliseconds. Default: 60,000. */
   readonly cleanUpIntervalMs?: number

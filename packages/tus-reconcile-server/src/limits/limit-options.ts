@@ -1,9 +1,13 @@
+import type { TusRequest } from '../tus-request.js'
 import type { Scope, ScopeLimits } from './quota.js'
 
 /** Each a whole number above 0, or `Infinity` for no limit. `address`: no limit by default, for many share one. */
 type Limit<Scopes extends Scope> = { readonly [S in Scopes]?: number }
 
-/** What a client (as it names itself), one upload and one address may use at once. Beyond: 429 with `Retry-After`. */
+/**
+ * What a client (as it names itself), one upload and one address may use at once. Beyond: 429 with `Retry-After`. A
+ * plain upload is one upload and one session; it has no limits of its own as a group.
+ */
 export interface LimitOptions {
   /** Uploads that have begun and not ended. Default: client 1,000. */
   readonly openGroups?: Limit<'client' | 'address'>
@@ -11,7 +15,7 @@ export interface LimitOptions {
   readonly liveSessions?: Limit<Scope>
   /** Bytes received for uploads that have not ended. A body that goes beyond is ended. Default: no limit. */
   readonly unfinishedBytes?: Limit<Scope>
-  /** Bodies of sessions that are being received. Default: client 256, group 256. */
+  /** Bodies that are being received. Default: client 256, group 256. */
   readonly bodies?: Limit<Scope>
   /** JSON operations per second, twice as many at once. Default: client 500, group 500. */
   readonly operationsPerSecond?: Limit<Scope>
@@ -19,10 +23,18 @@ export interface LimitOptions {
   readonly eventStreams?: Limit<'client' | 'address'>
   /** The longest JSON message of a client, bytes. Default: 1,048,576. */
   readonly messageBytes?: number
+  /**
+   * Which client sends a request of a plain upload, which names none: an id of yours, or undefined for none. It is asked
+   * at each creation and PATCH, and may refuse as hooks do. Default: none, so that only limits of addresses bind them.
+   */
+  readonly plainClient?: (req: TusRequest) => string | undefined | Promise<string | undefined>
 }
 
-export type ResolvedLimits = { readonly [Name in Exclude<keyof LimitOptions, 'messageBytes'>]: ScopeLimits } & {
+type LimitName = Exclude<keyof LimitOptions, 'messageBytes' | 'plainClient'>
+
+export type ResolvedLimits = { readonly [Name in LimitName]: ScopeLimits } & {
   readonly messageBytes: number
+  readonly plainClient: LimitOptions['plainClient']
 }
 
 const NONE: ScopeLimits = {
@@ -40,11 +52,12 @@ const DEFAULTS: ResolvedLimits = {
   operationsPerSecond: { ...NONE, client: 500, group: 500 },
   eventStreams: { ...NONE, client: 4 },
   messageBytes: 1_048_576,
+  plainClient: undefined,
 }
 
 /** @throws TypeError that names the option at fault */
 export function resolveLimits(options: LimitOptions = {}): ResolvedLimits {
-  const scoped = <Name extends keyof Omit<LimitOptions, 'messageBytes'>>(name: Name): ScopeLimits => {
+  const scoped = (name: LimitName): ScopeLimits => {
     const given: Limit<Scope> = options[name] ?? {}
     for (const [scope, value] of Object.entries(given)) checkNumber(`limits.${name}.${scope}`, value)
     return { ...DEFAULTS[name], ...given }
@@ -58,6 +71,7 @@ export function resolveLimits(options: LimitOptions = {}): ResolvedLimits {
     operationsPerSecond: scoped('operationsPerSecond'),
     eventStreams: scoped('eventStreams'),
     messageBytes: options.messageBytes ?? DEFAULTS.messageBytes,
+    plainClient: options.plainClient,
   }
 }
 

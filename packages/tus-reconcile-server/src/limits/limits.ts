@@ -11,6 +11,13 @@ interface GroupHolds {
   readonly sessions: Map<Session, { readonly live: Hold; readonly bytes: Hold }>
 }
 
+/** What a session, and its upload where it is the first of it, counts for. A plain upload is one of each. */
+export interface UploadHolds {
+  readonly open: Hold | undefined
+  readonly live: Hold
+  readonly bytes: Hold
+}
+
 /** A session that may be created. */
 export interface SessionAdmission {
   /** It was created, or found to be there already: it counts until it, or its upload, ends. */
@@ -68,38 +75,46 @@ export class Limits {
 
   /** Before a session is created, and its upload with it where `group` is not known yet. @throws Refusal `too-many` */
   admitSession(keys: LimitKeys, group: Group | undefined): SessionAdmission {
-    const holds: Hold[] = []
-    const take = (quota: Quota, amount?: number): Hold => {
-      const hold = quota.hold(keys, amount)
-      holds.push(hold)
-      return hold
-    }
-    const releaseAll = () => {
-      for (const hold of holds) hold.release()
-    }
-    try {
-      const open = group ? undefined : take(this.#groups)
-      const live = take(this.#sessions)
-      const bytes = take(this.#bytes, 0)
-      let isSettled = false
-      return {
-        settle: (...of) => {
-          isSettled = true
-          this.#settle(of, { open, live, bytes })
-        },
-        abandon: () => {
-          if (!isSettled) releaseAll()
-        },
-      }
-    } catch (error) {
-      releaseAll()
-      throw error
+    const holds = this.#hold(keys, group === undefined)
+    let isSettled = false
+    return {
+      settle: (...of) => {
+        isSettled = true
+        this.#settle(of, holds)
+      },
+      abandon: () => {
+        if (!isSettled) release(holds)
+      },
     }
   }
 
   /** Bytes of a session are about to be taken. @throws Refusal `too-many` */
   grow(group: Group, session: Session, bytes: number): void {
     this.#held.get(group)?.sessions.get(session)?.bytes.grow(bytes)
+  }
+
+  /** Whether a plain upload of theirs would count for anything. */
+  binds(keys: LimitKeys): boolean {
+    return [this.#groups, this.#sessions, this.#bytes].some((quota) => quota.binds(keys))
+  }
+
+  /** Before a plain upload is created. @throws Refusal `too-many` */
+  admitUpload(keys: LimitKeys): UploadHolds {
+    return this.#hold(keys, true)
+  }
+
+  /** A plain upload that is there already, with so many bytes. */
+  countUpload(keys: LimitKeys, bytes: number): UploadHolds {
+    return {
+      open: this.#groups.holdAnyway(keys, 1),
+      live: this.#sessions.holdAnyway(keys, 1),
+      bytes: this.#bytes.holdAnyway(keys, bytes),
+    }
+  }
+
+  /** For bytes of unfinished uploads that are not counted elsewhere: none at first. */
+  holdBytes(keys: LimitKeys): Hold {
+    return this.#bytes.holdAnyway(keys, 0)
   }
 
   /** What was there before the server began counts as well, but for addresses: they are not recorded. */
@@ -125,10 +140,22 @@ export class Limits {
     } else if (notice.kind === 'groupEnded') this.#forget(group)
   }
 
-  #settle(
-    [group, session]: [Group, Session],
-    holds: { readonly open: Hold | undefined; readonly live: Hold; readonly bytes: Hold },
-  ): void {
+  /** A session, and its upload where that is new: all that they need, or nothing. @throws Refusal `too-many` */
+  #hold(keys: LimitKeys, isNew: boolean): UploadHolds {
+    let open: Hold | undefined
+    let live: Hold | undefined
+    try {
+      open = isNew ? this.#groups.hold(keys) : undefined
+      live = this.#sessions.hold(keys)
+      return { open, live, bytes: this.#bytes.hold(keys, 0) }
+    } catch (error) {
+      open?.release()
+      live?.release()
+      throw error
+    }
+  }
+
+  #settle([group, session]: [Group, Session], holds: UploadHolds): void {
     const { open, live, bytes } = holds
     const known = this.#held.get(group)
     // of two first sessions only one has opened the upload, and a repeat has created nothing
@@ -152,4 +179,9 @@ export class Limits {
       bytes.release()
     }
   }
+}
+
+/** It has ended, or has never begun. */
+export function release({ open, live, bytes }: UploadHolds): void {
+  for (const hold of [open, live, bytes]) hold?.release()
 }

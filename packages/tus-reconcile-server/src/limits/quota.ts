@@ -10,6 +10,8 @@ export type ScopeLimits = { readonly [S in Scope]: number }
 export interface Hold {
   /** @throws Refusal `too-many` where `amount` more is beyond the limit: nothing is added then */
   grow(amount: number): void
+  /** So much of it is held no more. */
+  shrink(amount: number): void
   /** Once or more often. */
   release(): void
 }
@@ -35,6 +37,11 @@ export class Quota {
     return this.#held.size
   }
 
+  /** Whether anything at all is limited for whoever asks. */
+  binds(keys: LimitKeys): boolean {
+    return this.#limited(keys).length > 0
+  }
+
   /** @throws Refusal `too-many`, also for nothing (0) where nothing more could be added */
   hold(keys: LimitKeys, amount: number = 1): Hold {
     this.#refuse(keys, Math.max(amount, 1))
@@ -43,7 +50,7 @@ export class Quota {
 
   /** What is there already counts, whatever the limit: it was admitted before a restart. */
   holdAnyway(keys: LimitKeys, amount: number): Hold {
-    const limited = namesOf(keys).filter(({ scope }) => Number.isFinite(this.#rule.most[scope]))
+    const limited = this.#limited(keys)
     let held = 0
     const add = (more: number) => {
       held += more
@@ -55,8 +62,13 @@ export class Quota {
         this.#refuse(keys, more)
         add(more)
       },
+      shrink: (less) => add(-Math.min(less, held)),
       release: () => add(-held),
     }
+  }
+
+  #limited(keys: LimitKeys): ReturnType<typeof namesOf> {
+    return namesOf(keys).filter(({ scope }) => Number.isFinite(this.#rule.most[scope]))
   }
 
   #refuse(keys: LimitKeys, amount: number): void {

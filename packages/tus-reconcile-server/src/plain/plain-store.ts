@@ -1,9 +1,11 @@
 import { Readable } from 'node:stream'
 import { DataStore, Upload } from '@tus/utils'
-import { SideFile } from '../bodies/side-file.js'
+import type { Checksum } from '../bodies/checksum.js'
+import { type HeldBytes, StagedBody, type StagingBounds } from '../bodies/staged-body.js'
 import { Refusal } from '../groups/refusal.js'
 import { RangeStore } from '../store/range-store.js'
 import { splitMark } from './concat-mark.js'
+import { isPartialId } from './partial-uploads.js'
 import { type PlainRequest, plainRequest } from './plain-request.js'
 
 /** A datastore that can hand out what it holds, as all of tus-node-server's can. */
@@ -12,8 +14,10 @@ export interface ReadableStore extends DataStore {
 }
 
 export interface PlainStoreOptions {
+  /** Told of uploads that are all there, and of those that are a file or gone. */
+  readonly counts: { complete(id: string): void; end(id: string): void }
   /** Where bytes lie that are not checked yet. Without it bodies are not checked. */
-  readonly sideDirectory?: string
+  readonly staging?: Pick<StagingBounds, 'directory' | 'isShort'>
   /** Whether there is a file of that name, or will be: creations are refused then. */
   readonly isTaken?: (id: string) => Promise<boolean>
 }
@@ -26,20 +30,20 @@ export interface PlainUpload {
 
 /** The datastore as @tus/server's handlers see it: each step knows which request it belongs to. */
 export class PlainStore extends DataStore {
-  readonly #sideDirectory: string | undefined
+  readonly #options: PlainStoreOptions
   readonly #store: ReadableStore
   readonly #isTaken: (id: string) => Promise<boolean>
 
-  constructor(store: ReadableStore, options: PlainStoreOptions = {}) {
+  constructor(store: ReadableStore, options: PlainStoreOptions) {
     super()
     this.#store = store
-    this.#sideDirectory = options.sideDirectory
+    this.#options = options
     this.#isTaken = options.isTaken ?? (async () => false)
     this.extensions = [...store.extensions, 'concatenation', ...(this.checksBodies ? ['checksum'] : [])]
   }
 
   get checksBodies(): boolean {
-    return this.#sideDirectory !== undefined
+    return this.#options.staging !== undefined
   }
 
   /** @tus/server asks for concatenation under another spelling. */
@@ -54,18 +58,30 @@ export class PlainStore extends DataStore {
 
   override async create(upload: Upload): Promise<Upload> {
     await this.refuseTaken(upload.id)
-    const created = await this.#store.create(upload)
     const request = plainRequest()
-    if (request) request.created = upload.id
-    return created
+    if (!request) return this.#store.create(upload)
+    request.bounds.begin(upload.id)
+    try {
+      const created = await this.#store.create(upload)
+      request.created = upload.id
+      request.size = upload.size
+      if (upload.size === 0) this.#settle(upload.id)
+      return created
+    } catch (error) {
+      this.#options.counts.end(upload.id)
+      throw error
+    }
   }
 
   override async write(stream: Readable, id: string, offset: number): Promise<number> {
     const request = plainRequest()
-    const end = request?.checksum
-      ? await this.#writeChecked(stream, { ...request, checksum: request.checksum, id, offset })
-      : await this.#store.write(stream, id, offset)
-    if (request) request.created = undefined
+    if (!request) return this.#store.write(stream, id, offset)
+    const to = { request, held: request.bounds.resume(id, offset), id, offset }
+    const end = request.checksum
+      ? await this.#writeChecked(stream, request.checksum, to)
+      : await this.#store.write(boundedBytes(stream, to), id, offset)
+    request.created = undefined
+    if (end === request.size) this.#settle(id)
     return end
   }
 
@@ -94,12 +110,14 @@ export class PlainStore extends DataStore {
   /** Nothing of a request whose body may still be refused is kept, not even the length that it declares. */
   override async declareUploadLength(id: string, length: number): Promise<void> {
     const request = plainRequest()
+    if (request) request.size = length
     if (request?.checksum) request.declared = length
     else await this.#store.declareUploadLength(id, length)
   }
 
-  override remove(id: string): Promise<void> {
-    return this.#store.remove(id)
+  override async remove(id: string): Promise<void> {
+    await this.#store.remove(id)
+    this.#options.counts.end(id)
   }
 
   async find(id: string): Promise<PlainUpload> {
@@ -116,7 +134,10 @@ export class PlainStore extends DataStore {
     const request = plainRequest()
     // The Server MUST respond with the 403 Forbidden status to PATCH requests against a final upload URL (tus 1.0)
     if (request && concat !== undefined) throw new Refusal('final-upload', 'a final upload takes no bytes')
-    if (request) request.wasWhole = upload.offset === upload.size
+    if (request) {
+      request.wasWhole = upload.offset === upload.size
+      request.size = upload.size
+    }
     return upload
   }
 
@@ -134,25 +155,55 @@ export class PlainStore extends DataStore {
   }
 
   /** The body comes to a side file first: the size of an upload's file is its offset, after a crash too. */
-  async #writeChecked(
-    stream: Readable,
-    to: PlainRequest & { readonly checksum: NonNullable<PlainRequest['checksum']>; id: string; offset: number },
-  ): Promise<number> {
-    const side = new SideFile(this.#sideDirectory ?? '')
-    const hash = to.checksum.start()
+  async #writeChecked(stream: Readable, checksum: Checksum, to: PlainWrite): Promise<number> {
+    const { request, id, offset } = to
+    const { staging } = this.#options
+    if (!staging) throw new TypeError('no room for bodies that are not checked yet')
+    const { refuseLong, holdStaged } = request.bounds
+    const staged = new StagedBody(checksum, { ...staging, refuseLong, hold: holdStaged() })
     try {
-      for await (const bytes of stream) {
-        hash.update(bytes)
-        await side.append(bytes)
-      }
+      for await (const bytes of stream.iterator({ destroyOnReturn: false })) await staged.take(bytes)
       // a body that was cut short for another request has ended as if it were whole
-      if (to.context.signal.aborted) throw new Refusal('replaced', 'another request took over')
-      to.checksum.check(hash)
-      if (to.declared !== undefined) await this.#store.declareUploadLength(to.id, to.declared)
-      return await this.#store.write(Readable.from(side.pieces(), { objectMode: false }), to.id, to.offset)
+      if (request.context.signal.aborted) throw new Refusal('replaced', 'another request took over')
+      staged.check()
+      if (request.declared !== undefined) await this.#store.declareUploadLength(id, request.declared)
+      const pieces = Readable.from(staged.pieces(), { objectMode: false })
+      return await this.#store.write(boundedBytes(pieces, to), id, offset)
     } finally {
-      await side.close()
+      await staged.close()
     }
+  }
+
+  /** All its bytes are there. */
+  #settle(id: string): void {
+    if (isPartialId(id)) this.#options.counts.complete(id)
+    else this.#options.counts.end(id)
+  }
+}
+
+/** A body on its way to its place. */
+interface PlainWrite {
+  readonly request: PlainRequest
+  /** By what its bytes are held; undefined where nothing is limited. */
+  readonly held: HeldBytes | undefined
+  readonly id: string
+  readonly offset: number
+}
+
+/** The same bytes, as far as they are within what binds them. An announced length was looked at before. */
+function boundedBytes(stream: Readable, to: PlainWrite): Readable {
+  if (!to.held && to.request.length !== undefined) return stream
+  return Readable.from(countedBytes(stream, to), { objectMode: false })
+}
+
+/** @throws Refusal `too-large`, `too-many` */
+async function* countedBytes(stream: Readable, { request, held }: PlainWrite): AsyncGenerator<Uint8Array, void> {
+  let bytes = 0
+  for await (const piece of stream.iterator({ destroyOnReturn: false })) {
+    bytes += piece.length
+    request.bounds.refuseLong(bytes)
+    held?.grow(piece.length)
+    yield piece
   }
 }
 

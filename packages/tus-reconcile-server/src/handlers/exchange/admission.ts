@@ -4,7 +4,8 @@ import { clientAddress } from '../../limits/client-address.js'
 import type { SessionAdmission } from '../../limits/limits.js'
 import type { LimitKeys } from '../../limits/quota.js'
 import type { TusRequest } from '../../tus-request.js'
-import type { Site } from './site.js'
+import { runHook } from './hooks.js'
+import type { PlainSite, Site } from './site.js'
 
 /** For a client that has other servers, or patience: several times the load's own memory (guess). */
 const RETRY_AFTER_S = 5
@@ -20,7 +21,13 @@ export function limitKeys(
   return { client: of.client, group: of.group, address: addressOf(site, req) }
 }
 
-export function addressOf(site: Site, req: TusRequest): string | undefined {
+/** Who sends a plain upload, for limits: it names no client itself. */
+export async function plainKeys(site: Pick<PlainSite, 'server' | 'bounds'>, req: TusRequest): Promise<LimitKeys> {
+  const { plainClient } = site.bounds.limits
+  return { client: plainClient && (await runHook(() => plainClient(req))), address: addressOf(site, req) }
+}
+
+export function addressOf(site: Pick<PlainSite, 'server'>, req: TusRequest): string | undefined {
   return clientAddress(req, site.server.options.respectForwardedHeaders === true)
 }
 

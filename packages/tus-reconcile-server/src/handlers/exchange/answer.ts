@@ -51,8 +51,9 @@ export async function refusalAnswer(
   refused: { readonly refusal: Refusal; readonly body?: RequestBody | undefined },
 ): Promise<Response> {
   const { refusal, body } = refused
-  const mapped = await mapByUser(site, exchange, refusal)
-  const status = mapped?.status_code ?? refusal.status ?? STATUS_OF[refusal.code]
+  const told = { status_code: refusal.status ?? STATUS_OF[refusal.code], body: refusal.message }
+  const mapped = await mapByUser(site, exchange, told)
+  const status = mapped?.status_code ?? told.status_code
   const json = mapped?.body ?? JSON.stringify({ error: { code: refusal.code, message: refusal.message } })
   const answer = { status, json, headers: refusal.headers }
   if (exchange.req.method === 'HEAD') return emptyAnswer(site, exchange, status, refusal.headers)
@@ -61,16 +62,31 @@ export async function refusalAnswer(
   return new Response(closingStream(json, body), { status, headers: whole.headers })
 }
 
+/** A refusal as @tus/server takes it. */
+export interface TusError {
+  readonly status_code: number
+  readonly body: string
+}
+
 /** The user's own mapping of errors, as for @tus/server's. */
 async function mapByUser(
-  site: Site,
+  site: Pick<Site, 'server'>,
   exchange: Exchange,
-  refusal: Refusal,
-): Promise<{ status_code: number; body: string } | undefined> {
-  return await site.server.options.onResponseError?.(exchange.req, {
-    status_code: refusal.status ?? STATUS_OF[refusal.code],
-    body: refusal.message,
-  })
+  error: TusError,
+): Promise<TusError | undefined> {
+  return (await site.server.options.onResponseError?.(exchange.req, error)) ?? undefined
+}
+
+/** A refusal in a line of text, of a body that is still coming and that nobody has read of. */
+export async function earlyAnswer(
+  site: Pick<Site, 'server'>,
+  exchange: Exchange,
+  refused: { readonly error: TusError; readonly body: RequestBody },
+): Promise<Response> {
+  const { status_code: status, body } = (await mapByUser(site, exchange, refused.error)) ?? refused.error
+  const headers = new Headers(exchange.headers)
+  headers.set('Connection', 'close')
+  return new Response(closingStream(body ?? '', refused.body), { status, headers })
 }
 
 /** Text that is whole at once, in a stream that ends, and lets the connection close, when the drain is over. */

@@ -6,6 +6,7 @@ import type { FlatDigests } from '../../groups/flat-digests.js'
 import type { Groups } from '../../groups/groups.js'
 import type { Bounds } from '../../limits/bounds.js'
 import type { Limits } from '../../limits/limits.js'
+import type { PlainHolds } from '../../limits/plain-holds.js'
 import type { LoadMonitor } from '../../load/load-monitor.js'
 import type { Metrics } from '../../metrics/metrics.js'
 import type { Peers } from '../../peers/peers.js'
@@ -42,6 +43,9 @@ export interface PlainSite {
   /** Takes requests of partial uploads, without the hooks of files. */
   readonly partials: Server
   readonly finals: MadeFinals
+  readonly bounds: Bounds
+  readonly limits: Limits
+  readonly plainHolds: PlainHolds
   readonly log: Logger
   readonly metrics: Metrics
 }
@@ -60,8 +64,6 @@ export interface Site extends PlainSite {
   readonly wholeFiles: WholeFiles
   readonly peers: Peers
   readonly load: LoadMonitor
-  readonly bounds: Bounds
-  readonly limits: Limits
   readonly expireMs: number
   /** Where files may be committed: at their home, or after a vote at any store of those that list each other. */
   readonly commitAt: 'home' | 'any'

@@ -1,6 +1,6 @@
 import { formatUploadLimit, HEADER } from 'tus-reconcile-protocol'
 import { Refusal } from '../../groups/refusal.js'
-import type { Site } from './site.js'
+import type { PlainSite, Site } from './site.js'
 
 /** What `Upload-Limit` says of bodies here and of a file's size; `undefined` where nothing is limited. */
 export function uploadLimit(site: Site, maxSize: number | null): string | undefined {
@@ -13,7 +13,7 @@ export function uploadLimit(site: Site, maxSize: number | null): string | undefi
 }
 
 /** @param bytes of a body, announced or as they have come. @throws Refusal `too-large` */
-export function refuseLongBody(site: Site, bytes: number | undefined): void {
+export function refuseLongBody(site: Pick<PlainSite, 'bounds'>, bytes: number | undefined): void {
   const { maxAppendSize } = site.bounds
   if (bytes === undefined || bytes <= maxAppendSize) return
   throw new Refusal('too-large', `a body has at most ${maxAppendSize} bytes here: send the rest in another`, {

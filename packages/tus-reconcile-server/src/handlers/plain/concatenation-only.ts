@@ -1,5 +1,8 @@
 import { type DataStore, MemoryLocker, type Server } from '@tus/server'
 import type { Logger } from 'pino'
+import { resolveBounds } from '../../limits/bounds.js'
+import { Limits } from '../../limits/limits.js'
+import { PlainHolds } from '../../limits/plain-holds.js'
 import { LoadMonitor } from '../../load/load-monitor.js'
 import { Metrics } from '../../metrics/metrics.js'
 import { MadeFinals } from '../../plain/made-finals.js'
@@ -26,9 +29,12 @@ export function mountConcatenation(server: Server, options: ReconcileOptions, lo
   if (server.options.locker instanceof MemoryLocker) {
     server.options.locker = new QueueLocker((seconds) => metrics.waitedForLock(seconds))
   }
-  const plain = new PlainStore(store)
+  const bounds = resolveBounds(options)
+  const limits = new Limits(bounds.limits)
+  const plainHolds = new PlainHolds(limits)
+  const plain = new PlainStore(store, { counts: plainHolds })
   const partials = partialServer(server, plain)
-  mountPlain({ server, plain, partials, finals: new MadeFinals(), log, metrics })
+  mountPlain({ server, plain, partials, finals: new MadeFinals(), bounds, limits, plainHolds, log, metrics })
   return {
     ready: Promise.resolve({ storeId: '' }),
     drain: async () => {},

@@ -1,7 +1,8 @@
 import type { CancellationContext } from '@tus/server'
 import { ERRORS } from '@tus/utils'
+import { requestBody } from '../../bodies/request-body.js'
 import type { TusRequest } from '../../tus-request.js'
-import { asRefusal } from '../exchange/answer.js'
+import { asRefusal, earlyAnswer, type TusError } from '../exchange/answer.js'
 import { mountEntrance, unknownMethod } from '../exchange/entrance.js'
 import type { Exchange, PlainSite } from '../exchange/site.js'
 import { STATUS_OF } from '../exchange/statuses.js'
@@ -48,25 +49,39 @@ function wrap(site: PlainSite, handler: Handler, route: typeof routePlainPost): 
 
 /**
  * A refusal is told as @tus/server's own are, in a line of text. What it would print of an unexpected error may hold a
- * path: that is logged, and told without its text.
+ * path: that is logged, and told without its text. A body that is still coming is not waited for.
  */
 export async function withoutDetails(
-  site: Pick<PlainSite, 'log' | 'metrics'>,
+  site: Pick<PlainSite, 'server' | 'log' | 'metrics'>,
   exchange: Exchange,
   route: () => Promise<Response>,
 ): Promise<Response> {
   try {
     return await route()
-  } catch (error) {
-    if (typeof error === 'object' && error !== null && 'status_code' in error) throw asHeld(exchange, error)
-    const refusal = asRefusal(site, error)
-    for (const [name, value] of Object.entries(refusal.headers)) exchange.headers.set(name, value)
-    throw { status_code: refusal.status ?? STATUS_OF[refusal.code], body: `${refusal.message}\n` }
+  } catch (thrown) {
+    const error = tusError(site, exchange, thrown)
+    const incoming = exchange.req.runtime?.node?.req
+    if (!incoming || incoming.complete) throw error
+    if (!incoming.readableDidRead) return earlyAnswer(site, exchange, { error, body: requestBody(exchange.req) })
+    exchange.headers.set('Connection', 'close')
+    throw error
   }
 }
 
+function tusError(site: Pick<PlainSite, 'log' | 'metrics'>, exchange: Exchange, error: unknown): TusError {
+  if (isTusError(error)) return asHeld(exchange, error)
+  const refusal = asRefusal(site, error)
+  for (const [name, value] of Object.entries(refusal.headers)) exchange.headers.set(name, value)
+  return { status_code: refusal.status ?? STATUS_OF[refusal.code], body: `${refusal.message}\n` }
+}
+
+/** A hook may leave the body out. */
+function isTusError(error: unknown): error is TusError {
+  return typeof error === 'object' && error !== null && 'status_code' in error
+}
+
 /** An upload that another request holds is 423, whatever locker says so, and is asked for again soon. */
-function asHeld(exchange: Exchange, error: object & { status_code: unknown }): object {
+function asHeld(exchange: Exchange, error: TusError): TusError {
   const isHeld = error === ERRORS.ERR_LOCK_TIMEOUT || error.status_code === 423
   if (!isHeld) return error
   exchange.headers.set('Retry-After', '1')

@@ -1,7 +1,12 @@
 import type { ServerOptions } from '@tus/server'
 import { readChecksum } from '../../bodies/checksum.js'
-import { inPlainRequest, type PlainRequest, plainRequest } from '../../plain/plain-request.js'
+import { announcedLength } from '../../bodies/request-body.js'
+import type { LimitKeys } from '../../limits/quota.js'
+import { inPlainRequest, type PlainBounds, type PlainRequest, plainRequest } from '../../plain/plain-request.js'
+import { plainKeys } from '../exchange/admission.js'
 import type { Exchange, PlainSite } from '../exchange/site.js'
+import { refuseLongBody } from '../exchange/upload-limit.js'
+import { paced } from './plain-pace.js'
 
 /** @tus/server's own creation or PATCH of a plain upload: all of what it means, or nothing. */
 export async function writePlain(
@@ -10,13 +15,29 @@ export async function writePlain(
   original: () => Promise<Response>,
 ): Promise<Response> {
   const { req, context } = exchange
-  const request: PlainRequest = { context, checksum: site.plain.checksBodies ? readChecksum(req) : undefined }
+  const checksum = site.plain.checksBodies ? readChecksum(req) : undefined
+  const length = announcedLength(req)
+  refuseLongBody(site, length)
+  const keys = await plainKeys(site, req)
+  const request: PlainRequest = { context, checksum, length, bounds: boundsOf(site, keys) }
+  const release = length === 0 ? () => {} : site.limits.admitBody(keys)
   try {
-    return await inPlainRequest(request, original)
+    return await paced(req, site.bounds.bodyTimeoutMs, () => inPlainRequest(request, original))
   } catch (error) {
     // nobody has learnt where it is
     if (request.created !== undefined) await site.plain.remove(request.created).catch(() => {})
     throw error
+  } finally {
+    release()
+  }
+}
+
+function boundsOf(site: PlainSite, keys: LimitKeys): PlainBounds {
+  return {
+    refuseLong: (bytes) => refuseLongBody(site, bytes),
+    begin: (id) => site.plainHolds.begin(id, keys),
+    resume: (id, offset) => site.plainHolds.resume(id, keys, offset),
+    holdStaged: () => site.limits.holdBytes(keys),
   }
 }
 

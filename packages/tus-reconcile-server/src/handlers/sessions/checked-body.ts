@@ -1,35 +1,28 @@
-import type { Hash } from 'node:crypto'
+import { BodyProgress } from '../../bodies/body-progress.js'
 import type { Checksum } from '../../bodies/checksum.js'
 import type { BodyRead, RequestBody } from '../../bodies/request-body.js'
-import { SideFile } from '../../bodies/side-file.js'
+import { StagedBody } from '../../bodies/staged-body.js'
 import { Refusal } from '../../groups/refusal.js'
 import type { Site } from '../exchange/site.js'
+import { refuseLongBody } from '../exchange/upload-limit.js'
 import { type BodyWrite, receiveBody, type WriteOutcome } from './session-write.js'
 
 /** A body that is read to its end and checked before the first of its bytes is handed on. */
 class CheckedBody implements RequestBody {
   readonly #body: RequestBody
-  readonly #checksum: Checksum
-  readonly #mostBytes: number
-  readonly #side: SideFile
-  readonly #hash: Hash
-  #bytes = 0
+  readonly #staged: StagedBody
+  readonly #progress: BodyProgress
   #checked: AsyncGenerator<Uint8Array, void> | undefined
 
-  constructor(
-    body: RequestBody,
-    checked: { readonly by: Checksum; readonly mostBytes: number; readonly directory: string },
-  ) {
+  constructor(body: RequestBody, staged: StagedBody, progress: BodyProgress) {
     this.#body = body
-    this.#checksum = checked.by
-    this.#hash = checked.by.start()
-    this.#mostBytes = checked.mostBytes
-    this.#side = new SideFile(checked.directory)
+    this.#staged = staged
+    this.#progress = progress
   }
 
   async read(timeoutMs: number): Promise<BodyRead> {
     while (!this.#checked) {
-      const read = await this.#body.read(timeoutMs)
+      const read = await this.#body.read(Math.min(timeoutMs, this.#progress.leftMs))
       if (read.kind === 'bytes') await this.#take(read.bytes)
       else if (read.kind === 'end') this.#check()
       else return read
@@ -46,20 +39,14 @@ class CheckedBody implements RequestBody {
     return this.#body.isComplete()
   }
 
-  close(): Promise<void> {
-    return this.#side.close()
-  }
-
   async #take(bytes: Uint8Array): Promise<void> {
-    this.#bytes += bytes.length
-    if (this.#bytes > this.#mostBytes) throw new Refusal('too-large', "the body goes beyond the file's end")
-    this.#hash.update(bytes)
-    await this.#side.append(bytes)
+    await this.#staged.take(bytes)
+    this.#progress.note(bytes.length)
   }
 
   #check(): void {
-    this.#checksum.check(this.#hash)
-    this.#checked = this.#side.pieces()
+    this.#staged.check()
+    this.#checked = this.#staged.pieces()
   }
 }
 
@@ -71,15 +58,20 @@ export async function receiveChecked(
 ): Promise<WriteOutcome> {
   if (!checksum) return receiveBody(site, write)
   const { group, session } = write
-  const most = group.size ?? group.maxSize ?? Number.MAX_SAFE_INTEGER
-  const body = new CheckedBody(write.body, {
-    by: checksum,
-    mostBytes: most - session.start - session.offset,
+  const most = (group.size ?? group.maxSize ?? Number.MAX_SAFE_INTEGER) - session.start - session.offset
+  const staged = new StagedBody(checksum, {
     directory: site.sideDirectory,
+    isShort: () => site.store.space.isShort(),
+    refuseLong: (bytes) => {
+      refuseLongBody(site, bytes)
+      if (bytes > most) throw new Refusal('too-large', "the body goes beyond the file's end")
+    },
+    hold: site.limits.holdBytes(write.keys),
   })
+  const progress = new BodyProgress(site.bounds.bodyTimeoutMs)
   try {
-    return await receiveBody(site, { ...write, body })
+    return await receiveBody(site, { ...write, body: new CheckedBody(write.body, staged, progress), progress })
   } finally {
-    await body.close()
+    await staged.close()
   }
 }

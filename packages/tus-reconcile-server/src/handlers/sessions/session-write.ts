@@ -28,6 +28,8 @@ export interface BodyWrite {
   readonly keys: LimitKeys
   /** The body's announced length. */
   readonly length: number | undefined
+  /** How fast it has come so far. Default: it begins now. */
+  readonly progress?: BodyProgress
 }
 
 /** Brings a body's bytes into its session until it ends, is cut, is stopped, or the session's end is reached. */
@@ -53,7 +55,7 @@ export async function receiveBody(site: Site, write: BodyWrite): Promise<WriteOu
 async function receive(site: Site, write: BodyWrite): Promise<WriteOutcome> {
   const { group, session, running, body } = write
   let received = 0
-  const progress = new BodyProgress(site.bounds.bodyTimeoutMs)
+  const { progress = new BodyProgress(site.bounds.bodyTimeoutMs) } = write
   for (;;) {
     if (running.stopped) return { kind: 'refused', refusal: stopRefusal(running.stopped) }
     if (received === write.length) return { kind: 'ended' }
