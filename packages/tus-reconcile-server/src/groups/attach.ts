@@ -2,6 +2,8 @@ import { BLOCK_SIZE, blockRange } from 'tus-reconcile-protocol'
 import type { ContentPlace } from '../records/content-index.js'
 import { readVerified, replaceBlock } from './bring-in.js'
 import type { Group } from './group.js'
+import { GroupQueue } from './group-queue.js'
+import { Refusal } from './refusal.js'
 import { type LeafAt, sweep } from './verification.js'
 
 /** How long one operation may copy (guess: below any client's patience). A repeat goes on with what is left. */
@@ -9,25 +11,43 @@ const ATTACH_MS = 1000
 
 type Places = ReadonlyMap<string, readonly ContentPlace[]>
 
+/** For whom blocks are copied. */
+export interface Attaching {
+  /** Other files are looked at within it alone; null looks in the group only. */
+  readonly scope: string | null
+  /** So many bytes count as if they were sent. @throws Refusal `too-many`: nothing more is copied */
+  readonly count: (bytes: number) => void
+}
+
+/** Copies for one operation at a time: the others wait, and lose their own time by it. */
+const turns = new WeakMap<Group, GroupQueue>()
+
 /**
  * Copies into the group what it or its scope holds already of those blocks, each checked on its way: nobody has to
- * send it. Other files are looked at within `scope` alone; null looks in the group only. Settles when it is recorded.
- * Returns the blocks that became verified.
+ * send it. What is beyond the limits, or the time, is left to be sent. Settles when it is recorded. Returns the blocks
+ * that became verified.
  */
-export async function attachKnown(
+export function attachKnown(group: Group, wanted: readonly LeafAt[], by: Attaching): Promise<readonly number[]> {
+  const turn = turns.get(group) ?? new GroupQueue()
+  turns.set(group, turn)
+  const end = performance.now() + ATTACH_MS
+  return turn.run(() => (performance.now() > end ? [] : attach(group, { wanted, end, ...by })))
+}
+
+async function attach(
   group: Group,
-  wanted: readonly LeafAt[],
-  scope: string | null,
+  { wanted, end, scope, count }: Attaching & { readonly wanted: readonly LeafAt[]; readonly end: number },
 ): Promise<readonly number[]> {
   // bytes that are here wait for what is claimed of them
   const missing = wanted.filter(({ index }) => !group.blocks.isWhole(index))
   const places = await placesOf(group, missing, scope)
-  const end = performance.now() + ATTACH_MS
   const attached: number[] = []
   for (const block of missing) {
     if (performance.now() > end || group.state !== 'open') break
     const bytes = await readKnown(group, block, places)
-    if (bytes && (await group.queue.run(() => replaceBlock(group, { ...block, bytes })))) attached.push(block.index)
+    const outcome = bytes && (await group.queue.run(() => copy(group, { ...block, bytes }, count)))
+    if (outcome === 'no-room') break
+    if (outcome === 'copied') attached.push(block.index)
   }
   if (attached.length === 0) return attached
   await group.queue.run(() => sweep(group))
@@ -35,6 +55,23 @@ export async function attachKnown(
   group.notify({ kind: 'verified', group, blocks: attached, where: 'here' })
   group.notify({ kind: 'reused', group, blocks: attached })
   return attached
+}
+
+/** In the queue. */
+async function copy(
+  group: Group,
+  block: LeafAt & { readonly bytes: Uint8Array },
+  count: Attaching['count'],
+): Promise<'copied' | 'useless' | 'no-room'> {
+  if (group.hasEnded || group.blocks.isVerified(block.index)) return 'useless'
+  try {
+    count(block.bytes.length)
+  } catch (error) {
+    if (error instanceof Refusal && error.code === 'too-many') return 'no-room'
+    throw error
+  }
+  group.copied += block.bytes.length
+  return (await replaceBlock(group, block)) ? 'copied' : 'useless'
 }
 
 async function placesOf(group: Group, missing: readonly LeafAt[], scope: string | null): Promise<Places> {

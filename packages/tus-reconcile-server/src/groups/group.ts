@@ -80,6 +80,7 @@ export class Group implements ChangeSource {
   touchedAt: number
   pulledEarly = 0
   pulledAtCommit = 0
+  copied = 0
   commit: CommitRecord | null = null
   /** Its file may have been made already: a commit was begun before, in this run or the last one. */
   commitBegun = false
@@ -118,6 +119,7 @@ export class Group implements ChangeSource {
     group.touchedAt = header.touchedAt
     group.pulledEarly = header.pulledEarly
     group.pulledAtCommit = header.pulledAtCommit
+    group.copied = header.copied ?? 0
     group.commit = header.commit
     group.commitBegun = header.state === 'committing'
     group.blocks.restore(record)
@@ -250,6 +252,7 @@ export class Group implements ChangeSource {
       toTell: [...this.toTell],
       pulledEarly: this.pulledEarly,
       pulledAtCommit: this.pulledAtCommit,
+      ...(this.copied > 0 ? { copied: this.copied } : {}),
       commit: this.commit,
     }
   }

@@ -13,7 +13,10 @@ export interface LimitOptions {
   readonly openGroups?: Limit<'client' | 'address'>
   /** Sessions that are neither complete nor ended. Default: client 4,096, group 1,024 (never more). */
   readonly liveSessions?: Limit<Scope>
-  /** Bytes received for uploads that have not ended. A body that goes beyond is ended. Default: no limit. */
+  /**
+   * Bytes received for uploads that have not ended, and those of blocks that were copied instead. A body that goes
+   * beyond is ended, and no more is copied. Default: no limit.
+   */
   readonly unfinishedBytes?: Limit<Scope>
   /** Bodies that are being received. Default: client 256, group 256. */
   readonly bodies?: Limit<Scope>

@@ -146,6 +146,28 @@ test('a message is as long as the operator says', async () => {
   expect([answer.status, JSON.parse(answer.text).error.code]).toEqual([413, 'message-too-large'])
 })
 
+test('blocks that are copied count as if they were sent, over a restart too: what is beyond is left to be sent', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'reconcile-copies-'))
+  const limits = { unfinishedBytes: { client: 3 * B } }
+  const file = new TestFile(8 * B)
+  for (let index = 1; index < 8; index++) file.bytes.copy(file.bytes, index * B, 0, B)
+  const blocks = file.leaves().map((leaf, index) => ({ start: index * B, leaf }))
+  for (const isFirst of [true, false]) {
+    const store = await open(limits, { directory })
+    const client = new TestClient(store.endpoint, file, store.storeId)
+    if (isFirst) await client.claim(await client.upload(0, B))
+    expect((await client.ask('have', { blocks })).answer.attached).toEqual([{ start: 0, end: 3 * B }])
+    const session = client.session(3 * B, 8 * B)
+    expect((await client.claim(session)).answer.verified).toEqual([])
+    expectTooMany(await client.post(session, file.bytes.subarray(3 * B)))
+    if (!isFirst) await client.ask('terminate')
+    const other = new TestClient(store.endpoint, Object.assign(new TestFile(B), { client: file.client }), store.storeId)
+    if (!isFirst) await other.upload(0, B)
+    await store.close()
+  }
+  await rm(directory, { recursive: true })
+})
+
 test('what proxies say of addresses counts only with respectForwardedHeaders', async () => {
   for (const respectForwardedHeaders of [false, true]) {
     const store = await open({ liveSessions: { address: 1 } }, { tus: { respectForwardedHeaders } })

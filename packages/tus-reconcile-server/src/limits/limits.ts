@@ -37,6 +37,8 @@ export class Limits {
   readonly #streams: Quota
   readonly #operations: TokenBuckets
   readonly #held = new Map<Group, GroupHolds>()
+  /** Bytes that were copied into an upload instead of being sent. */
+  readonly #copied = new Map<Group, Hold>()
 
   constructor(limits: ResolvedLimits) {
     this.messageBytes = limits.messageBytes
@@ -93,6 +95,15 @@ export class Limits {
     this.#held.get(group)?.sessions.get(session)?.bytes.grow(bytes)
   }
 
+  /** Bytes that are held already are about to be copied into an upload. @throws Refusal `too-many` */
+  growByCopy(group: Group, keys: LimitKeys, bytes: number): void {
+    const [first] = group.sessions.values()
+    const known = this.#copied.get(group)
+    const hold = known ?? this.#bytes.holdAnyway({ ...keys, client: first?.client ?? keys.client, group: group.id }, 0)
+    hold.grow(bytes)
+    if (!group.hasEnded) this.#copied.set(group, hold)
+  }
+
   /** Whether a plain upload of theirs would count for anything. */
   binds(keys: LimitKeys): boolean {
     return [this.#groups, this.#sessions, this.#bytes].some((quota) => quota.binds(keys))
@@ -130,6 +141,7 @@ export class Limits {
         sessions.set(session, { live, bytes: this.#bytes.holdAnyway(keys, session.offset) })
       }
       this.#held.set(group, { open, sessions })
+      this.#copied.set(group, this.#bytes.holdAnyway({ client: first?.client, group: group.id }, group.copied))
     }
   }
 
@@ -173,6 +185,8 @@ export class Limits {
   #forget(group: Group): void {
     const held = this.#held.get(group)
     this.#held.delete(group)
+    this.#copied.get(group)?.release()
+    this.#copied.delete(group)
     held?.open.release()
     for (const { live, bytes } of held?.sessions.values() ?? []) {
       live.release()

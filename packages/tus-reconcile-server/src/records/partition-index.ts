@@ -55,6 +55,8 @@ export interface GroupHeader {
   readonly toTell: readonly string[]
   readonly pulledEarly: number
   readonly pulledAtCommit: number
+  /** Bytes of blocks that were not sent, but copied from where they were held already. Absent: 0. */
+  readonly copied?: number
   readonly commit: CommitRecord | null
   /** Of which files the blocks are known again in this one; null: of this one only. */
   readonly scope?: string | null

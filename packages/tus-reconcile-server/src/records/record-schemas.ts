@@ -28,6 +28,7 @@ export const HeaderSchema: Schema<GroupHeader> = v.object({
   toTell: v.array(Text),
   pulledEarly: Offset,
   pulledAtCommit: Offset,
+  copied: v.exactOptional(Offset),
   commit: v.nullable(
     v.object({
       size: Offset,

@@ -1,16 +1,16 @@
 import type { ClaimAnswer, ClaimRequest } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE, blockCount } from 'tus-reconcile-protocol'
-import { attachKnown } from '../../groups/attach.js'
+import { type Attaching, attachKnown } from '../../groups/attach.js'
 import type { Group } from '../../groups/group.js'
 import { Refusal } from '../../groups/refusal.js'
 import { refuseEnded } from '../../groups/refuse-ended.js'
 import { claimBlocks, type LeafAt, rangesIn } from '../../groups/verification.js'
 
 /**
- * Which digests the client's bytes have. Those that are here already are compared at once; blocks that `scope` has
- * elsewhere are copied here, whether they are sent or not.
+ * Which digests the client's bytes have. Those that are here already are compared at once; blocks that its scope
+ * has elsewhere are copied here, whether they are sent or not.
  */
-export async function claim(group: Group, request: ClaimRequest, scope: string | null): Promise<ClaimAnswer> {
+export async function claim(group: Group, request: ClaimRequest, by: Attaching): Promise<ClaimAnswer> {
   refuseEnded(group)
   const count = blockCount(group.size ?? group.maxSize ?? Number.MAX_SAFE_INTEGER)
   const leaves: LeafAt[] = []
@@ -25,7 +25,7 @@ export async function claim(group: Group, request: ClaimRequest, scope: string |
     })
   }
   const result = await claimBlocks(group, leaves)
-  const attached = new Set(await attachKnown(group, [...result.open, ...result.noRoom], scope))
+  const attached = new Set(await attachKnown(group, [...result.open, ...result.noRoom], by))
   if (result.noRoom.some(({ index }) => !attached.has(index))) {
     const headers = { 'Retry-After': '5' }
     throw new Refusal('too-many', 'too many digests are claimed ahead of their bytes: send these first', { headers })

@@ -1,6 +1,7 @@
 import type { GroupOperationRequest, OperationName, OperationRequest } from 'tus-reconcile-protocol'
 import { formatMessage, type OperationAnswers, ProtocolError, parseOperation } from 'tus-reconcile-protocol'
 import { requestBody } from '../../bodies/request-body.js'
+import type { Attaching } from '../../groups/attach.js'
 import type { Group } from '../../groups/group.js'
 import { Refusal } from '../../groups/refusal.js'
 import type { LimitKeys } from '../../limits/quota.js'
@@ -67,15 +68,30 @@ export async function runOperation(
     case 'plan':
       return answered('plan', await plan(site, group, operation))
     case 'claim': {
-      const answer = await claim(group, operation, await commonScope(site, origin.req, group))
+      const answer = await claim(group, operation, await attaching(site, group, { operation, req: origin.req }))
       return answered('claim', answer, answer.conflict.length > 0 ? 409 : 200)
     }
     case 'have':
-      return answered('have', await have(group, operation, await commonScope(site, origin.req, group)))
+      return answered(
+        'have',
+        await have(group, operation, await attaching(site, group, { operation, req: origin.req })),
+      )
     case 'commit':
       return commit(site, group, { operation, origin })
     case 'terminate':
       return answered('terminate', await terminate(site, group))
+  }
+}
+
+async function attaching(
+  site: Site,
+  group: Group,
+  { operation, req }: { readonly operation: GroupOperationRequest; readonly req: TusRequest },
+): Promise<Attaching> {
+  const keys = keysOf(site, req, operation)
+  return {
+    scope: await commonScope(site, req, group),
+    count: (bytes) => site.limits.growByCopy(group, keys, bytes),
   }
 }
 

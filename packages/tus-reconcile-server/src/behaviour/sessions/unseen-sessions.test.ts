@@ -1,7 +1,7 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
-import { newId, TestClient, TestFile } from './testing/client.js'
-import { testStores } from './testing/stores.js'
+import { newId, TestClient, TestFile } from '../../testing/client.js'
+import { testStores } from '../../testing/stores.js'
 
 const stores = testStores()
 
