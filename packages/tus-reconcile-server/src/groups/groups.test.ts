@@ -11,15 +11,16 @@ import { type GroupLimits, Groups } from './groups.js'
 import { dropSession } from './sessions.js'
 import { claimBlocks, noteElsewhere, reportBlocks } from './verification.js'
 
+const factsOf = (id: string): GroupFacts => {
+  const facts = { url: null, size: 1, maxSize: null, metadata: null, opened: true }
+  return { ...facts, id, home: newId(), fileId: id }
+}
+
 function setUp(limits: GroupLimits = {}) {
   const clock = { ms: 0 }
   const index = new MemoryIndex()
   const groups = new Groups({ index, files: new MemoryBackend(), now: () => clock.ms }, limits)
-  const open = (id = newId()): Promise<Group> =>
-    groups.open(id, async (): Promise<GroupFacts> => {
-      const facts = { url: null, size: 1, maxSize: null, metadata: null, opened: true }
-      return { ...facts, id, home: newId(), fileId: id }
-    })
+  const open = (id = newId()): Promise<Group> => groups.open(id, async () => factsOf(id))
   return { clock, index, groups, open }
 }
 
@@ -36,6 +37,30 @@ test('tombstones count among the groups, and the oldest makes room', async () =>
   expect(groups.byFileId(first.fileId)).toBeUndefined()
   await first.save()
   expect((await index.load()).groups.map(({ header }) => header.id)).toEqual([third.id])
+})
+
+test('groups that are being opened count, and tombstones go only for those that are agreed to', async () => {
+  const { groups, open } = setUp({ maxGroups: 3 })
+  const ended = [await open(), await open()]
+  for (const group of ended) await endGroup(group, 'terminated')
+  let agree: (isAgreed: boolean) => void = () => {}
+  const asked = new Promise<boolean>((resolve) => {
+    agree = resolve
+  })
+  const slowly = (id: string) =>
+    groups.open(id, async () => {
+      if (await asked) return factsOf(id)
+      throw new Error('refused')
+    })
+  const opening = ['a', 'b', 'c'].map(slowly)
+  await expect(open()).rejects.toMatchObject({ code: 'too-many' })
+  expect([...groups.all()]).toEqual(ended)
+  agree(true)
+  const opened = await Promise.all(opening)
+  expect(new Set(groups.all())).toEqual(new Set(opened))
+  for (const group of opened) await endGroup(group, 'terminated')
+  await expect(groups.open('d', () => Promise.reject(new Error('refused')))).rejects.toThrow('refused')
+  expect(new Set(groups.all())).toEqual(new Set(opened))
 })
 
 test('the end of a group gives back what its claims ahead took of the budget, and a restart takes it again', async () => {

@@ -74,7 +74,9 @@ export class Groups {
   async open(id: string, facts: () => Promise<GroupFacts>): Promise<Group> {
     const known = this.#groups.get(id)
     if (known) return known
-    const opening = this.#opening.get(id) ?? this.#create(id, facts)
+    const running = this.#opening.get(id)
+    if (running) return running
+    const opening = this.#create(id, facts)
     this.#opening.set(id, opening)
     try {
       return await opening
@@ -119,8 +121,9 @@ export class Groups {
   }
 
   async #create(id: string, facts: () => Promise<GroupFacts>): Promise<Group> {
-    await this.#makeRoom()
+    this.#refuseWithoutRoom()
     const known = await facts()
+    await this.#makeRoom()
     const namesake = this.#byFileId.get(known.fileId)
     if (namesake && !namesake.hasEnded) throw new Refusal('contradiction', 'another upload has the name of this file')
     const group = new Group(known, this.#ports)
@@ -130,15 +133,30 @@ export class Groups {
     return group
   }
 
-  /** One more has its place: the tombstone that is the oldest goes, or there is none. @throws Refusal */
+  /** One more has a place beside those that are being opened, or a tombstone would give it its own. @throws Refusal */
+  #refuseWithoutRoom(): void {
+    const most = this.#maxGroups - this.#opening.size
+    if (this.#groups.size < most) return
+    const unfinished = [...this.#groups.values()].filter((group) => !group.hasEnded).length
+    if (unfinished >= most) throw tooManyGroups()
+  }
+
+  /** For one that is agreed to: the oldest tombstones go until it has a place. @throws Refusal where there is none */
   async #makeRoom(): Promise<void> {
-    if (this.#groups.size < this.#maxGroups) return
+    // another may have taken the place while the tombstone was removed
+    while (this.#groups.size >= this.#maxGroups) {
+      const oldest = this.#oldestTombstone()
+      if (!oldest) throw tooManyGroups()
+      await this.#forget(oldest)
+    }
+  }
+
+  #oldestTombstone(): Group | undefined {
     let oldest: Group | undefined
     for (const group of this.#groups.values()) {
       if (group.hasEnded && (!oldest || group.touchedAt < oldest.touchedAt)) oldest = group
     }
-    if (oldest) return this.#forget(oldest)
-    throw new Refusal('too-many', 'this server has too many unfinished uploads', { headers: { 'Retry-After': '10' } })
+    return oldest
   }
 
   async #forget(group: Group): Promise<void> {
@@ -153,6 +171,10 @@ export class Groups {
   #publish(notice: Notice): void {
     for (const listener of this.#listeners) listener(notice)
   }
+}
+
+function tooManyGroups(): Refusal {
+  return new Refusal('too-many', 'this server has too many unfinished uploads', { headers: { 'Retry-After': '10' } })
 }
 
 function damagedError(damaged: readonly DamagedEntry[]): IndexError {

@@ -1,7 +1,7 @@
 import type { TusRequest } from '../tus-request.js'
 import type { Scope, ScopeLimits } from './quota.js'
 
-/** Each a whole number above 0, or `Infinity` for no limit. `address`: no limit by default, for many share one. */
+/** Each a whole number above 0, or `Infinity` for no limit. What is not named has no default limit. */
 type Limit<Scopes extends Scope> = { readonly [S in Scopes]?: number }
 
 /**
@@ -9,7 +9,10 @@ type Limit<Scopes extends Scope> = { readonly [S in Scopes]?: number }
  * plain upload is one upload and one session; it has no limits of its own as a group.
  */
 export interface LimitOptions {
-  /** Uploads that have begun and not ended. Default: client 1,000. */
+  /**
+   * Uploads that have begun and not ended. Default: client 1,000, address 5,000: half of what a server takes, for many
+   * share an address. The default for addresses binds no plain uploads, what you name does.
+   */
   readonly openGroups?: Limit<'client' | 'address'>
   /** Sessions that are neither complete nor ended. Default: client 4,096, group 1,024 (never more). */
   readonly liveSessions?: Limit<Scope>
@@ -38,6 +41,8 @@ type LimitName = Exclude<keyof LimitOptions, 'messageBytes' | 'plainClient'>
 export type ResolvedLimits = { readonly [Name in LimitName]: ScopeLimits } & {
   readonly messageBytes: number
   readonly plainClient: LimitOptions['plainClient']
+  /** Whether the limit of `openGroups` for addresses is for plain uploads too, of which some may never expire. */
+  readonly bindsPlainAddresses: boolean
 }
 
 const NONE: ScopeLimits = {
@@ -48,7 +53,7 @@ const NONE: ScopeLimits = {
 
 /** Guesses, all: far above what a page of many uploads needs, far below what hurts. */
 const DEFAULTS: ResolvedLimits = {
-  openGroups: { ...NONE, client: 1000 },
+  openGroups: { ...NONE, client: 1000, address: 5000 },
   liveSessions: { ...NONE, client: 4096, group: 1024 },
   unfinishedBytes: NONE,
   bodies: { ...NONE, client: 256, group: 256 },
@@ -56,6 +61,7 @@ const DEFAULTS: ResolvedLimits = {
   eventStreams: { ...NONE, client: 4 },
   messageBytes: 1_048_576,
   plainClient: undefined,
+  bindsPlainAddresses: false,
 }
 
 /** @throws TypeError that names the option at fault */
@@ -75,6 +81,7 @@ export function resolveLimits(options: LimitOptions = {}): ResolvedLimits {
     eventStreams: scoped('eventStreams'),
     messageBytes: options.messageBytes ?? DEFAULTS.messageBytes,
     plainClient: options.plainClient,
+    bindsPlainAddresses: options.openGroups?.address !== undefined,
   }
 }
 

@@ -4,11 +4,12 @@ import { join } from 'node:path'
 import { BLOCK_SIZE, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
 import { describe, expect, test } from 'vitest'
 import { reconcile } from '../reconcile.js'
-import { type Answer, TestClient, TestFile } from '../testing/client.js'
+import { type Answer, newId, TestClient, TestFile } from '../testing/client.js'
 import type { TestStore, TestStoreOptions } from '../testing/server.js'
 import { testStores } from '../testing/stores.js'
 import { TestEvents } from '../testing/streams.js'
-import type { LimitOptions } from './limit-options.js'
+import { type LimitOptions, resolveLimits } from './limit-options.js'
+import { Limits } from './limits.js'
 
 const B = BLOCK_SIZE
 const stores = testStores()
@@ -197,6 +198,18 @@ test('after a restart the limits hold for what was there', async () => {
   await other.upload(0, B)
   await store.close()
   await rm(directory, { recursive: true })
+})
+
+test('an address that makes up clients takes half of what a server has room for, and plain uploads only where it is said', () => {
+  const limits = new Limits(resolveLimits({}))
+  const admit = (address: string) => limits.admitSession({ client: newId(), group: newId(), address }, undefined)
+  for (let group = 0; group < 5000; group++) admit('192.0.2.1')
+  expect(() => admit('192.0.2.1')).toThrow(expect.objectContaining({ code: 'too-many' }))
+  expect(() => admit('192.0.2.2')).not.toThrow()
+  expect(limits.binds({ address: '192.0.2.1' })).toBe(false)
+  const named = new Limits(resolveLimits({ openGroups: { address: 1 } }))
+  named.admitUpload({ address: '192.0.2.1' })
+  expect(() => named.admitUpload({ address: '192.0.2.1' })).toThrow(expect.objectContaining({ code: 'too-many' }))
 })
 
 test('a limit that is none is refused by name', async () => {

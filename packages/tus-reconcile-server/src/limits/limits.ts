@@ -31,6 +31,7 @@ export class Limits {
   readonly messageBytes: number
   readonly streamsPerClient: number
   readonly #groups: Quota
+  readonly #bindsPlainAddresses: boolean
   readonly #sessions: Quota
   readonly #bytes: Quota
   readonly #bodies: Quota
@@ -46,6 +47,7 @@ export class Limits {
     const quota = (what: string, retryAfterS: number, most: ResolvedLimits['bodies']) =>
       new Quota({ what, retryAfterS, most })
     this.#groups = quota('too many unfinished uploads', 10, limits.openGroups)
+    this.#bindsPlainAddresses = limits.bindsPlainAddresses
     this.#sessions = quota('too many open sessions', 5, limits.liveSessions)
     this.#bytes = quota('too many bytes of unfinished uploads', 10, limits.unfinishedBytes)
     this.#bodies = quota('too many bodies at once', 1, limits.bodies)
@@ -77,7 +79,7 @@ export class Limits {
 
   /** Before a session is created, and its upload with it where `group` is not known yet. @throws Refusal `too-many` */
   admitSession(keys: LimitKeys, group: Group | undefined): SessionAdmission {
-    const holds = this.#hold(keys, group === undefined)
+    const holds = this.#hold(keys, group ? undefined : keys)
     let isSettled = false
     return {
       settle: (...of) => {
@@ -106,18 +108,18 @@ export class Limits {
 
   /** Whether a plain upload of theirs would count for anything. */
   binds(keys: LimitKeys): boolean {
-    return [this.#groups, this.#sessions, this.#bytes].some((quota) => quota.binds(keys))
+    return this.#groups.binds(this.#plainKeys(keys)) || this.#sessions.binds(keys) || this.#bytes.binds(keys)
   }
 
   /** Before a plain upload is created. @throws Refusal `too-many` */
   admitUpload(keys: LimitKeys): UploadHolds {
-    return this.#hold(keys, true)
+    return this.#hold(keys, this.#plainKeys(keys))
   }
 
   /** A plain upload that is there already, with so many bytes. */
   countUpload(keys: LimitKeys, bytes: number): UploadHolds {
     return {
-      open: this.#groups.holdAnyway(keys, 1),
+      open: this.#groups.holdAnyway(this.#plainKeys(keys), 1),
       live: this.#sessions.holdAnyway(keys, 1),
       bytes: this.#bytes.holdAnyway(keys, bytes),
     }
@@ -152,12 +154,17 @@ export class Limits {
     } else if (notice.kind === 'groupEnded') this.#forget(group)
   }
 
-  /** A session, and its upload where that is new: all that they need, or nothing. @throws Refusal `too-many` */
-  #hold(keys: LimitKeys, isNew: boolean): UploadHolds {
+  /** Whose uploads a plain one is counted with. */
+  #plainKeys({ client, address }: LimitKeys): LimitKeys {
+    return this.#bindsPlainAddresses ? { client, address } : { client }
+  }
+
+  /** A session, and its upload where `opener` opens one: all that they need, or nothing. @throws Refusal `too-many` */
+  #hold(keys: LimitKeys, opener: LimitKeys | undefined): UploadHolds {
     let open: Hold | undefined
     let live: Hold | undefined
     try {
-      open = isNew ? this.#groups.hold(keys) : undefined
+      open = opener && this.#groups.hold(opener)
       live = this.#sessions.hold(keys)
       return { open, live, bytes: this.#bytes.hold(keys, 0) }
     } catch (error) {
