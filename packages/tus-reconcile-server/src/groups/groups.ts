@@ -123,7 +123,8 @@ export class Groups {
   async #create(id: string, facts: () => Promise<GroupFacts>): Promise<Group> {
     this.#refuseWithoutRoom()
     const known = await facts()
-    await this.#makeRoom()
+    // another may have taken the place while a tombstone was removed: it is looked for and taken at one go
+    while (this.#groups.size >= this.#maxGroups) await this.#forgetOldest()
     const namesake = this.#byFileId.get(known.fileId)
     if (namesake && !namesake.hasEnded) throw new Refusal('contradiction', 'another upload has the name of this file')
     const group = new Group(known, this.#ports)
@@ -141,22 +142,14 @@ export class Groups {
     if (unfinished >= most) throw tooManyGroups()
   }
 
-  /** For one that is agreed to: the oldest tombstones go until it has a place. @throws Refusal where there is none */
-  async #makeRoom(): Promise<void> {
-    // another may have taken the place while the tombstone was removed
-    while (this.#groups.size >= this.#maxGroups) {
-      const oldest = this.#oldestTombstone()
-      if (!oldest) throw tooManyGroups()
-      await this.#forget(oldest)
-    }
-  }
-
-  #oldestTombstone(): Group | undefined {
+  /** A tombstone makes room for a group that is agreed to. @throws Refusal where there is none */
+  async #forgetOldest(): Promise<void> {
     let oldest: Group | undefined
     for (const group of this.#groups.values()) {
       if (group.hasEnded && (!oldest || group.touchedAt < oldest.touchedAt)) oldest = group
     }
-    return oldest
+    if (!oldest) throw tooManyGroups()
+    await this.#forget(oldest)
   }
 
   async #forget(group: Group): Promise<void> {
