@@ -3,23 +3,13 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EVENTS, type Upload } from '@tus/utils'
 import { BLOCK_SIZE, BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
-import { TestClient, TestFile } from '../testing/client.js'
-import { startStore, type TestStore, type TestStoreOptions } from '../testing/server.js'
+import { expect, test } from 'vitest'
+import { clientOf, testStores } from '../testing/stores.js'
 import { SlowRequest } from '../testing/streams.js'
 
 const B = BLOCK_SIZE
 const TUS = { 'Tus-Resumable': '1.0.0' }
-const opened: TestStore[] = []
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close()
-})
-
-async function open(options: TestStoreOptions = {}): Promise<TestStore> {
-  const store = await startStore(options)
-  opened.push(store)
-  return store
-}
+const { open } = testStores()
 
 const sha1 = (bytes: Uint8Array): string => `sha1 ${createHash('sha1').update(bytes).digest('base64')}`
 const bytes = randomFillSync(Buffer.alloc(1_000_000))
@@ -66,7 +56,7 @@ test('while a body with a checksum comes in, a crash would leave the upload as i
 
 test('a session whose body has a checksum and breaks off keeps nothing of it, and a newer attempt goes on', async () => {
   const store = await open()
-  const client = new TestClient(store.endpoint, new TestFile(4 * B), store.storeId)
+  const client = clientOf(store, 4 * B)
   const session = client.session(0, 4 * B)
   await client.post(session)
   session.attempt = 1

@@ -6,8 +6,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { parseCheckFlags, runCheck } from '../command/check-command.js'
 import { FlagError } from '../command/cli-values.js'
 import { LevelEntries } from '../records/level-index.js'
-import { TestClient, TestFile } from '../testing/client.js'
+import { TestClient } from '../testing/client.js'
 import { startStore, type TestStore } from '../testing/server.js'
+import { clientOf } from '../testing/stores.js'
 
 const B = BLOCK_SIZE
 const SIZE = 4 * B + 5
@@ -17,7 +18,7 @@ let client: TestClient
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'reconcile-check-'))
   store = await startStore({ directory })
-  client = new TestClient(store.endpoint, new TestFile(SIZE), store.storeId)
+  client = clientOf(store, SIZE)
 })
 afterEach(async () => {
   await store.close()
@@ -51,7 +52,7 @@ async function spoil(path: string, at: number): Promise<void> {
 test('where all agrees it says so, and what it has read', async () => {
   await client.claim(await client.upload(0, SIZE))
   await client.commit()
-  const other = new TestClient(store.endpoint, new TestFile(SIZE), store.storeId)
+  const other = clientOf(store, SIZE)
   await other.claim(await other.upload(0, 2 * B))
   await other.upload(2 * B, 3 * B)
   await store.close()
@@ -77,9 +78,9 @@ test('a block with other bytes is to come again, and the file comes out whole', 
 test('bytes that are gone, cut commits and leftovers are repaired without a server', async () => {
   await client.claim(await client.upload(0, SIZE))
   await client.commit()
-  const lost = new TestClient(store.endpoint, new TestFile(SIZE), store.storeId)
+  const lost = clientOf(store, SIZE)
   await lost.upload(0, B)
-  const ended = new TestClient(store.endpoint, new TestFile(SIZE), store.storeId)
+  const ended = clientOf(store, SIZE)
   await ended.upload(0, B)
   await ended.ask('terminate')
   await store.close()

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { reconcile } from '../reconcile.js'
 import { TestClient, TestFile } from '../testing/client.js'
 import type { TestStore } from '../testing/server.js'
-import { testStores } from '../testing/stores.js'
+import { clientOf, testStores } from '../testing/stores.js'
 import { TestEvents } from '../testing/streams.js'
 import { LoadMonitor } from './load-monitor.js'
 
@@ -52,7 +52,7 @@ test('P172: A server that is too busy MUST refuse new sessions and uploads with 
 
 test('P178: A `load` event MUST carry the id of the event before it, and is not sent again', async () => {
   const store = await open()
-  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  const client = clientOf(store, B)
   const stream = await new TestEvents(store.endpoint, client.file.client).open()
   await client.claim(await client.upload(0, B))
   await stream.until((event) => event.type === 'verified')
@@ -75,7 +75,7 @@ test('P178: A `load` event MUST carry the id of the event before it, and is not 
 test('every answer tells the load, and a bound of 1 never refuses', async () => {
   const store = await open({ reconcile: { shedAbove: 1 } })
   await untilBusy(store)
-  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  const client = clientOf(store, B)
   const session = await client.upload(0, B)
   const answers = [
     await client.head({ ...session, attempt: 1 }),

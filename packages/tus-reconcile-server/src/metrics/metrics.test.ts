@@ -11,7 +11,7 @@ import { RangeStore } from '../store/range-store.js'
 import { TestClient, TestFile } from '../testing/client.js'
 import { startCluster } from '../testing/cluster.js'
 import type { TestStore } from '../testing/server.js'
-import { testStores } from '../testing/stores.js'
+import { clientOf, testStores } from '../testing/stores.js'
 import { TestEvents } from '../testing/streams.js'
 
 const B = BLOCK_SIZE
@@ -32,7 +32,7 @@ async function figuresOf(store: TestStore): Promise<Map<string, number>> {
 
 test('an upload is counted: its sessions, bytes, wrong blocks, refusals and requests', async () => {
   const store = await open()
-  const client = new TestClient(store.endpoint, new TestFile(3 * B), store.storeId)
+  const client = clientOf(store, 3 * B)
   // the third block is the second once more, so that it need not be sent
   client.file.bytes.copyWithin(2 * B, B, 2 * B)
   const stream = await new TestEvents(store.endpoint, client.file.client).open()
@@ -66,7 +66,7 @@ test('an upload is counted: its sessions, bytes, wrong blocks, refusals and requ
 
 test('labels hold fixed values only, whatever clients call their things', async () => {
   const store = await open()
-  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  const client = clientOf(store, B)
   await client.upload(0, B, 'a-partition')
   await fetch(`${store.endpoint}/no-such-upload`)
   await client.post({ ...client.session(0, B), id: 'no-such-session' })
@@ -97,7 +97,7 @@ test('what is fetched from a peer is counted where it arrives', async () => {
 
 test('each server has figures of its own, and none in the global registry', async () => {
   const [one, other] = await Promise.all([open(), open()])
-  await new TestClient(one.endpoint, new TestFile(B), one.storeId).upload(0, B)
+  await clientOf(one, B).upload(0, B)
   expect((await figuresOf(one)).get('uploads{state="open"}')).toBe(1)
   expect((await figuresOf(other)).get('uploads{state="open"}')).toBe(0)
   expect(register.getMetricsAsArray()).toEqual([])

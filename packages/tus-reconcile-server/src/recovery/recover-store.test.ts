@@ -4,9 +4,10 @@ import { join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { GroupHeader, GroupRecord } from '../records/partition-index.js'
-import { sha256, TestClient, TestFile } from '../testing/client.js'
+import { sha256, TestClient } from '../testing/client.js'
 import { readRecords, rewriteHeader, rewriteRecord } from '../testing/records.js'
 import { startStore, type TestStore } from '../testing/server.js'
+import { clientOf } from '../testing/stores.js'
 
 const B = BLOCK_SIZE
 const SIZE = 4 * B + 5
@@ -14,7 +15,7 @@ let store: TestStore
 let client: TestClient
 beforeEach(async () => {
   store = await startStore({ directory: await mkdtemp(join(tmpdir(), 'reconcile-recovery-')) })
-  client = new TestClient(store.endpoint, new TestFile(SIZE), store.storeId)
+  client = clientOf(store, SIZE)
 })
 afterEach(async () => {
   await store.close()

@@ -10,9 +10,9 @@ import { Metrics } from '../../metrics/metrics.js'
 import { EntryIndex } from '../../records/entry-index.js'
 import { MemoryEntries } from '../../records/memory-index.js'
 import type { EntryWrites } from '../../records/ordered-entries.js'
-import { newId, TestClient, TestFile } from '../../testing/client.js'
+import { newId } from '../../testing/client.js'
 import type { TestStore } from '../../testing/server.js'
-import { testStores } from '../../testing/stores.js'
+import { clientOf, testStores } from '../../testing/stores.js'
 import { TestEvents } from '../../testing/streams.js'
 
 const B = BLOCK_SIZE
@@ -71,7 +71,7 @@ test('of 200 streams half vanish: the others go on, and nothing of the lost is l
   for (const stream of streams.slice(0, 100)) stream.vanish()
   await untilStreams(store, 100)
   // one upload, to which clients that are here and clients that are gone have sessions
-  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  const client = clientOf(store, B)
   const told = streams.slice(80, 120)
   for (const { client: other } of told) {
     const session = client.session(0, B)
@@ -124,7 +124,7 @@ test('proxies are told not to buffer or store a stream', async () => {
 
 test('offsets are told at most each 100 ms per session, the last one always', async () => {
   const store = await open()
-  const client = new TestClient(store.endpoint, new TestFile(4 * B), store.storeId)
+  const client = clientOf(store, 4 * B)
   const session = client.session(0, 4 * B)
   await client.post(session)
   const stream = await new TestEvents(store.endpoint, client.file.client).open()
@@ -160,7 +160,7 @@ class HeldEntries extends MemoryEntries {
 test('P76: An `offset` event MUST tell a recorded offset: it is an acknowledgement, so none comes while nothing can be recorded', async () => {
   const entries = new HeldEntries()
   const store = await open({ reconcile: { index: new EntryIndex(entries) } })
-  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const client = clientOf(store, 2 * B)
   const session = client.session(0, 2 * B)
   await client.post(session)
   const stream = await new TestEvents(store.endpoint, client.file.client).open()

@@ -1,22 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { TestClient, TestFile } from '../../testing/client.js'
 import { rewriteHeader } from '../../testing/records.js'
-import { startStore, type TestStore, type TestStoreOptions } from '../../testing/server.js'
+import type { TestStore, TestStoreOptions } from '../../testing/server.js'
+import { testStores } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close()
-})
-
-async function open(options: TestStoreOptions = {}): Promise<TestStore> {
-  const store = await startStore(options)
-  opened.push(store)
-  return store
-}
+const { open } = testStores()
 
 /** As a new process on the same directory, which is removed at the end. */
 async function restart(store: TestStore, options: TestStoreOptions): Promise<TestStore> {

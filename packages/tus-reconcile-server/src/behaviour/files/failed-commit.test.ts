@@ -5,9 +5,10 @@ import { FileConfigstore } from '@tus/file-store'
 import type { Upload } from '@tus/server'
 import { BLOCK_SIZE, encodeDigest } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { sha256, TestClient, TestFile } from '../../testing/client.js'
+import { sha256, TestClient } from '../../testing/client.js'
 import { readRecords } from '../../testing/records.js'
 import { startStore, type TestStore } from '../../testing/server.js'
+import { clientOf } from '../../testing/stores.js'
 
 /** Fails as often as it is told to. */
 class FailingConfigs extends FileConfigstore<Upload> {
@@ -25,7 +26,7 @@ beforeEach(async () => {
   const directory = await mkdtemp(join(tmpdir(), 'reconcile-failed-commit-'))
   configstore = new FailingConfigs(directory)
   store = await startStore({ directory, store: { configstore } })
-  client = new TestClient(store.endpoint, new TestFile(2 * BLOCK_SIZE + 5), store.storeId)
+  client = clientOf(store, 2 * BLOCK_SIZE + 5)
   await client.claim(await client.upload(0, client.file.size))
   configstore.failures = 1
   expect(await commitStatus()).toBe(507)

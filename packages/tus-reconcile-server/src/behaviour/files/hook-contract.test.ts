@@ -2,25 +2,15 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EVENTS, type ServerOptions } from '@tus/server'
 import { BLOCK_SIZE, BODY_CONTENT_TYPE, formatPartitionHeader } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
-import { type Answer, TestClient, TestFile, type TestSession } from '../../testing/client.js'
-import { startStore, type TestStore } from '../../testing/server.js'
+import { expect, test } from 'vitest'
+import type { Answer, TestClient, TestSession } from '../../testing/client.js'
+import type { TestStore } from '../../testing/server.js'
+import { clientOf, testStores } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
 const TUS = { 'Tus-Resumable': '1.0.0' }
-const opened: TestStore[] = []
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close()
-})
-
-async function open(tus: Partial<ServerOptions>): Promise<TestStore> {
-  const store = await startStore({ tus })
-  opened.push(store)
-  return store
-}
-
-const clientOf = (store: TestStore, size: number): TestClient =>
-  new TestClient(store.endpoint, new TestFile(size), store.storeId)
+const stores = testStores()
+const open = (tus: Partial<ServerOptions>): Promise<TestStore> => stores.open({ tus })
 
 /** A creation that says neither where its session ends nor how large the file is, unless `size` is given. */
 function createOpen(client: TestClient, session: TestSession, size?: number): Promise<Answer> {
@@ -163,4 +153,56 @@ test('a refusal of the gate says nothing of the session, whether there is one or
   }
   isShut = false
   expect((await client.head(session)).headers.get('upload-offset')).toBe('5')
+})
+
+test('the hooks: one naming, one creation, one finish per file; the gate on everything of ours', async () => {
+  const seen: string[] = []
+  const store = await open({
+    namingFunction: () => 'sub-folder-name',
+    onIncomingRequest: async (req, id) => {
+      seen.push(`${req.method} ${id}`)
+      if (req.headers.get('x-user') === 'stranger') throw { status_code: 401, body: 'who are you' }
+    },
+    onUploadCreate: async (_req, upload) => {
+      seen.push(`create ${upload.id} ${upload.size} ${upload.metadata?.filename}`)
+      return { metadata: { ...upload.metadata, owner: 'me' } }
+    },
+    onUploadFinish: async (_req, upload) => {
+      seen.push(`finish ${upload.id} ${upload.offset} ${upload.metadata?.owner} ${upload.storage?.path}`)
+      return {}
+    },
+  })
+  const client = clientOf(store, 2 * B)
+  const [a, b] = await Promise.all([client.upload(0, B), client.upload(B, 2 * B)])
+  await client.claim(a)
+  await client.claim(b)
+  const stranger = await client.send(a.url, {
+    method: 'HEAD',
+    headers: { 'Tus-Resumable': '1.0.0', 'X-User': 'stranger' },
+  })
+  expect([stranger.status, stranger.headers.get('access-control-allow-origin')]).toEqual([401, '*'])
+  expect((await client.commit()).answer).toMatchObject({ url: `${store.endpoint}/sub-folder-name` })
+  await client.commit()
+  expect(seen.filter((line) => line.startsWith('create'))).toEqual([`create sub-folder-name ${2 * B} a.bin`])
+  const path = join(store.directory, 'sub-folder-name')
+  expect(seen.filter((line) => line.startsWith('finish'))).toEqual([`finish sub-folder-name ${2 * B} me ${path}`])
+  expect(seen.filter((line) => line.endsWith(' sub-folder-name') && line.startsWith('POST')).length).toBe(6)
+})
+
+test('a finish hook that refuses is told each time, and runs once', async () => {
+  let runs = 0
+  const store = await open({
+    onUploadFinish: async () => {
+      runs++
+      throw { status_code: 422, body: 'a virus' }
+    },
+  })
+  const client = clientOf(store, B)
+  await client.claim(await client.upload(0, B))
+  const commit = { op: 'commit', group: client.file.group, home: store.storeId, size: B } as const
+  for (let i = 0; i < 2; i++) {
+    const answer = await client.operate({ ...commit, root: await client.file.root() })
+    expect([answer.status, JSON.parse(answer.text).error.message]).toEqual([422, 'a virus'])
+  }
+  expect(runs).toBe(1)
 })

@@ -91,3 +91,41 @@ test('DELETE of a file at a mirror whose home is away ends it there, and is aske
   await again.logged(({ msg, group }) => msg === 'group terminated' && group === file.group)
   expect(seen).toContain('me')
 })
+
+test('what a mirror verified while the home was killed is fetched when it is back, without being asked', async () => {
+  const [home, mirror] = await twoStores()
+  const { storeId } = await home.start()
+  const { endpoint } = await mirror.start()
+  await knows(mirror.store, storeId)
+  const file = new TestFile(4 * B)
+  const atMirror = new TestClient(endpoint, file, storeId)
+  const session = await atMirror.upload(0, 2 * B)
+  await home.stop()
+  await atMirror.claim(session)
+  await atMirror.claim(await atMirror.upload(2 * B, 4 * B))
+  const again = await home.start()
+  await again.logged((entry) => entry.msg === 'pulled')
+  const commit = await atMirror.commit()
+  expect([201, 202]).toContain(commit.status)
+  expect(commit.answer.state === 'committed' ? commit.answer.pulledAtCommit : 0).toBe(0)
+})
+
+test('what a client ends at a mirror while the home is away is asked of the home later, as that client', async () => {
+  const [home, mirror] = await twoStores()
+  const { storeId } = await home.start()
+  const { endpoint } = await mirror.start()
+  await knows(mirror.store, storeId)
+  const file = new TestFile(2 * B)
+  const atMirror = new TestClient(endpoint, file, storeId)
+  await atMirror.upload(0, B)
+  await home.stop()
+  const terminate = { op: 'terminate', group: file.group, home: storeId } as const
+  expect((await atMirror.operate(terminate, { 'X-User': 'me' })).status).toBe(200)
+  const seen: string[] = []
+  const onIncomingRequest = async (req: { headers: Headers }, id: string) => {
+    seen.push(`${req.headers.get('x-user')} ${id}`)
+  }
+  const again = await home.start({ tus: { onIncomingRequest } })
+  await again.logged((entry) => entry.msg === 'group terminated' && entry.group === file.group)
+  expect(seen).toContain(`me ${file.group}`)
+})

@@ -1,7 +1,6 @@
-import { rm } from 'node:fs/promises'
 import { pino } from 'pino'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { endGroup } from '../../groups/ending.js'
 import { Groups } from '../../groups/groups.js'
 import { PEER_CONTENT_TYPE } from '../../peers/peer-messages.js'
@@ -10,22 +9,18 @@ import { SIGNATURE_HEADER, sign } from '../../peers/signature.js'
 import { VoteBook } from '../../peers/vote-book.js'
 import { MemoryIndex } from '../../records/memory-index.js'
 import { newId, TestClient, TestFile } from '../../testing/client.js'
-import { endpointOf, knows, startCluster, startMember } from '../../testing/cluster.js'
+import { endpointOf, startCluster } from '../../testing/cluster.js'
 import { MemoryBackend } from '../../testing/memory-backend.js'
-import { freePort, SECRET, startStore, type TestStore, type TestStoreOptions } from '../../testing/server.js'
+import { freePort, SECRET, type TestStore, type TestStoreOptions } from '../../testing/server.js'
+import { testStores } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-afterEach(async () => {
-  const stores = opened.splice(0)
-  await Promise.all(stores.map((store) => store.close()))
-  await Promise.all(stores.map((store) => rm(store.directory, { recursive: true, force: true })))
-})
+const stores = testStores()
 
 async function pair(options: (i: number) => TestStoreOptions): Promise<[TestStore, TestStore]> {
   const [home, mirror] = await startCluster(2, options)
   if (!home || !mirror) throw new Error('two stores')
-  opened.push(home, mirror)
+  stores.keep(home, mirror)
   return [home, mirror]
 }
 
@@ -126,31 +121,6 @@ test('P202: what is verified is taken at the home only, coverage from the home o
   expect(await say(mirror, { ...superseded, from: newId() })).toBe(400)
   expect(await say(mirror, { ...superseded, verified: [{ start: 0, end: 2 ** 50 }] })).toBe(400)
   expect(await say(mirror, superseded)).toBe(200)
-})
-
-test('what a client ends at a mirror while the home is away is asked of the home later, as that client', async () => {
-  const ports = [await freePort(), await freePort()]
-  const [homePort = 0, mirrorPort = 0] = ports
-  const first = await startStore({ port: homePort, reconcile: { peers: [endpointOf(mirrorPort)], secrets: [SECRET] } })
-  const mirror = await startMember(ports, mirrorPort)
-  opened.push(mirror)
-  await knows(mirror, first.storeId)
-  const file = new TestFile(2 * B)
-  const atMirror = new TestClient(mirror.endpoint, file, first.storeId)
-  await atMirror.upload(0, B)
-  await first.extension.close()
-  first.http.closeAllConnections()
-  await new Promise((resolve) => first.http.close(resolve))
-  const terminate = { op: 'terminate', group: file.group, home: first.storeId } as const
-  expect((await atMirror.operate(terminate, { 'X-User': 'me' })).status).toBe(200)
-  const seen: string[] = []
-  const onIncomingRequest = async (req: { headers: Headers }, id: string) => {
-    seen.push(`${req.headers.get('x-user')} ${id}`)
-  }
-  const home = await startMember(ports, homePort, { directory: first.directory, tus: { onIncomingRequest } })
-  opened.push(home)
-  await home.logged((entry) => entry.msg === 'group terminated' && entry.group === file.group)
-  expect(seen).toContain(`me ${file.group}`)
 })
 
 test("a client's headers are not kept beyond the end of a group whose home did not answer", async () => {

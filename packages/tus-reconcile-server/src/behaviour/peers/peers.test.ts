@@ -1,28 +1,23 @@
 import { once } from 'node:events'
-import { readdir, rm } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { PEER_CONTENT_TYPE } from '../../peers/peer-messages.js'
 import { newId, sha256, TestClient, TestFile } from '../../testing/client.js'
-import { endpointOf, knows, startCluster, startMember } from '../../testing/cluster.js'
+import { startCluster } from '../../testing/cluster.js'
 import { freePort, SECRET, startStore, type TestStore } from '../../testing/server.js'
+import { testStores } from '../../testing/stores.js'
 import { SlowRequest, TestEvents } from '../../testing/streams.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-afterEach(async () => {
-  const stores = opened.splice(0)
-  await Promise.all(stores.map((store) => store.close()))
-  // those that were restarted on a given directory leave it
-  await Promise.all(stores.map((store) => rm(store.directory, { recursive: true, force: true })))
-})
+const stores = testStores()
 
 async function cluster(...args: Parameters<typeof startCluster>): Promise<[TestStore, TestStore, TestStore]> {
-  const stores = await startCluster(...args)
-  opened.push(...stores)
-  const [home, mirror, third] = stores
+  const started = await startCluster(...args)
+  stores.keep(...started)
+  const [home, mirror, third] = started
   if (!home || !mirror) throw new Error('a cluster has two stores at least')
   return [home, mirror, third ?? mirror]
 }
@@ -178,7 +173,7 @@ test('while the home is away a mirror takes sessions, and hands them over when i
     port: homePort,
     reconcile: { peers: [{ endpoint: endpoints[1] ?? '' }], secrets: [SECRET] },
   })
-  opened.push(home, mirror)
+  stores.keep(home, mirror)
   await home.logged((entry) => entry.msg === 'pulled')
   const commit = await atMirror.commit()
   expect([200, 201]).toContain(commit.status)
@@ -197,7 +192,7 @@ test('a peer message without a signature, or with another secret, is refused', a
   const stranger = await startStore({
     reconcile: { peers: [{ endpoint: home.endpoint }], secrets: ['another-secret-0123456789'] },
   })
-  opened.push(stranger)
+  stores.keep(stranger)
   await home.logged((entry) => entry.msg === 'peer refused' && String(entry.reason).includes('secret'))
 })
 
@@ -236,7 +231,7 @@ test('a home that swallows everything costs a first answer at most its wait, and
   const mirror = await startStore({
     reconcile: { peers: [`http://127.0.0.1:${port}/files`], secrets: [SECRET] },
   })
-  opened.push(mirror)
+  stores.keep(mirror)
   const homeId = newId()
   const client = new TestClient(mirror.endpoint, new TestFile(2 * B), homeId)
   const began = performance.now()
@@ -247,27 +242,4 @@ test('a home that swallows everything costs a first answer at most its wait, and
   expect(performance.now() - then).toBeLessThan(1000)
   swallowing.closeAllConnections()
   swallowing.close()
-})
-
-test('what a mirror verified while the home was killed is fetched when it is back, without being asked', async () => {
-  const ports = [await freePort(), await freePort()]
-  const [homePort = 0, mirrorPort = 0] = ports
-  const first = await startStore({ port: homePort, reconcile: { peers: [endpointOf(mirrorPort)], secrets: [SECRET] } })
-  const mirror = await startMember(ports, mirrorPort)
-  opened.push(mirror)
-  await knows(mirror, first.storeId)
-  const file = new TestFile(4 * B)
-  const atMirror = new TestClient(mirror.endpoint, file, first.storeId)
-  const session = await atMirror.upload(0, 2 * B)
-  await first.extension.close()
-  first.http.closeAllConnections()
-  await new Promise((resolve) => first.http.close(resolve))
-  await atMirror.claim(session)
-  await atMirror.claim(await atMirror.upload(2 * B, 4 * B))
-  const home = await startMember(ports, homePort, { directory: first.directory })
-  opened.push(home)
-  await home.logged((entry) => entry.msg === 'pulled')
-  const commit = await atMirror.commit()
-  expect([201, 202]).toContain(commit.status)
-  expect(commit.answer.state === 'committed' ? commit.answer.pulledAtCommit : 0).toBe(0)
 })

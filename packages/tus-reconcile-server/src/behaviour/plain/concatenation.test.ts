@@ -4,20 +4,13 @@ import { join } from 'node:path'
 import { EVENTS, type ServerOptions } from '@tus/server'
 import { Upload as TusUpload } from 'tus-js-client'
 import { BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
-import { startStore, type TestStore } from '../../testing/server.js'
+import { expect, test } from 'vitest'
+import type { TestStore } from '../../testing/server.js'
+import { testStores } from '../../testing/stores.js'
 
 const TUS = { 'Tus-Resumable': '1.0.0' }
-const opened: TestStore[] = []
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close()
-})
-
-async function open(tus: Partial<ServerOptions> = {}): Promise<TestStore> {
-  const store = await startStore({ tus })
-  opened.push(store)
-  return store
-}
+const stores = testStores()
+const open = (tus: Partial<ServerOptions> = {}): Promise<TestStore> => stores.open({ tus })
 
 function post(endpoint: string, headers: Record<string, string>, body?: Uint8Array<ArrayBuffer>): Promise<Response> {
   const type: Record<string, string> = body ? { 'Content-Type': BODY_CONTENT_TYPE } : {}

@@ -1,21 +1,15 @@
 import { ERRORS, EVENTS, type Locker, type ServerOptions } from '@tus/server'
 import { BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { QueueLocker } from '../../plain/queue-locker.js'
-import { startStore, type TestStore } from '../../testing/server.js'
+import type { TestStore } from '../../testing/server.js'
+import { testStores } from '../../testing/stores.js'
 import { SlowRequest } from '../../testing/streams.js'
 
 const TUS = { 'Tus-Resumable': '1.0.0' }
-const opened: TestStore[] = []
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close()
-})
-
-async function open(tus: Partial<ServerOptions>): Promise<TestStore> {
-  const store = await startStore({ tus: { postReceiveInterval: 1, ...tus } })
-  opened.push(store)
-  return store
-}
+const stores = testStores()
+const open = (tus: Partial<ServerOptions>): Promise<TestStore> =>
+  stores.open({ tus: { postReceiveInterval: 1, ...tus } })
 
 /** A PATCH of a new upload whose first 5 of 10 bytes have arrived. */
 async function beginPatch(store: TestStore): Promise<SlowRequest & { url: string }> {

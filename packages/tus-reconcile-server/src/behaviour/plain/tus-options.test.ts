@@ -1,25 +1,18 @@
 import { createHash } from 'node:crypto'
 import { EVENTS, type ServerOptions } from '@tus/server'
 import { BLOCK_SIZE, BODY_CONTENT_TYPE, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { newId, TestClient, TestFile } from '../../testing/client.js'
-import { startStore, type TestStore } from '../../testing/server.js'
+import type { TestStore } from '../../testing/server.js'
+import { testStores } from '../../testing/stores.js'
 
 // the options of @tus/server mean for sessions, operations and downloads what they mean for plain uploads
 
 const B = BLOCK_SIZE
 const TUS = { 'Tus-Resumable': '1.0.0' }
 const BYTES = { 'Content-Type': BODY_CONTENT_TYPE }
-const opened: TestStore[] = []
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close()
-})
-
-async function open(tus: Partial<ServerOptions>): Promise<TestStore> {
-  const store = await startStore({ tus })
-  opened.push(store)
-  return store
-}
+const stores = testStores()
+const open = (tus: Partial<ServerOptions>): Promise<TestStore> => stores.open({ tus })
 
 const clientOf = (store: TestStore): TestClient => new TestClient(store.endpoint, new TestFile(B), store.storeId)
 
@@ -132,16 +125,14 @@ test('a creation with bytes and a deferred length goes on, and ends when the len
 })
 
 test('expiration: Upload-Expires while an upload is unfinished, 410 after it, never for a finished one', async () => {
-  const store = await startStore({ expireMs: 600_000 })
-  opened.push(store)
+  const store = await stores.open({ expireMs: 600_000 })
   const creation = await request('POST', store.endpoint, { 'Upload-Length': '3' })
   const expires = Date.parse(creation.headers.get('upload-expires') ?? '')
   expect(Math.abs(expires - Date.now() - 600_000)).toBeLessThan(60_000)
   const patch = await request('PATCH', locationOf(creation), { ...BYTES, 'Upload-Offset': '0' }, 'ab')
   expect(Date.parse(patch.headers.get('upload-expires') ?? '')).toBe(expires)
   expect((await uploadAbc(store)).headers.get('upload-expires')).toBeNull()
-  const brief = await startStore({ expireMs: 1 })
-  opened.push(brief)
+  const brief = await stores.open({ expireMs: 1 })
   const url = locationOf(await request('POST', brief.endpoint, { 'Upload-Length': '3' }))
   const finished = locationOf(await uploadAbc(brief))
   while ((await request('HEAD', url)).status === 200) await new Promise((resolve) => setImmediate(resolve))

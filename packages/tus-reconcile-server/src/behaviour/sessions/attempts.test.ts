@@ -1,22 +1,13 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { TestClient, TestFile } from '../../testing/client.js'
-import { startStore, type TestStore } from '../../testing/server.js'
+import { expect, test } from 'vitest'
+import { freshStore } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
 const BODY = 'application/offset+octet-stream'
-let store: TestStore
-beforeEach(async () => {
-  store = await startStore()
-})
-afterEach(() => store.close())
-
-function clientOf(size: number): TestClient {
-  return new TestClient(store.endpoint, new TestFile(size), store.storeId)
-}
+const fresh = freshStore()
 
 test('a session that was dropped before its creation arrived stays dropped', async () => {
-  const client = clientOf(2 * B)
+  const client = fresh.clientOf(2 * B)
   await client.upload(0, B)
   const late = client.session(B, 2 * B)
   await client.ask('plan', { changes: [{ session: late.id, drop: true }] })
@@ -25,13 +16,13 @@ test('a session that was dropped before its creation arrived stays dropped', asy
 })
 
 test('a creation whose answer was lost is looked up without a body, and refused with one', async () => {
-  const client = clientOf(2 * B)
+  const client = fresh.clientOf(2 * B)
   const session = client.session(0, 2 * B)
   expect((await client.post(session, client.file.bytes.subarray(0, B + 7))).status).toBe(201)
   session.attempt = 1
   const lookUp = await client.post(session)
   expect([lookUp.status, lookUp.headers.get('upload-offset')]).toEqual([200, String(B + 7)])
-  expect(lookUp.headers.get('location')).toBe(`${store.endpoint}/${client.file.group}.${session.id}`)
+  expect(lookUp.headers.get('location')).toBe(`${fresh.store.endpoint}/${client.file.group}.${session.id}`)
   session.attempt = 2
   const repeat = await client.post(session, client.file.bytes.subarray(0, B + 7))
   expect([repeat.status, repeat.headers.get('upload-offset')]).toEqual([409, String(B + 7)])
@@ -41,7 +32,7 @@ test('a creation whose answer was lost is looked up without a body, and refused 
 })
 
 test('attempts: a lower one is refused, the same waits, a higher one ends the running write and goes on', async () => {
-  const client = clientOf(4 * B)
+  const client = fresh.clientOf(4 * B)
   const session = client.session(0, 4 * B)
   await client.post(session)
   session.attempt = 5
@@ -61,7 +52,7 @@ test('attempts: a lower one is refused, the same waits, a higher one ends the ru
 })
 
 test('a plain resume without Upload-Partition ends the running write too', async () => {
-  const client = clientOf(4 * B)
+  const client = fresh.clientOf(4 * B)
   const session = client.session(0, 4 * B)
   await client.post(session)
   const slow = await client.beginPatch(session, 100)

@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { BLOCK_SIZE, encodeDigest } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
-import { newId, TestClient, TestFile } from '../../testing/client.js'
-import { testStores } from '../../testing/stores.js'
+import { newId } from '../../testing/client.js'
+import { clientOf, testStores } from '../../testing/stores.js'
 
 const stores = testStores()
 
 test('P212: A claim of more digests ahead of their bytes than a server keeps MUST be refused with 429 and `Retry-After`, and what it says of stored blocks counts all the same', async () => {
   const store = await stores.open()
-  const client = new TestClient(store.endpoint, new TestFile(2 * BLOCK_SIZE), store.storeId)
+  const client = clientOf(store, 2 * BLOCK_SIZE)
   const { group, client: id } = client.file
   // of a file whose size nobody has named
   const session = client.session(0, 2 * BLOCK_SIZE)

@@ -5,8 +5,9 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, onTestFinished, test } from 'vitest'
 import type { RangeFile } from '../../store/range-backend.js'
 import { SparseFileBackend } from '../../store/sparse-file-backend.js'
-import { sha256, TestClient, TestFile } from '../../testing/client.js'
+import { sha256 } from '../../testing/client.js'
 import { startStore, type TestStore } from '../../testing/server.js'
+import { clientOf } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
 
@@ -65,7 +66,7 @@ async function start(durability?: 'process' | 'disk'): Promise<{ disk: GatedDisk
 
 test("with durability 'disk' no byte is acknowledged before it is synced, and many acknowledgements share a sync", async () => {
   const { disk, store } = await start('disk')
-  const client = new TestClient(store.endpoint, new TestFile(8 * B), store.storeId)
+  const client = clientOf(store, 8 * B)
   let answered = 0
   const uploads = Array.from({ length: 8 }, async (_, i) => {
     const session = await client.upload(i * B, (i + 1) * B)
@@ -86,7 +87,7 @@ test("with durability 'disk' no byte is acknowledged before it is synced, and ma
 
 test('without it nothing waits for a sync', async () => {
   const { disk, store } = await start()
-  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const client = clientOf(store, 2 * B)
   await client.claim(await client.upload(0, 2 * B))
   expect((await client.commit()).status).toBe(201)
   expect([disk.syncs, disk.durable]).toEqual([0, [false]])

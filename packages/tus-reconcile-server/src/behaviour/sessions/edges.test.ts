@@ -1,23 +1,15 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BLOCK_SIZE, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { newId, sha256, TestClient, TestFile } from '../../testing/client.js'
-import { startStore, type TestStore } from '../../testing/server.js'
+import { expect, test } from 'vitest'
+import { newId, sha256, TestFile } from '../../testing/client.js'
+import { freshStore } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
-let store: TestStore
-beforeEach(async () => {
-  store = await startStore()
-})
-afterEach(() => store.close())
-
-function clientOf(size: number): TestClient {
-  return new TestClient(store.endpoint, new TestFile(size), store.storeId)
-}
+const fresh = freshStore()
 
 test("of two overlapping sessions of which one is corrupt the other one's copy of a bad block takes its place", async () => {
-  const client = clientOf(6 * B)
+  const client = fresh.clientOf(6 * B)
   const { file } = client
   const corrupt = client.session(0, 4 * B)
   const wrong = Buffer.from(file.bytes.subarray(0, 4 * B))
@@ -35,7 +27,7 @@ test("of two overlapping sessions of which one is corrupt the other one's copy o
 })
 
 test('a corrupt block of which nobody has another copy is freed and sent again', async () => {
-  const client = clientOf(3 * B)
+  const client = fresh.clientOf(3 * B)
   const { file } = client
   const corrupt = client.session(0, 3 * B)
   const wrong = Buffer.from(file.bytes)
@@ -52,7 +44,7 @@ test('a corrupt block of which nobody has another copy is freed and sent again',
 })
 
 test('another leaf for a verified block is a conflict', async () => {
-  const client = clientOf(2 * B)
+  const client = fresh.clientOf(2 * B)
   const session = await client.upload(0, 2 * B)
   await client.claim(session)
   const other = await client.ask('claim', {
@@ -62,7 +54,7 @@ test('another leaf for a verified block is a conflict', async () => {
 })
 
 test('a dropped session in flight is answered 410 at once, and its whole blocks stay', async () => {
-  const client = clientOf(32 * B)
+  const client = fresh.clientOf(32 * B)
   const session = client.session(0, 32 * B)
   await client.post(session)
   const slow = await client.beginPatch(session, 2 * B + 10)
@@ -81,7 +73,7 @@ test('a dropped session in flight is answered 410 at once, and its whole blocks 
 })
 
 test('a body that goes on regardless is cut within half a second of its refusal', async () => {
-  const client = clientOf(400 * B)
+  const client = fresh.clientOf(400 * B)
   const session = client.session(0, 400 * B)
   await client.post(session)
   const slow = await client.beginPatch(session, B)
@@ -95,7 +87,7 @@ test('a body that goes on regardless is cut within half a second of its refusal'
 })
 
 test('what is sent beyond the planned end is not taken; beyond the file it is 413', async () => {
-  const client = clientOf(4 * B)
+  const client = fresh.clientOf(4 * B)
   const session = client.session(0, 2 * B)
   const answer = await client.post(session, client.file.bytes.subarray(0, 3 * B))
   expect([answer.status, answer.headers.get('reconcile-state')]).toEqual([409, 'completed'])
@@ -106,7 +98,7 @@ test('what is sent beyond the planned end is not taken; beyond the file it is 41
 })
 
 test('facts that contradict the group are 400', async () => {
-  const client = clientOf(4 * B)
+  const client = fresh.clientOf(4 * B)
   await client.upload(0, B)
   const other = client.session(B, 2 * B)
   expect((await client.post(other, undefined, client.header(other, { size: 5 * B }))).status).toBe(400)
@@ -114,7 +106,7 @@ test('facts that contradict the group are 400', async () => {
   const size = await client.operate({
     op: 'commit',
     group: client.file.group,
-    home: store.storeId,
+    home: fresh.store.storeId,
     size: B,
     root: await client.file.root(),
   })
@@ -122,12 +114,12 @@ test('facts that contradict the group are 400', async () => {
 })
 
 test('a root of another file is 460, and the group stays open', async () => {
-  const client = clientOf(B)
+  const client = fresh.clientOf(B)
   await client.claim(await client.upload(0, B))
   const wrong = await client.operate({
     op: 'commit',
     group: client.file.group,
-    home: store.storeId,
+    home: fresh.store.storeId,
     size: B,
     root: await new TestFile(B).root(),
   })
@@ -137,7 +129,7 @@ test('a root of another file is 460, and the group stays open', async () => {
 
 test('an empty file and a file of one odd byte are committed too', async () => {
   for (const size of [0, 1]) {
-    const client = clientOf(size)
+    const client = fresh.clientOf(size)
     const session = await client.upload(0, size)
     if (size > 0) await client.claim(session)
     const done = await client.commit()
@@ -148,26 +140,26 @@ test('an empty file and a file of one odd byte are committed too', async () => {
 })
 
 test('bad operations say what is wrong', async () => {
-  const client = clientOf(B)
+  const client = fresh.clientOf(B)
   const send = async (body: string) => {
     const headers = { 'Tus-Resumable': '1.0.0', 'Content-Type': OPERATION_CONTENT_TYPE }
-    const answer = await client.send(store.endpoint, { method: 'POST', headers, body })
+    const answer = await client.send(fresh.store.endpoint, { method: 'POST', headers, body })
     expect(answer.headers.get('access-control-allow-origin')).toBe('*')
     expect(answer.headers.get('access-control-expose-headers')).toContain('Reconcile-State')
     return [answer.status, JSON.parse(answer.text).error.code]
   }
   expect(await send('{')).toEqual([400, 'bad-request'])
   expect(await send('{"op":"status","group":"x"}')).toEqual([400, 'bad-request'])
-  const unknown = { op: 'status', group: newId(), home: store.storeId }
+  const unknown = { op: 'status', group: newId(), home: fresh.store.storeId }
   expect(await send(JSON.stringify(unknown))).toEqual([404, 'unknown-group'])
   expect(await send(JSON.stringify({ ...unknown, home: newId() }))).toEqual([404, 'unknown-store'])
   expect(await send(' '.repeat(1_048_577))).toEqual([413, 'message-too-large'])
 })
 
 test('a missing session, a wrong offset and a wrong header have their statuses', async () => {
-  const client = clientOf(2 * B)
+  const client = fresh.clientOf(2 * B)
   const session = await client.upload(0, B)
-  const nowhere = { ...session, id: newId(), url: `${store.endpoint}/${client.file.group}.${newId()}` }
+  const nowhere = { ...session, id: newId(), url: `${fresh.store.endpoint}/${client.file.group}.${newId()}` }
   expect((await client.head(nowhere, { 'Tus-Resumable': '1.0.0' })).status).toBe(404)
   expect((await client.patch({ ...session, attempt: 9 }, 5, Buffer.alloc(1))).status).toBe(409)
   const odd = client.session(0, B)
@@ -178,7 +170,7 @@ test('a missing session, a wrong offset and a wrong header have their statuses',
 })
 
 test('DELETE of a session keeps its blocks; DELETE of the file ends the group', async () => {
-  const client = clientOf(2 * B)
+  const client = fresh.clientOf(2 * B)
   const session = await client.upload(0, B)
   const plain = { 'Tus-Resumable': '1.0.0' }
   const other = client.session(B, 2 * B)
@@ -186,22 +178,22 @@ test('DELETE of a session keeps its blocks; DELETE of the file ends the group', 
   expect((await client.send(other.url, { method: 'DELETE', headers: plain })).status).toBe(204)
   expect((await client.send(other.url, { method: 'DELETE', headers: plain })).status).toBe(410)
   expect((await client.ask('status')).answer.stored).toEqual([{ start: 0, end: B }])
-  const file = `${store.endpoint}/${client.file.group}`
+  const file = `${fresh.store.endpoint}/${client.file.group}`
   const head = await client.send(file, { method: 'HEAD', headers: plain })
   expect([head.status, head.headers.get('upload-offset')]).toEqual([200, '0'])
   expect((await client.send(file, { method: 'DELETE', headers: plain })).status).toBe(204)
   expect((await client.head(session)).headers.get('reconcile-state')).toBe('terminated')
-  expect(await readdir(join(store.directory, '.reconcile', 'groups'))).toEqual([])
+  expect(await readdir(join(fresh.store.directory, '.reconcile', 'groups'))).toEqual([])
   expect((await client.ask('status')).answer.state).toBe('terminated')
 })
 
 test('OPTIONS announces what works, with CORS', async () => {
-  const answer = await fetch(store.endpoint, { method: 'OPTIONS' })
+  const answer = await fetch(fresh.store.endpoint, { method: 'OPTIONS' })
   expect(answer.status).toBe(204)
   expect(answer.headers.get('tus-extension')).toBe(
     'creation,creation-with-upload,creation-defer-length,termination,expiration,concatenation,checksum,reconcile-1',
   )
-  expect(answer.headers.get('store-id')).toBe(store.storeId)
+  expect(answer.headers.get('store-id')).toBe(fresh.store.storeId)
   expect(answer.headers.get('reconcile-block-size')).toBe(String(B))
   expect(answer.headers.get('access-control-max-age')).toBe('7200')
   expect(answer.headers.get('access-control-allow-headers')).toContain('Upload-Partition')

@@ -1,7 +1,7 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { TestClient, TestFile } from '../../testing/client.js'
 import { startStore, type TestStore } from '../../testing/server.js'
+import { clientOf } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
 const HOUR_MS = 3_600_000
@@ -20,7 +20,7 @@ afterEach(async () => {
 const hoursLater = (hours: number) => new Date(BEGAN.getTime() + hours * HOUR_MS)
 
 test('expiry slides with the last byte, `Upload-Expires` says so, and what is expired is ended without being asked for', async () => {
-  const client = new TestClient(store.endpoint, new TestFile(4 * B), store.storeId)
+  const client = clientOf(store, 4 * B)
   const session = client.session(0, 4 * B)
   const created = await client.post(session, client.file.bytes.subarray(0, B))
   expect(created.headers.get('upload-expires')).toBe(hoursLater(24).toUTCString())
@@ -43,7 +43,7 @@ test('expiry slides with the last byte, `Upload-Expires` says so, and what is ex
 })
 
 test('a session whose body is on its way does not expire under it', async () => {
-  const client = new TestClient(store.endpoint, new TestFile(4 * B), store.storeId)
+  const client = clientOf(store, 4 * B)
   const session = client.session(0, 4 * B)
   await client.post(session)
   const slow = await client.beginPatch(session, 10)

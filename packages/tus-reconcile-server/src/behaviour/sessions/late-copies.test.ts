@@ -1,23 +1,18 @@
 import type { Socket } from 'node:net'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
-import { TestClient, TestFile } from '../../testing/client.js'
-import { startStore, type TestStore } from '../../testing/server.js'
+import { expect, test } from 'vitest'
+import { clientOf, testStores } from '../../testing/stores.js'
 import { SlowRequest } from '../../testing/streams.js'
 
 const B = BLOCK_SIZE
-const opened: TestStore[] = []
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.close()
-})
+const { open } = testStores()
 
 /** What a late body may cost: what is drained after the answer, and what Node and the kernel have read by then. */
 const MOST_READ_BYTES = 1_048_576
 
 test('a late copy of what is verified is refused with its body unread, however much the client goes on to send', async () => {
-  const store = await startStore()
-  opened.push(store)
-  const client = new TestClient(store.endpoint, new TestFile(64 * B), store.storeId)
+  const store = await open()
+  const client = clientOf(store, 64 * B)
   await client.claim(await client.upload(0, 64 * B, 'p'))
   const sockets: Socket[] = []
   store.http.on('connection', (socket: Socket) => sockets.push(socket))

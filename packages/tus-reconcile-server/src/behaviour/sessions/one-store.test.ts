@@ -1,24 +1,16 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, beforeEach, expect, test } from 'vitest'
-import { sha256, TestClient, TestFile } from '../../testing/client.js'
-import { startStore, type TestStore } from '../../testing/server.js'
+import { expect, test } from 'vitest'
+import { sha256 } from '../../testing/client.js'
+import { freshStore } from '../../testing/stores.js'
 import { SlowRequest, TestEvents } from '../../testing/streams.js'
 
 const B = BLOCK_SIZE
-let store: TestStore
-beforeEach(async () => {
-  store = await startStore()
-})
-afterEach(() => store.close())
-
-function clientOf(size: number): TestClient {
-  return new TestClient(store.endpoint, new TestFile(size), store.storeId)
-}
+const fresh = freshStore()
 
 test('a file in two sessions is claimed, committed and served byte-identical', async () => {
-  const client = clientOf(5 * B + 1234)
+  const client = fresh.clientOf(5 * B + 1234)
   const a = await client.upload(0, 3 * B)
   const b = await client.upload(3 * B, client.file.size)
   expect((await client.claim(a)).answer.verified).toEqual([{ start: 0, end: 3 * B }])
@@ -29,8 +21,8 @@ test('a file in two sessions is claimed, committed and served byte-identical', a
   expect(again).toMatchObject({ status: 200, answer: first.answer })
   if (first.answer.state !== 'committed') throw new Error(first.answer.state)
   expect(await client.download(first.answer.url)).toBe(sha256(client.file.bytes))
-  expect((await readdir(join(store.directory, '.reconcile', 'groups'))).length).toBe(0)
-  expect((await stat(join(store.directory, client.file.group))).size).toBe(client.file.size)
+  expect((await readdir(join(fresh.store.directory, '.reconcile', 'groups'))).length).toBe(0)
+  expect((await stat(join(fresh.store.directory, client.file.group))).size).toBe(client.file.size)
   const part = await fetch(first.answer.url, { headers: { Range: 'bytes=10-19' } })
   expect(part.status).toBe(206)
   expect(Buffer.from(await part.arrayBuffer())).toEqual(client.file.bytes.subarray(10, 20))
@@ -40,8 +32,8 @@ test('a file in two sessions is claimed, committed and served byte-identical', a
 })
 
 test('claims before the bytes verify each block as it arrives, and events say so', async () => {
-  const client = clientOf(3 * B)
-  const events = await new TestEvents(store.endpoint, client.file.client).open()
+  const client = fresh.clientOf(3 * B)
+  const events = await new TestEvents(fresh.store.endpoint, client.file.client).open()
   const session = client.session(0, 3 * B)
   expect((await client.post(session)).status).toBe(201)
   expect((await client.claim(session)).answer.verified).toEqual([])
@@ -57,10 +49,10 @@ test('claims before the bytes verify each block as it arrives, and events say so
 })
 
 test('a plan that lowers the end of a session in flight ends its body at once with 409 completed', async () => {
-  const client = clientOf(64 * B)
+  const client = fresh.clientOf(64 * B)
   const session = client.session(0, 64 * B)
   await client.post(session)
-  const events = await new TestEvents(store.endpoint, client.file.client).open()
+  const events = await new TestEvents(fresh.store.endpoint, client.file.client).open()
   const slow = new SlowRequest('PATCH', session.url, {
     ...client.header(session),
     'Upload-Offset': 0,

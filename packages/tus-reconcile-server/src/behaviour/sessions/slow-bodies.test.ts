@@ -1,10 +1,10 @@
 import { BLOCK_SIZE, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import type { ReconcileOptions } from '../../reconcile-options.js'
-import { TestClient, TestFile, type TestSession } from '../../testing/client.js'
+import { type TestClient, TestFile, type TestSession } from '../../testing/client.js'
 import { RawRequest } from '../../testing/raw-request.js'
 import type { TestStore } from '../../testing/server.js'
-import { testStores } from '../../testing/stores.js'
+import { clientOf, testStores } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
 const TIMEOUT_MS = 400
@@ -18,7 +18,7 @@ async function begin(
   store: TestStore,
   length?: number,
 ): Promise<{ client: TestClient; session: TestSession; raw: RawRequest }> {
-  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const client = clientOf(store, 2 * B)
   const session = client.session(0, 2 * B)
   await client.post(session)
   const raw = new RawRequest(session.url, 'PATCH', {
@@ -122,7 +122,7 @@ test('P175: A body beyond `max-append-size` MUST be refused with 413 and `Upload
   const store = await open({ maxAppendSize: B })
   const options = await fetch(store.endpoint, { method: 'OPTIONS' })
   expect(options.headers.get('upload-limit')).toBe(`max-append-size=${B}`)
-  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const client = clientOf(store, 2 * B)
   const session = client.session(0, 2 * B)
   const refused = await client.post(session, client.file.bytes)
   expect([refused.status, refused.headers.get('upload-limit')]).toEqual([413, `max-append-size=${B}`])

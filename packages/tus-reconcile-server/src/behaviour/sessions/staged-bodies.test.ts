@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { BLOCK_SIZE, BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import type { ReconcileOptions } from '../../reconcile-options.js'
-import { TestClient, TestFile } from '../../testing/client.js'
+import { TestFile } from '../../testing/client.js'
 import { FullDisk } from '../../testing/full-disk.js'
 import { RawRequest } from '../../testing/raw-request.js'
 import { startStore, type TestStore, type TestStoreOptions } from '../../testing/server.js'
-import { testStores } from '../../testing/stores.js'
+import { clientOf, testStores } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
 const TIMEOUT_MS = 400
@@ -30,7 +30,7 @@ interface Target {
 }
 
 async function sessionAt(store: TestStore, size: number): Promise<Target> {
-  const client = new TestClient(store.endpoint, new TestFile(size), store.storeId)
+  const client = clientOf(store, size)
   const session = client.session(0, size)
   await client.post(session)
   const next = () => {

@@ -1,13 +1,13 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
-import { newId, TestClient, TestFile } from '../../testing/client.js'
-import { testStores } from '../../testing/stores.js'
+import { newId } from '../../testing/client.js'
+import { clientOf, testStores } from '../../testing/stores.js'
 
 const stores = testStores()
 
 test('P213: A `drop` of more sessions that were never seen than a server remembers MUST be refused with 429 and `Retry-After`; those that it remembers stay refused', async () => {
   const store = await stores.open()
-  const client = new TestClient(store.endpoint, new TestFile(2 * BLOCK_SIZE), store.storeId)
+  const client = clientOf(store, 2 * BLOCK_SIZE)
   const { group, client: id } = client.file
   await client.upload(0, BLOCK_SIZE)
   const late = client.session(BLOCK_SIZE, 2 * BLOCK_SIZE)

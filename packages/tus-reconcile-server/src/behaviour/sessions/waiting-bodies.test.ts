@@ -6,8 +6,9 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { RangeFile } from '../../store/range-backend.js'
 import { SparseFileBackend } from '../../store/sparse-file-backend.js'
-import { sha256, TestClient, TestFile } from '../../testing/client.js'
+import { sha256 } from '../../testing/client.js'
 import { startStore, type TestStore } from '../../testing/server.js'
+import { clientOf } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
 const closing: (() => Promise<unknown>)[] = []
@@ -24,7 +25,7 @@ async function start(options: Parameters<typeof startStore>[0] = {}): Promise<Te
 
 test('P34: A body that brings no byte for 120 s MUST be ended with 408, and what arrived is kept', async () => {
   const store = await start()
-  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const client = clientOf(store, 2 * B)
   const session = client.session(0, 2 * B)
   await client.post(session)
   session.attempt++
@@ -86,7 +87,7 @@ test('P69: While a group is committing, a body MUST be refused with 423; when it
   closing.push(() => rm(directory, { recursive: true, force: true }))
   const backend = new WaitingBackend(join(directory, 'groups'))
   const store = await start({ store: { backend } })
-  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const client = clientOf(store, 2 * B)
   // a ghost: it has begun, and goes on while the file is committed
   const ghost = client.session(0, 2 * B)
   await client.post(ghost)
@@ -128,7 +129,7 @@ test('what would end an upload while it is committed is refused once it is, and 
   const store = await start({ store: { backend }, tus: { onIncomingRequest } })
   const terminated: unknown[] = []
   store.server.on(EVENTS.POST_TERMINATE, (...args) => terminated.push(args))
-  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  const client = clientOf(store, B)
   await client.claim(await client.upload(0, B))
   const commit = client.commit()
   await backend.begun

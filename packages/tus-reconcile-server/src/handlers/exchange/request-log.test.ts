@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { TestClient, TestFile } from '../../testing/client.js'
 import { startCluster } from '../../testing/cluster.js'
 import { SECRET } from '../../testing/server.js'
-import { testStores } from '../../testing/stores.js'
+import { clientOf, testStores } from '../../testing/stores.js'
 
 const B = BLOCK_SIZE
 const { open, keep } = testStores()
@@ -12,7 +12,7 @@ const isRequest = (id: string) => (entry: Record<string, unknown>) => entry.msg 
 
 test('a request keeps its name in answer and log, whatever it asks for', async () => {
   const store = await open()
-  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  const client = clientOf(store, B)
   const session = client.session(0, B)
   const named = (requestId: string) => ({ 'X-Request-ID': requestId })
   const create = await client.post(session, undefined, named('create/1'))
@@ -55,7 +55,7 @@ test('a name that is none is replaced, and so is an absent one', async () => {
 
 test('what a request caused carries its name', async () => {
   const store = await open()
-  const client = new TestClient(store.endpoint, new TestFile(B), store.storeId)
+  const client = clientOf(store, B)
   const nothing = { op: 'status', group: client.file.group, home: store.storeId } as const
   expect((await client.operate(nothing, { 'X-Request-ID': 'who-asks' })).status).toBe(404)
   await store.logged((entry) => entry.msg === 'operation refused' && entry.requestId === 'who-asks')

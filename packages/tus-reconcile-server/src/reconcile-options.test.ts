@@ -1,0 +1,12 @@
+import { expect, test } from 'vitest'
+import { reconcile } from './reconcile.js'
+import { testStores } from './testing/stores.js'
+
+const { open } = testStores()
+
+test('peers without a secret, a peer that is no URL and a short secret are refused by name', async () => {
+  const { server } = await open()
+  expect(() => reconcile(server, { peers: [{ endpoint: 'http://a/files' }] })).toThrow(/secret/)
+  expect(() => reconcile(server, { peers: ['nowhere'], secrets: ['0123456789abcdef'] })).toThrow(/URL/)
+  expect(() => reconcile(server, { secrets: ['short'] })).toThrow(/16/)
+})
