@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { expect, test } from 'vitest'
+import { ByteRun } from '../groups/byte-run.js'
 import { requestBody } from './request-body.js'
 
 /** A body of Node's, with what of a request is read beside it. */
@@ -16,7 +17,7 @@ test('a read that waits in vain is stalled, and the next one begins anew', async
   expect(await body.read(5)).toEqual({ kind: 'stalled' })
   const next = body.read(10_000)
   incoming.write('x')
-  expect(await next).toEqual({ kind: 'bytes', bytes: Buffer.from('x') })
+  expect(await next).toEqual({ kind: 'bytes', bytes: new ByteRun([Buffer.from('x')]) })
 })
 
 test('bytes that come while this process is busy are read, though their time is over when it looks', async () => {
@@ -27,7 +28,7 @@ test('bytes that come while this process is busy are read, though their time is 
   setTimeout(() => incoming.write('late'), 5)
   const until = performance.now() + 50
   while (performance.now() < until);
-  expect(await read).toEqual({ kind: 'bytes', bytes: Buffer.from('late') })
+  expect(await read).toEqual({ kind: 'bytes', bytes: new ByteRun([Buffer.from('late')]) })
 })
 
 test('a poke wakes the pending read, or the next one', async () => {

@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream'
+import { ByteRun } from '../groups/byte-run.js'
 import type { TusRequest } from '../tus-request.js'
 
 /** `changed`: `poke` was called. `stalled`: no byte for too long. `cut`: the connection broke off in mid-body. */
 export type BodyRead =
-  | { readonly kind: 'bytes'; readonly bytes: Uint8Array }
+  | { readonly kind: 'bytes'; readonly bytes: ByteRun }
   | { readonly kind: 'end' }
   | { readonly kind: 'cut' }
   | { readonly kind: 'stalled' }
@@ -16,6 +17,8 @@ export interface RequestBody {
   poke(): void
   /** Everything has arrived here, read or not: the connection can be used again. */
   isComplete(): boolean
+  /** Nobody reads any more: what still comes is whoever's who has the request. */
+  release(): void
 }
 
 export function requestBody(req: TusRequest): RequestBody {
@@ -71,6 +74,8 @@ class Waker {
   }
 }
 
+const BODY_EVENTS = ['readable', 'end', 'close', 'error'] as const
+
 /** An HTTP/1 or HTTP/2 request of Node's. */
 type Incoming = Readable & { readonly complete: boolean }
 
@@ -87,16 +92,16 @@ class NodeBody implements RequestBody {
   /** Read from the request and not yet handed on. */
   #ahead: Uint8Array[] = []
   #aheadBytes = 0
+  readonly #onEvent: () => void = () => {
+    if (this.#isWanted) this.#gather()
+    this.#waker.event()
+  }
   /** Nothing is taken from the socket for a body that is refused before anybody reads it. */
   #isWanted = false
 
   constructor(req: Incoming) {
     this.#req = req
-    const onEvent = () => {
-      if (this.#isWanted) this.#gather()
-      this.#waker.event()
-    }
-    for (const event of ['readable', 'end', 'close', 'error']) req.on(event, onEvent)
+    for (const event of BODY_EVENTS) req.on(event, this.#onEvent)
   }
 
   async read(timeoutMs: number): Promise<BodyRead> {
@@ -121,6 +126,11 @@ class NodeBody implements RequestBody {
     return this.#req.complete
   }
 
+  release(): void {
+    // an error may still come, of which nobody else may hear
+    for (const event of BODY_EVENTS) if (event !== 'error') this.#req.off(event, this.#onEvent)
+  }
+
   #gather(): void {
     while (this.#aheadBytes < READ_AHEAD_BYTES) {
       const bytes: unknown = this.#req.read()
@@ -130,9 +140,9 @@ class NodeBody implements RequestBody {
     }
   }
 
-  #takeAhead(): Uint8Array | undefined {
-    const [first] = this.#ahead
-    const bytes = this.#ahead.length > 1 ? Buffer.concat(this.#ahead, this.#aheadBytes) : first
+  #takeAhead(): ByteRun | undefined {
+    if (this.#aheadBytes === 0) return undefined
+    const bytes = new ByteRun(this.#ahead)
     this.#ahead = []
     this.#aheadBytes = 0
     return bytes
@@ -172,10 +182,14 @@ class WebBody implements RequestBody {
     return this.#ended || !this.#reader
   }
 
+  release(): void {
+    this.#reader?.releaseLock()
+  }
+
   async #pull(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
     this.#arrived = await reader.read().then(
       ({ done, value }): BodyRead => {
-        if (!done) return { kind: 'bytes', bytes: value }
+        if (!done) return { kind: 'bytes', bytes: new ByteRun([value]) }
         this.#ended = true
         return { kind: this.#announced !== undefined && this.#bytes < this.#announced ? 'cut' : 'end' }
       },

@@ -1,7 +1,7 @@
 /** Bytes as a group's room sees them: positional, sparse, one file for all sessions. */
 export interface BlockFile {
-  /** Settles when every byte is written, or fails; a part may have been written then. */
-  write(position: number, bytes: Uint8Array): Promise<void>
+  /** Writes `pieces` one after the other. Settles when every byte is written, or fails; a part may have been written then. */
+  write(position: number, ...pieces: readonly Uint8Array[]): Promise<void>
   /** Fewer bytes than `length` only at the end of what exists. What was never written reads as zeros before that. */
   read(position: number, length: number): Promise<Uint8Array>
   /** Settles when a power cut no longer takes what was written before the call. Calls at one time share their work. */

@@ -212,11 +212,9 @@ export class Group implements ChangeSource {
    * Needed before bytes go where a whole block was: until the record says that it is no more, a crash would leave its
    * digest with the bytes of another.
    */
-  async recordLoss(blocks: readonly number[]): Promise<void> {
+  recordLoss(blocks: readonly number[]): Promise<void> | undefined {
     const lost = blocks.filter((index) => this.blocks.isLossUnrecorded(index))
-    if (lost.length === 0) return
-    await this.save()
-    this.blocks.lossRecorded(lost)
+    return lost.length === 0 ? undefined : this.save().then(() => this.blocks.lossRecorded(lost))
   }
 
   notify(notice: Notice): void {

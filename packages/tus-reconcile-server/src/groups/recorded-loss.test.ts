@@ -7,6 +7,7 @@ import { blockDigest } from '../testing/client.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { overwrite } from './bring-in.js'
 import { GroupBudgets } from './budgets.js'
+import { ByteRun } from './byte-run.js'
 import { Group } from './group.js'
 import { RunningWrite, Session } from './session.js'
 import { acceptBytes } from './writing.js'
@@ -32,7 +33,7 @@ async function setUp() {
     const facts = { id: name, partition: 'p', client: 'c', start: 0, end: null, attempt: 0 }
     const session = group.sessions.get(name) ?? new Session(facts)
     group.addSession(session)
-    await acceptBytes(group, { session, running: new RunningWrite() }, bytes)
+    await acceptBytes(group, { session, running: new RunningWrite() }, new ByteRun([bytes]))
   }
   await write('first', Buffer.alloc(B))
   await group.save()

@@ -50,7 +50,7 @@ export class RunningWrite {
 export interface BlockHash {
   readonly index: number
   readonly sha: Hash
-  at: number
+  readonly at: number
 }
 
 /** One upload of one partition to this store. Offsets are relative to `start`; changed only in its group's queue. */

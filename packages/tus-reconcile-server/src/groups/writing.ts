@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { BLOCK_SIZE, blockRange, encodeDigest } from 'tus-reconcile-protocol'
 import { bringIn } from './bring-in.js'
+import type { ByteRun } from './byte-run.js'
 import type { Group } from './group.js'
-import type { RunningWrite, Session } from './session.js'
+import type { BlockHash, RunningWrite, Session } from './session.js'
 import { type SideBlock, slotPosition } from './side-blocks.js'
 import { settleSoon } from './verification.js'
 
@@ -19,6 +20,11 @@ interface Segment {
   readonly place: 'own' | SideBlock | undefined
 }
 
+/** A segment, and the hash of its block up to its end, where all of the block before it was hashed too. */
+interface HashedSegment extends Segment {
+  readonly hash: BlockHash | undefined
+}
+
 /** A block of which a session has brought the last byte. */
 interface WholeBlock {
   readonly index: number
@@ -32,7 +38,7 @@ interface WholeBlock {
 export async function acceptBytes(
   group: Group,
   target: { readonly session: Session; readonly running: RunningWrite },
-  bytes: Uint8Array,
+  bytes: ByteRun,
 ): Promise<Accepted> {
   const { session, running } = target
   let failure: { cause: unknown } | undefined
@@ -47,10 +53,14 @@ export async function acceptBytes(
     return admitted
   })
   if (!admission) return 'stopped'
+  // while the disk writes
+  const segments = hashSegments(session, admission.segments, bytes)
   await session.pending
   await group.queue.run(async () => {
-    if (failure) session.admitted = session.offset
-    else if (!session.ended && !group.hasEnded) await advance(group, session, { bytes, ...admission })
+    if (failure) {
+      session.admitted = session.offset
+      session.hash = undefined
+    } else if (!session.ended && !group.hasEnded) await advance(group, session, { taken: admission.taken, segments })
   })
   if (failure) throw failure.cause
   if (running.stopped) return 'stopped'
@@ -80,41 +90,47 @@ function placeFor(group: Group, session: Session, at: { index: number; position:
   return group.sides.acquire(at.index, session.id, isBlockStart)
 }
 
-async function writeSegments(group: Group, segments: readonly Segment[], bytes: Uint8Array): Promise<void> {
-  await group.recordLoss(segments.flatMap(({ place, index }) => (place === 'own' ? [index] : [])))
+async function writeSegments(group: Group, segments: readonly Segment[], bytes: ByteRun): Promise<void> {
+  const recording = group.recordLoss(segments.flatMap(({ place, index }) => (place === 'own' ? [index] : [])))
+  if (recording) await recording
   for (let i = 0; i < segments.length; i++) {
     const first = segments[i]
     if (!first?.place) continue
     let to = first.to
     if (first.place === 'own') {
       while (segments[i + 1]?.place === 'own') to = segments[++i]?.to ?? to
-      await group.file.write(first.position, bytes.subarray(first.from, to))
+      await group.file.write(first.position, ...bytes.slice(first.from, to).pieces)
     } else {
       const position = slotPosition(first.place) + (first.position % BLOCK_SIZE)
-      await group.sides.file.write(position, bytes.subarray(first.from, to))
+      await group.sides.file.write(position, ...bytes.slice(first.from, to).pieces)
     }
   }
+}
+
+function hashSegments(session: Session, segments: readonly Segment[], bytes: ByteRun): HashedSegment[] {
+  return segments.map((segment) => {
+    const { index, position, from, to } = segment
+    if (!segment.place) return { ...segment, hash: undefined }
+    const isBlockStart = position === index * BLOCK_SIZE
+    const before = isBlockStart ? { index, sha: createHash('sha256'), at: position } : session.hash
+    if (before?.index !== index || before.at !== position) return { ...segment, hash: undefined }
+    for (const piece of bytes.slice(from, to).pieces) before.sha.update(piece)
+    session.hash = { index, sha: before.sha, at: position + to - from }
+    return { ...segment, hash: session.hash }
+  })
 }
 
 async function advance(
   group: Group,
   session: Session,
-  piece: { readonly bytes: Uint8Array; readonly taken: number; readonly segments: readonly Segment[] },
+  written: { readonly taken: number; readonly segments: readonly HashedSegment[] },
 ): Promise<void> {
-  const whole: WholeBlock[] = []
-  for (const segment of piece.segments) {
-    if (!isStillTheirs(group, session, segment)) continue
-    if (segment.position === segment.index * BLOCK_SIZE) {
-      session.hash = { index: segment.index, sha: createHash('sha256'), at: segment.position }
-    }
-    if (session.hash?.index !== segment.index || session.hash.at !== segment.position) continue
-    session.hash.sha.update(piece.bytes.subarray(segment.from, segment.to))
-    session.hash.at += segment.to - segment.from
-    whole.push(...completeBlock(group, session))
-  }
-  session.offset += piece.taken
+  session.offset += written.taken
   session.admitted = session.offset
   group.touchedAt = group.ports.now()
+  const whole = written.segments.flatMap((segment) =>
+    segment.hash && isStillTheirs(group, session, segment) ? completeBlock(group, session, segment.hash) : [],
+  )
   group.notify({ kind: 'bytes', group, session })
   for (const block of whole) await settleBlock(group, block)
 }
@@ -130,12 +146,11 @@ function isOwner(group: Group, session: Session, index: number): boolean {
   return block?.kind === 'partial' && block.owner === session.id
 }
 
-/** When the session's hash stands at its block's end, the block is whole, or a copy of it. */
-function completeBlock(group: Group, session: Session): WholeBlock[] {
-  const hash = session.hash
-  if (!hash || hash.at !== blockRange(hash.index, group.knownSize).end) return []
-  session.hash = undefined
+/** When `hash` stands at its block's end, the block is whole, or a copy of it. */
+function completeBlock(group: Group, session: Session, hash: BlockHash): WholeBlock[] {
   const { index } = hash
+  if (hash.at !== blockRange(index, group.knownSize).end) return []
+  if (session.hash === hash) session.hash = undefined
   const leaf = encodeDigest(hash.sha.digest())
   if (isOwner(group, session, index)) return [{ index, outcome: group.blocks.complete(index, leaf) }]
   const copy = group.sides.of(index, session.id)
@@ -169,7 +184,8 @@ export async function declareSize(group: Group, size: number): Promise<void> {
   for (const session of group.sessions.values()) {
     if (session.start + session.offset !== size || size % BLOCK_SIZE === 0) continue
     await restoreHash(group, session)
-    for (const block of completeBlock(group, session)) await settleBlock(group, block)
+    const whole = session.hash ? completeBlock(group, session, session.hash) : []
+    for (const block of whole) await settleBlock(group, block)
   }
 }
 

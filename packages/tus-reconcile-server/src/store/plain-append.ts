@@ -1,9 +1,13 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import type { Readable } from 'node:stream'
+import { type Readable, Writable } from 'node:stream'
+import { finished } from 'node:stream/promises'
 import { ERRORS } from '@tus/utils'
 import type { FreeSpace } from './free-space.js'
 import { isNoSpace, NO_SPACE_ANSWER } from './no-space.js'
 import { writeAll } from './write-all.js'
+
+/** How much is read ahead of the disk: fewer and larger writes where the sender is fast. */
+const READ_AHEAD_BYTES = 256 * 1024
 
 /**
  * Writes a plain upload's body at its offset, as FileStore does, and returns the new offset. Errors are as @tus/server
@@ -16,24 +20,58 @@ export async function appendPlainly(
   disk: { readonly isDurable: boolean; readonly space: FreeSpace },
 ): Promise<number> {
   const handle = await open(to.path, 'r+')
-  let offset = to.offset
   try {
-    for await (const piece of body.iterator({ destroyOnReturn: false })) {
-      if (await disk.space.isShort()) throw NO_SPACE_ANSWER
-      await writePiece(handle, piece, offset)
-      offset += piece.length
-    }
+    const appending = new Appending(handle, to.offset, disk.space)
+    await drain(body, appending)
     if (disk.isDurable) await handle.datasync()
+    return appending.offset
   } finally {
     await handle.close()
   }
-  return offset
 }
 
-async function writePiece(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
-  try {
-    await writeAll(handle, bytes, position)
-  } catch (error) {
-    throw isNoSpace(error) ? NO_SPACE_ANSWER : ERRORS.FILE_WRITE_ERROR
+/** Settles when all that `body` brought is written, also where it breaks off. @throws what `body` or `to` failed with */
+async function drain(body: Readable, to: Writable): Promise<void> {
+  const written = finished(to)
+  const read = finished(body, { writable: false }).then(
+    () => undefined,
+    (cause: unknown) => ({ cause }),
+  )
+  body.pipe(to, { end: false })
+  const broken = await Promise.race([read, written])
+  to.end()
+  await written
+  if (broken) throw broken.cause
+}
+
+/** What comes while one write is on its way goes with the next. */
+class Appending extends Writable {
+  offset: number
+  readonly #handle: FileHandle
+  readonly #space: FreeSpace
+
+  constructor(handle: FileHandle, offset: number, space: FreeSpace) {
+    super({ highWaterMark: READ_AHEAD_BYTES })
+    this.#handle = handle
+    this.offset = offset
+    this.#space = space
+  }
+
+  override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
+    this.#append([chunk]).then(() => done(), done)
+  }
+
+  override _writev(chunks: { chunk: Uint8Array }[], done: (error?: Error | null) => void): void {
+    this.#append(chunks.map(({ chunk }) => chunk)).then(() => done(), done)
+  }
+
+  async #append(pieces: readonly Uint8Array[]): Promise<void> {
+    if (await this.#space.isShort()) throw NO_SPACE_ANSWER
+    try {
+      await writeAll(this.#handle, pieces, this.offset)
+    } catch (error) {
+      throw isNoSpace(error) ? NO_SPACE_ANSWER : ERRORS.FILE_WRITE_ERROR
+    }
+    for (const { length } of pieces) this.offset += length
   }
 }

@@ -24,9 +24,9 @@ export class SparseFile implements RangeFile {
     this.#path = path
   }
 
-  write(position: number, bytes: Uint8Array): Promise<void> {
+  write(position: number, ...pieces: readonly Uint8Array[]): Promise<void> {
     return this.#use(async (handle) => {
-      await writeAll(handle, bytes, position)
+      await writeAll(handle, pieces, position)
       this.#isDirty = true
     })
   }

@@ -21,9 +21,10 @@ export class FullDisk extends SparseFileBackend {
   override open(name: string): RangeFile {
     const file = super.open(name)
     const write = file.write.bind(file)
-    file.write = async (position, bytes) => {
-      if (position + bytes.length > this.mostBytes) throw Object.assign(new Error('full'), { code: this.#code })
-      await write(position, bytes)
+    file.write = async (position, ...pieces) => {
+      const end = pieces.reduce((sum, { length }) => sum + length, position)
+      if (end > this.mostBytes) throw Object.assign(new Error('full'), { code: this.#code })
+      await write(position, ...pieces)
     }
     return file
   }

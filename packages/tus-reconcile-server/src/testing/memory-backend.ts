@@ -35,7 +35,8 @@ class MemoryFile implements RangeFile {
     this.#name = name
   }
 
-  async write(position: number, bytes: Uint8Array): Promise<void> {
+  async write(position: number, ...pieces: readonly Uint8Array[]): Promise<void> {
+    const bytes = Buffer.concat(pieces)
     const old = this.#all.get(this.#name) ?? Buffer.alloc(0)
     const whole = Buffer.concat([old, Buffer.alloc(Math.max(0, position + bytes.length - old.length))])
     whole.set(bytes, position)

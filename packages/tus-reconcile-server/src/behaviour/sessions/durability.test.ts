@@ -25,9 +25,9 @@ class GatedDisk extends SparseFileBackend {
   override open(name: string): RangeFile {
     const file = super.open(name)
     const { write, sync, finalise } = file
-    file.write = async (position, bytes) => {
-      await write.call(file, position, bytes)
-      this.bytesWritten += bytes.length
+    file.write = async (position, ...pieces) => {
+      await write.call(file, position, ...pieces)
+      this.bytesWritten += Buffer.concat(pieces).length
       this.#wake()
     }
     file.sync = async () => {

@@ -17,6 +17,6 @@ export async function readMessage(
     if (read.kind !== 'bytes') continue
     bytes += read.bytes.length
     if (bytes > most.bytes) throw new Refusal('message-too-large', `a message has at most ${most.bytes} bytes`)
-    chunks.push(read.bytes)
+    chunks.push(...read.bytes.pieces)
   }
 }

@@ -2,6 +2,7 @@ import { BodyProgress } from '../../bodies/body-progress.js'
 import type { Checksum } from '../../bodies/checksum.js'
 import type { BodyRead, RequestBody } from '../../bodies/request-body.js'
 import { StagedBody } from '../../bodies/staged-body.js'
+import { ByteRun } from '../../groups/byte-run.js'
 import { Refusal } from '../../groups/refusal.js'
 import type { Site } from '../exchange/site.js'
 import { refuseLongBody } from '../exchange/upload-limit.js'
@@ -23,12 +24,12 @@ class CheckedBody implements RequestBody {
   async read(timeoutMs: number): Promise<BodyRead> {
     while (!this.#checked) {
       const read = await this.#body.read(Math.min(timeoutMs, this.#progress.leftMs))
-      if (read.kind === 'bytes') await this.#take(read.bytes)
+      if (read.kind === 'bytes') for (const piece of read.bytes.pieces) await this.#take(piece)
       else if (read.kind === 'end') this.#check()
       else return read
     }
     const { done, value } = await this.#checked.next()
-    return done ? { kind: 'end' } : { kind: 'bytes', bytes: value }
+    return done ? { kind: 'end' } : { kind: 'bytes', bytes: new ByteRun([value]) }
   }
 
   poke(): void {

@@ -68,7 +68,7 @@ async function receive(site: Site, write: BodyWrite): Promise<WriteOutcome> {
     if (read.kind === 'cut') return { kind: 'cut' }
     if (read.kind === 'changed') continue
     if (read.kind === 'stalled') return atEnd ? full() : stalled(site)
-    const bytes = running.endsWithBlock ? read.bytes.subarray(0, bytesToBlockEnd(session)) : read.bytes
+    const bytes = running.endsWithBlock ? read.bytes.slice(0, bytesToBlockEnd(session)) : read.bytes
     received += bytes.length
     refuseLongBody(site, received)
     site.limits.grow(group, session, bytes.length)
