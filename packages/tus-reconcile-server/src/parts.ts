@@ -89,7 +89,7 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
     draining: new AbortController(),
     closing: closingOf(),
     hub: new EventHub(randomBytes(6).toString('hex'), bounds.limits.eventStreams.client),
-    flatDigests: new FlatDigests(),
+    flatDigests: new FlatDigests(() => load.isLoopBusy),
     wholeFiles: new WholeFiles(index.contents, store, log),
     offsets: new OffsetReports(),
     network: new PeerNetwork({

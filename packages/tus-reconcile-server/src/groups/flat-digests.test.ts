@@ -11,8 +11,8 @@ const COUNT = 40
 const BYTES = randomBytes(COUNT * BLOCK_SIZE)
 
 /** A group whose file holds all bytes, of which `verify` says how far they are verified. */
-async function setUp() {
-  const digests = new FlatDigests()
+async function setUp(isBusy: () => boolean = () => false) {
+  const digests = new FlatDigests(isBusy)
   onTestFinished(() => digests.close())
   const backend = new MemoryBackend()
   let reads = 0
@@ -52,6 +52,19 @@ test('it grows with the verified beginning, each block read once, and the rest i
   verify(30, COUNT)
   expect(await digests.take(group)).toBe(createHash('sha256').update(BYTES).digest('base64'))
   expect(reads()).toBe(COUNT)
+})
+
+test('it waits while the server is busy', async () => {
+  let looks = 0
+  const { digests, group, verify, untilRead, reads } = await setUp(() => {
+    looks++
+    return looks <= 3
+  })
+  digests.hear({ kind: 'groupOpened', group })
+  verify(0, 20)
+  await untilRead(2)
+  expect(looks).toBe(4)
+  expect(reads()).toBe(2)
 })
 
 test('a commit does not wait for one that is far behind', async () => {

@@ -5,6 +5,8 @@ import type { Notice } from './notice.js'
 
 /** After each block, pause for this many times as long as it took: at most a quarter of one core (guess). */
 const REST_TIMES = 3
+/** A busy server is asked again this much later (guess). */
+const BUSY_REST_MS = 50
 /** How many blocks a commit waits for: 4 MiB, some 5 ms of hashing. */
 const GRACE_BLOCKS = 16
 
@@ -24,7 +26,13 @@ interface Progress {
 export class FlatDigests {
   readonly #progress = new WeakMap<Group, Progress>()
   readonly #growing = new Set<Group>()
+  readonly #isBusy: () => boolean
   #isRunning = false
+
+  /** @param isBusy whether what is to be hashed waits, for others need the time */
+  constructor(isBusy: () => boolean) {
+    this.#isBusy = isBusy
+  }
 
   hear(notice: Notice): void {
     const { group } = notice
@@ -66,6 +74,7 @@ export class FlatDigests {
       this.#growing.delete(group)
       if (hasGrown && !group.hasEnded) this.#growing.add(group)
       await rest((performance.now() - began) * REST_TIMES)
+      while (this.#growing.size > 0 && this.#isBusy()) await rest(BUSY_REST_MS)
     }
     this.#isRunning = false
   }

@@ -3,6 +3,8 @@ import { loadOf, smoothLoad } from './load-formula.js'
 
 /** How often load is looked at (guess: several times within the smoothing's time). */
 const SAMPLE_MS = 250
+/** What can wait, waits, where the event loop has less than half of its time left (guess). */
+const BUSY_LOOP = 0.5
 
 /** Less is no reason to choose another server (guess). */
 const TOLD_CHANGE = 0.1
@@ -23,6 +25,7 @@ export class LoadMonitor {
   #endedMs = 0
   #ended = 0
   #loop = performance.eventLoopUtilization()
+  #utilization = 0
   #sampledMs = performance.now()
 
   constructor() {
@@ -32,6 +35,11 @@ export class LoadMonitor {
 
   get load(): number {
     return this.#load
+  }
+
+  /** As of the last sample: bodies need most of the time. */
+  get isLoopBusy(): boolean {
+    return this.#utilization > BUSY_LOOP
   }
 
   /** A piece of a body is going to the disk. Returns what is called when it is there; that returns the seconds it took. */
@@ -62,7 +70,8 @@ export class LoadMonitor {
       oldestMs = Math.max(oldestMs, nowMs - write.beganMs)
     }
     const writeMs = Math.max(oldestMs, this.#ended === 0 ? 0 : this.#endedMs / this.#ended)
-    const now = loadOf({ loop: performance.eventLoopUtilization(loop, this.#loop).utilization, pendingBytes, writeMs })
+    this.#utilization = performance.eventLoopUtilization(loop, this.#loop).utilization
+    const now = loadOf({ loop: this.#utilization, pendingBytes, writeMs })
     this.#load = smoothLoad(this.#load, now, nowMs - this.#sampledMs)
     this.#loop = loop
     this.#sampledMs = nowMs

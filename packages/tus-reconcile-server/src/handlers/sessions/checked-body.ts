@@ -40,6 +40,10 @@ class CheckedBody implements RequestBody {
     return this.#body.isComplete()
   }
 
+  release(): void {
+    this.#body.release()
+  }
+
   async #take(bytes: Uint8Array): Promise<void> {
     await this.#staged.take(bytes)
     this.#progress.note(bytes.length)
