@@ -19,7 +19,7 @@ export function feedEvents(hub: EventHub, offsets: OffsetReports, notice: Notice
         offset: notice.offset,
       })
     case 'verified': {
-      const ranges = rangesIn(group, notice.blocks)
+      const ranges = notice.where === 'elsewhere' ? notice.ranges : rangesIn(group, notice.blocks)
       hub.publish(group.clients, { type: 'verified', group: id, ranges })
       if (notice.where === 'pulled') hub.publish(group.clients, { type: 'pulled', group: id, ranges })
       return

@@ -63,6 +63,39 @@ test('groups that are being opened count, and tombstones go only for those that 
   expect(new Set(groups.all())).toEqual(new Set(opened))
 })
 
+test('what a home says of a file of any size is told in ranges, whatever it amounts to', async () => {
+  const { groups } = setUp()
+  const told: unknown[] = []
+  groups.subscribe((notice) => {
+    if (notice.kind === 'verified' && notice.where === 'elsewhere') told.push(notice.ranges)
+  })
+  const group = await groups.open('g', async () => ({ ...factsOf('g'), size: null }))
+  const all = { start: 0, end: 2 ** 44 }
+  await noteElsewhere(group, [all])
+  await noteElsewhere(group, [all])
+  expect(told).toEqual([[all]])
+})
+
+test('a file has the newest group of its name after a restart too, whatever their ids', async () => {
+  const { clock, groups, index } = setUp()
+  const named = (id: string) => groups.open(id, async () => ({ ...factsOf(id), fileId: 'file' }))
+  for (const [first, second] of [
+    ['b', 'a'],
+    ['c', 'd'],
+  ] as const) {
+    const ended = await named(first)
+    await endGroup(ended, 'terminated')
+    clock.ms++
+    const newest = await named(second)
+    await newest.save()
+    const again = new Groups({ index, files: new MemoryBackend(), now: () => 0 })
+    await again.load()
+    expect(again.byFileId('file')?.id).toBe(second)
+    await endGroup(newest, 'terminated')
+    clock.ms++
+  }
+})
+
 test('the end of a group gives back what its claims ahead took of the budget, and a restart takes it again', async () => {
   const limits = { budgets: new GroupBudgets({ claims: new ClientBudget(9, 9, 2) }) }
   const { groups, index, open } = setUp(limits)

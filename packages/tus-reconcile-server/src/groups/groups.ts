@@ -41,7 +41,8 @@ export class Groups {
     for (const record of groups) {
       const group = Group.restore(record, this.#ports)
       this.#groups.set(group.id, group)
-      this.#byFileId.set(group.fileId, group)
+      const namesake = this.#byFileId.get(group.fileId)
+      if (!namesake || isNewer(group, namesake)) this.#byFileId.set(group.fileId, group)
     }
   }
 
@@ -164,6 +165,12 @@ export class Groups {
   #publish(notice: Notice): void {
     for (const listener of this.#listeners) listener(notice)
   }
+}
+
+/** Of two groups whose file has one name: the second was opened when the first had ended. */
+function isNewer(group: Group, other: Group): boolean {
+  if (group.createdAt !== other.createdAt) return group.createdAt > other.createdAt
+  return other.hasEnded
 }
 
 function tooManyGroups(): Refusal {

@@ -1,3 +1,4 @@
+import type { RangeSet } from 'tus-reconcile-protocol'
 import type { Group } from './group.js'
 import type { Session } from './session.js'
 
@@ -13,8 +14,10 @@ export type Notice =
       readonly kind: 'verified'
       readonly group: Group
       readonly blocks: readonly number[]
-      readonly where: 'here' | 'pulled' | 'elsewhere'
+      readonly where: 'here' | 'pulled'
     }
+  /** In ranges, for it may be a whole file at once. */
+  | { readonly kind: 'verified'; readonly group: Group; readonly ranges: RangeSet; readonly where: 'elsewhere' }
   /** A client was told that it need not send these: they are held here. */
   | { readonly kind: 'reused'; readonly group: Group; readonly blocks: readonly number[] }
   | { readonly kind: 'bad'; readonly group: Group; readonly blocks: readonly number[] }

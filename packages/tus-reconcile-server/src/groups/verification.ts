@@ -82,7 +82,7 @@ export async function reportBlocks(group: Group, store: string, leaves: readonly
     }
     await sweep(group)
     tell(group, { verified: here, bad })
-    group.notify({ kind: 'verified', group, blocks: elsewhere, where: 'elsewhere' })
+    group.notify({ kind: 'verified', group, ranges: rangesIn(group, elsewhere), where: 'elsewhere' })
   })
   await group.save()
 }
@@ -115,8 +115,7 @@ export async function noteElsewhere(group: Group, verified: RangeSet): Promise<v
     const news = subtractRanges(verified, group.blocks.verifiedAnywhere(group.knownSize))
     group.blocks.elsewhere = verified
     await sweep(group)
-    const blocks = blocksOf(news)
-    if (blocks.length > 0) group.notify({ kind: 'verified', group, blocks, where: 'elsewhere' })
+    if (news.length > 0) group.notify({ kind: 'verified', group, ranges: news, where: 'elsewhere' })
   })
   await group.save()
 }

@@ -15,7 +15,7 @@ import { type Peer, PeerDirectory, reasonOf } from './peer-directory.js'
 import { type PeerMessageOf, parseReported } from './peer-messages.js'
 import type { HomeFacts, OpenRequest, Peers, RelayedAnswer } from './peers.js'
 import { Puller } from './puller.js'
-import { SignatureVerifier } from './signature.js'
+import { SignatureVerifier, signingSecret } from './signature.js'
 import type { VoteBook } from './vote-book.js'
 
 /** A relayed operation may wait for pulls at the home; then the client asks again. */
@@ -50,7 +50,7 @@ export class PeerNetwork implements Peers {
     this.#groups = options.groups
     this.#log = options.log
     this.verifier = new SignatureVerifier(options.secrets)
-    this.directory = new PeerDirectory(options.peers, () => options.secrets()[0] ?? '', options.log)
+    this.directory = new PeerDirectory(options.peers, () => signingSecret(options.secrets()), options.log)
     this.#votes = options.votes
     this.#election = new HomeElection(this.directory, options.votes, options.log)
     this.#home = new HomeLink(this.directory, options.groups, options.log)

@@ -16,6 +16,20 @@ export function sign(secret: string, signed: Signed, nowMs: number, nonce: strin
   return `t=${nowMs}, n=${nonce}, s=${mac(secret, signed, { time: String(nowMs), nonce })}`
 }
 
+/** A coded error: nothing is sent that would be signed with no secret. */
+export class NoSecretError extends Error {
+  readonly code = 'no-secret'
+  constructor() {
+    super('there is no secret of at least 16 characters to sign with: let `secrets` return one, as it did at the start')
+  }
+}
+
+/** The first. @throws NoSecretError */
+export function signingSecret([first]: readonly string[]): string {
+  if (first === undefined) throw new NoSecretError()
+  return first
+}
+
 export function newNonce(): string {
   return randomBytes(16).toString('base64url')
 }
