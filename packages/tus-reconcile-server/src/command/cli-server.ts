@@ -44,14 +44,16 @@ export class CommandServer {
     const maxSize = options.maxSize === undefined ? {} : { maxSize: options.maxSize }
     const tus = new Server({ path: options.path, datastore, respectForwardedHeaders: options.behindProxy, ...maxSize })
     const timeouts = { requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }
-    this.#http = createServer(timeouts, (req, res) => {
+    const http = createServer(timeouts, (req, res) => {
       if (answerOperator(this.#extension, req, res)) return
       tus.handle(req, res).catch((err: unknown) => {
         this.#log.error({ err }, 'answer failed')
         res.destroy()
       })
     })
-    this.#http.setTimeout(IDLE_TIMEOUT_MS)
+    http.setTimeout(IDLE_TIMEOUT_MS)
+    // who has sent a whole request and closed its side is answered: by default Node closes the other side too, at once
+    this.#http = Object.assign(http, { httpAllowHalfOpen: true })
     this.#extension = reconcile(tus, { peers: options.peers, secrets: () => this.#secrets, logger: log })
   }
 

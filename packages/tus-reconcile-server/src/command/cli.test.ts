@@ -9,6 +9,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { PEER_CONTENT_TYPE } from '../peers/peer-messages.js'
 import { SIGNATURE_HEADER, sign } from '../peers/signature.js'
 import { newId, sha256, TestClient, TestFile } from '../testing/client.js'
+import { RawRequest } from '../testing/raw-request.js'
 import { freePort } from '../testing/server.js'
 import { SlowRequest, TestEvents } from '../testing/streams.js'
 
@@ -275,3 +276,24 @@ async function file(folder: string, name: string, text: string): Promise<string>
   await writeFile(path, text)
   return path
 }
+
+test('a client that closes its side after a whole request is answered', async () => {
+  const { url, storeId } = await ready(
+    run(['--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'json']),
+  )
+  const client = new TestClient(url, new TestFile(B), storeId)
+  const session = client.session(0, B)
+  await client.post(session)
+  session.attempt = 1
+  const raw = new RawRequest(session.url, 'PATCH', {
+    ...client.header(session),
+    'Upload-Offset': 0,
+    'Content-Type': 'application/offset+octet-stream',
+    'Content-Length': B,
+  })
+  raw.socket.end(client.file.bytes)
+  await raw.closed
+  expect(raw.text).toMatch(/^HTTP\/1.1 204 /)
+  expect(raw.text).toMatch(new RegExp(`^upload-offset: ${B}\\r$`, 'im'))
+  raw.socket.destroy()
+})

@@ -9,51 +9,17 @@ import { TestFile } from '../../testing/client.js'
 import { FullDisk } from '../../testing/full-disk.js'
 import { RawRequest } from '../../testing/raw-request.js'
 import { startStore, type TestStore, type TestStoreOptions } from '../../testing/server.js'
-import { clientOf, testStores } from '../../testing/stores.js'
+import { testStores } from '../../testing/stores.js'
+import { type Target, UPLOAD_KINDS } from '../../testing/uploads.js'
 
 const B = BLOCK_SIZE
 const TIMEOUT_MS = 400
 const MANY_CHUNKS = 16
-const TUS = { 'Tus-Resumable': '1.0.0' }
 const stores = testStores()
 
 function checksumOf(bytes: Uint8Array): Record<string, string> {
   return { 'Upload-Checksum': `sha256 ${createHash('sha256').update(bytes).digest('base64')}` }
 }
-
-/** An upload of whatever kind that takes a body with its checksum. */
-interface Target {
-  readonly url: string
-  /** Of the next request. */
-  headers(): Record<string, string>
-  offset(): Promise<number>
-}
-
-async function sessionAt(store: TestStore, size: number): Promise<Target> {
-  const client = clientOf(store, size)
-  const session = client.session(0, size)
-  await client.post(session)
-  const next = () => {
-    session.attempt++
-    return client.header(session)
-  }
-  return { url: session.url, headers: next, offset: async () => offsetIn(await client.head(session, next())) }
-}
-
-async function plainAt(store: TestStore, size: number): Promise<Target> {
-  const headers = { ...TUS, 'Upload-Length': String(size) }
-  const url = (await fetch(store.endpoint, { method: 'POST', headers })).headers.get('location') ?? ''
-  return { url, headers: () => TUS, offset: async () => offsetIn(await fetch(url, { method: 'HEAD', headers: TUS })) }
-}
-
-function offsetIn({ headers }: { readonly headers: Headers }): number {
-  return Number(headers.get('upload-offset'))
-}
-
-const KINDS = [
-  ['a session', sessionAt],
-  ['a plain upload', plainAt],
-] as const
 
 function patch(target: Target, bytes: Uint8Array<ArrayBuffer>): Promise<Response> {
   const headers = {
@@ -91,7 +57,7 @@ async function metric(store: TestStore, name: string): Promise<number> {
 }
 
 describe('P221: A body with an `Upload-Checksum` MUST be bound by room on the disk, limits and times as any other while it is not checked; one that is refused or ended so leaves nothing', () => {
-  describe.each(KINDS)('a body of %s', (kind, targetAt) => {
+  describe.each(UPLOAD_KINDS)('a body of %s', (kind, targetAt) => {
     const { bytes } = new TestFile(2 * B)
 
     test('is refused with 507 where the disk has too little room, and nothing of it is kept', async () => {
