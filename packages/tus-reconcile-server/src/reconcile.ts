@@ -30,15 +30,15 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
     return mountConcatenation(server, options, privateLog(options.logger ?? pino({ level: 'silent' })))
   }
   const parts = createParts(datastore, options)
-  const { groups, store, log, network } = parts
+  const { groups, plain, log, network } = parts
   const site = start(server, parts)
   site.catch(() => parts.lock.release())
   prepareOptions(server, parts.metrics)
-  mountRoutes(server, site, { verifier: network.verifier, plain: parts.plain })
+  mountRoutes(server, site, { verifier: network.verifier, plain })
   const cleanUp = async (): Promise<number> => {
     await site
     await network.forgetVotes(VOTES_KEPT * parts.expireMs)
-    return (await groups.expire(parts.expireMs)) + (await store.deleteExpired())
+    return (await groups.expire(parts.expireMs)) + (await plain.deleteExpired())
   }
   const timer = setInterval(
     () => void cleanUp().catch((err) => log.error({ err }, 'clean-up failed')),

@@ -5,6 +5,7 @@ import { type HeldBytes, StagedBody, type StagingBounds } from '../bodies/staged
 import { Refusal } from '../groups/refusal.js'
 import { RangeStore } from '../store/range-store.js'
 import { splitMark } from './concat-mark.js'
+import { PartExpiry } from './part-expiry.js'
 import { isPartialId } from './partial-uploads.js'
 import { type PlainRequest, plainRequest } from './plain-request.js'
 
@@ -30,6 +31,7 @@ export interface PlainUpload {
 
 /** The datastore as @tus/server's handlers see it: each step knows which request it belongs to. */
 export class PlainStore extends DataStore {
+  readonly parts: PartExpiry
   readonly #options: PlainStoreOptions
   readonly #store: ReadableStore
   readonly #isTaken: (id: string) => Promise<boolean>
@@ -38,6 +40,7 @@ export class PlainStore extends DataStore {
     super()
     this.#store = store
     this.#options = options
+    this.parts = new PartExpiry(store)
     this.#isTaken = options.isTaken ?? (async () => false)
     this.extensions = [...store.extensions, 'concatenation', ...(this.checksBodies ? ['checksum'] : [])]
   }
@@ -117,6 +120,7 @@ export class PlainStore extends DataStore {
 
   override async remove(id: string): Promise<void> {
     await this.#store.remove(id)
+    this.parts.noteRemoved(id)
     this.#options.counts.end(id)
   }
 
@@ -141,8 +145,13 @@ export class PlainStore extends DataStore {
     return upload
   }
 
-  override deleteExpired(): Promise<number> {
-    return this.#store.deleteExpired()
+  /** Finished partial uploads too, which the store takes for files. */
+  override async deleteExpired(): Promise<number> {
+    return (await this.#store.deleteExpired()) + (await this.expireParts())
+  }
+
+  expireParts(): Promise<number> {
+    return this.parts.expire((id) => this.remove(id))
   }
 
   override getExpiration(): number {
@@ -176,8 +185,9 @@ export class PlainStore extends DataStore {
 
   /** All its bytes are there. */
   #settle(id: string): void {
-    if (isPartialId(id)) this.#options.counts.complete(id)
-    else this.#options.counts.end(id)
+    if (!isPartialId(id)) return this.#options.counts.end(id)
+    this.parts.noteFinished(id)
+    this.#options.counts.complete(id)
   }
 }
 

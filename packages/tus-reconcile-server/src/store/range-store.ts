@@ -78,6 +78,11 @@ export class RangeStore extends DataStore {
     this.space = new FreeSpace(() => this.backend.freeBytes(), minFreeBytes)
   }
 
+  /** As FileStore's: facts about plain and finished uploads. */
+  get configstore(): Configstore {
+    return this.#files.configstore
+  }
+
   /** Sweeps what an earlier process left. Before the first request, by whoever has the directory to itself. */
   async prepare(): Promise<void> {
     await rm(this.ownPath(TEMPORARY), { recursive: true, force: true })

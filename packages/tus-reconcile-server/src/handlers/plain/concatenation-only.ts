@@ -35,14 +35,37 @@ export function mountConcatenation(server: Server, options: ReconcileOptions, lo
   const plain = new PlainStore(store, { counts: plainHolds })
   const partials = partialServer(server, plain)
   mountPlain({ server, plain, partials, finals: new MadeFinals(), bounds, limits, plainHolds, log, metrics })
+  const timer = setInterval(
+    () => void endParts(plain, plainHolds).catch((err) => log.error({ err }, 'clean-up failed')),
+    bounds.cleanUpIntervalMs,
+  )
+  timer.unref()
   return {
     ready: Promise.resolve({ storeId: '' }),
     drain: async () => {},
-    close: async () => load.close(),
+    close: async () => {
+      clearInterval(timer)
+      load.close()
+    },
     health: () => ({ state: 'ready' }),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-    cleanUp: async () => (store.hasExtension('expiration') ? await store.deleteExpired() : 0),
+    cleanUp: async () => {
+      // the store knows of no final upload that is being made: the next clean-up does what this one leaves
+      const isSafe = store.hasExtension('expiration') && !plain.parts.areUsed
+      const ended = isSafe ? await store.deleteExpired() : 0
+      return ended + (await endParts(plain, plainHolds))
+    },
   }
+}
+
+/**
+ * Partial uploads that nobody made a file of. What else has expired ends when the operator says so: FileStore's own
+ * clean-up takes finished files as well.
+ */
+async function endParts(plain: PlainStore, holds: PlainHolds): Promise<number> {
+  const ended = await plain.expireParts()
+  for (const id of holds.ids) await plain.find(id).catch(() => holds.end(id))
+  return ended
 }
 
 function isReadable(store: DataStore): store is ReadableStore {

@@ -21,12 +21,14 @@ export async function createFinal(site: PlainSite, exchange: Exchange, concat: s
   const whole = parts.find((id) => !isPartialId(id))
   if (whole !== undefined) throw new Refusal('bad-request', 'Upload-Concat names an upload that is not a partial one')
   for (const id of parts) await runIncoming(site, req, id)
-  const locks = await lockAll(site, exchange, parts)
-  try {
-    return (await repeated(site, exchange, parts)) ?? (await concatenate(site, exchange, { concat, parts }))
-  } finally {
-    for (const lock of locks) await lock.unlock()
-  }
+  return site.plain.parts.using(parts, async () => {
+    const locks = await lockAll(site, exchange, parts)
+    try {
+      return (await repeated(site, exchange, parts)) ?? (await concatenate(site, exchange, { concat, parts }))
+    } finally {
+      for (const lock of locks) await lock.unlock()
+    }
+  })
 }
 
 async function repeated(site: PlainSite, exchange: Exchange, parts: readonly string[]): Promise<Response | undefined> {
