@@ -20,6 +20,7 @@ import { privateLog } from './private-log.js'
 import { isLong, normalPeers, type ReconcileOptions, secretsOf } from './reconcile-options.js'
 import { LevelIndex } from './records/level-index.js'
 import type { PartitionIndex } from './records/partition-index.js'
+import { unmakeFile } from './recovery/unmake-file.js'
 import { DirectoryLock } from './store/directory-lock.js'
 import type { RangeStore } from './store/range-store.js'
 
@@ -62,6 +63,7 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
     isDurable: store.durability === 'disk',
     isDiskFull: () => store.space.isShort(),
     readStored: (fileId, position, length) => readStored(groups, store, { fileId, position, length }),
+    unmakeFile: (group) => unmakeFile(store, group),
     now: Date.now,
   })
   const bounds = resolveBounds(options)

@@ -126,6 +126,7 @@ export async function endGroup(
 ): Promise<boolean> {
   const ended = await group.queue.run(async () => {
     if (group.hasEnded) return false
+    if (group.commitBegun) await group.ports.unmakeFile?.(group)
     group.state = state
     if (url) group.url = url
     for (const session of group.sessions.values()) {

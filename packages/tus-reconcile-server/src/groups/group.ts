@@ -32,6 +32,8 @@ export interface GroupPorts {
   readonly isDiskFull?: () => boolean | Promise<boolean>
   /** Bytes of another file of this store, finished or not; none where they are gone. Default: never any. */
   readonly readStored?: (fileId: string, position: number, length: number) => Promise<Uint8Array>
+  /** Removes what a commit that failed has made of the file already. Default: nothing is left. */
+  readonly unmakeFile?: (group: Group) => Promise<void>
   readonly now: () => number
   readonly notify: (notice: Notice) => void
 }

@@ -66,3 +66,27 @@ test('a commit that failed once its bytes had become the file is ended at the ne
   expect(store.log.filter(({ finding }) => finding)).toEqual([])
   await expectCommitted(200)
 })
+
+test.each([
+  ['at once', false],
+  ['after a start that could not end it either', true],
+])(
+  'an upload that is terminated when its commit has failed leaves no bytes at its name, %s',
+  async (_when, isRestarted) => {
+    if (isRestarted) {
+      await store.close()
+      configstore.failures = 1
+      store = await startStore({ directory: store.directory, store: { configstore } })
+      client = new TestClient(store.endpoint, client.file, store.storeId)
+    }
+    const path = join(store.directory, client.file.group)
+    expect((await readFile(path)).length).toBe(client.file.size)
+    expect((await client.ask('terminate')).status).toBe(200)
+    await expect(readFile(path)).rejects.toMatchObject({ code: 'ENOENT' })
+    expect((await fetch(`${store.endpoint}/${client.file.group}`)).status).toBe(404)
+    await store.close()
+    store = await startStore({ directory: store.directory, store: { configstore } })
+    client = new TestClient(store.endpoint, client.file, store.storeId)
+    expect((await client.ask('status')).answer.state).toBe('terminated')
+  },
+)
