@@ -57,15 +57,7 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
   const log = privateLog(options.logger ?? pino({ level: 'silent' }))
   const sideDirectory = store.ownPath('arriving')
   const index = options.index ?? defaultIndex(store)
-  const groups = new Groups({
-    index,
-    files: store.backend,
-    isDurable: store.durability === 'disk',
-    isDiskFull: () => store.space.isShort(),
-    readStored: (fileId, position, length) => readStored(groups, store, { fileId, position, length }),
-    unmakeFile: (group) => unmakeFile(store, group),
-    now: Date.now,
-  })
+  const groups = groupsIn(store, index)
   const bounds = resolveBounds(options)
   const limits = new Limits(bounds.limits)
   const plainHolds = new PlainHolds(limits)
@@ -94,16 +86,34 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
     flatDigests: new FlatDigests(() => load.isLoopBusy),
     wholeFiles: new WholeFiles(index.contents, store, log),
     offsets: new OffsetReports(),
-    network: new PeerNetwork({
-      peers: normalPeers(options),
-      secrets: () => secretsOf(options).filter(isLong),
-      log,
-      groups,
-      votes: new VoteBook(store.ownPath('votes')),
-    }),
+    network: networkOf(options, { store, groups, log }),
     expireMs: store.getExpiration() > 0 ? store.getExpiration() : DAY_MS,
     commitAt: options.commitAt ?? 'home',
   }
+}
+
+function groupsIn(store: RangeStore, index: PartitionIndex): Groups {
+  const groups = new Groups({
+    index,
+    files: store.backend,
+    isDurable: store.durability === 'disk',
+    isDiskFull: () => store.space.isShort(),
+    readStored: (fileId, position, length) => readStored(groups, store, { fileId, position, length }),
+    unmakeFile: (group) => unmakeFile(store, group),
+    now: Date.now,
+  })
+  return groups
+}
+
+function networkOf(options: ReconcileOptions, parts: Pick<Parts, 'store' | 'groups' | 'log'>): PeerNetwork {
+  const { store, groups, log } = parts
+  return new PeerNetwork({
+    peers: normalPeers(options),
+    secrets: () => secretsOf(options).filter(isLong),
+    log,
+    groups,
+    votes: new VoteBook(store.ownPath('votes')),
+  })
 }
 
 /** Each event stream listens to it, and there may be thousands. */

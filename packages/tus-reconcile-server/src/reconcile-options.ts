@@ -72,7 +72,8 @@ export interface ReconcileExtension {
   cleanUp(): Promise<number>
 }
 
-const MIN_SECRET = 16
+/** Of a shared secret, in characters. */
+export const MIN_SECRET = 16
 
 /** @throws TypeError that names the option at fault */
 export function normalPeers(options: ReconcileOptions): { endpoint: string; internalEndpoint: string }[] {

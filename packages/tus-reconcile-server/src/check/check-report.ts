@@ -2,7 +2,7 @@
  * `repaired`: records and bytes agree now. `left`: they do not, because nothing can be done, or nothing was to be done.
  * `noted`: worth knowing, and no disagreement.
  */
-export type Outcome = 'repaired' | 'left' | 'noted'
+type Outcome = 'repaired' | 'left' | 'noted'
 
 export interface CheckEntry {
   /** The group's id; empty for what is of all. */

@@ -3,8 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { parseCheckFlags, runCheck } from '../command/check-command.js'
-import { FlagError } from '../command/cli-values.js'
+import { runCheck } from '../command/check-command.js'
 import { LevelEntries } from '../records/level-index.js'
 import { TestClient } from '../testing/client.js'
 import { startStore, type TestStore } from '../testing/server.js'
@@ -178,18 +177,4 @@ test('for people it is one line for each finding, and the sum', async () => {
     '1 groups, 0 blocks and 0 files read (0 bytes): 1 repaired, 0 left, 0 noted',
     '',
   ])
-})
-
-test('every wrong flag is named, with what to do', () => {
-  const wrong: [string[], RegExp][] = [
-    [['--check'], /--check/],
-    [['--check', '--dry-run'], /--check/],
-    [['--check', 'd', '--port', '80'], /--port.*alone/],
-    [['--check', 'd', '--log', 'xml'], /--log/],
-    [['--check', 'd', 'e'], /argument/],
-  ]
-  for (const [argv, expected] of wrong) {
-    expect(() => parseCheckFlags(argv)).toThrow(FlagError)
-    expect(() => parseCheckFlags(argv)).toThrow(expected)
-  }
 })

@@ -1,6 +1,7 @@
 import { access } from 'node:fs/promises'
 import { GroupBudgets } from '../groups/budgets.js'
-import { Group, type GroupPorts } from '../groups/group.js'
+import { Group } from '../groups/group.js'
+import type { GroupPorts } from '../groups/group-facts.js'
 import type { LoadedRecords, PartitionIndex } from '../records/partition-index.js'
 import { diagnose, type Finding } from '../recovery/diagnosis.js'
 import { decideOrphan } from '../recovery/orphans.js'
@@ -12,7 +13,7 @@ import { loadStoreId } from '../store/store-id.js'
 import { differingBlocks, hasCommittedRoot } from './check-bytes.js'
 import { type CheckEntry, type CheckReport, emptyReport } from './check-report.js'
 
-export interface CheckOptions {
+interface CheckOptions {
   readonly store: RangeStore
   readonly index: PartitionIndex
   /** Only tell what would be done. */

@@ -1,12 +1,13 @@
-import { Command, CommanderError } from 'commander'
+import { Command } from 'commander'
 import { type CheckEntry, type CheckReport, exitCodeOf, formatReport } from '../check/check-report.js'
 import { checkStore, hasRecords } from '../check/check-store.js'
 import { IndexError } from '../records/index-error.js'
 import { LevelIndex, rebuildLevel } from '../records/level-index.js'
 import { RangeStore } from '../store/range-store.js'
 import { codeOf, FlagError, oneOf, timeMs } from './cli-values.js'
+import { parseFlags } from './parse-flags.js'
 
-export interface CheckFlags {
+interface CheckFlags {
   readonly check: string
   readonly dryRun: boolean
   readonly expire: number
@@ -23,6 +24,7 @@ export function isCheck(argv: readonly string[]): boolean {
 /** Checks the directory that `--check` names, tells what was found, and returns the exit code. @throws FlagError */
 export async function runCheck(argv: readonly string[], write: (text: string) => void): Promise<number> {
   const flags = parseCheckFlags(argv)
+  if (!flags) return 0
   const store = new RangeStore({ directory: flags.check })
   if (!(await hasRecords(store))) {
     throw new FlagError(`--check ${flags.check} finds no records there: name the folder that --directory names`)
@@ -53,24 +55,18 @@ async function readStore(store: RangeStore, flags: CheckFlags): Promise<CheckRep
   }
 }
 
-/** @throws FlagError */
-export function parseCheckFlags(argv: readonly string[]): CheckFlags {
+/** @returns `undefined` when only help was asked for. @throws FlagError */
+export function parseCheckFlags(argv: readonly string[]): CheckFlags | undefined {
   const command = new Command('tus-reconcile-server')
     .requiredOption('--check <dir>')
     .option('--dry-run', '', false)
     .option('--expire <time>', '', timeMs('--expire'), DAY_MS)
     .option('--log <json|text>', '', oneOf('--log', ['json', 'text']), 'text')
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} })
-  try {
-    command.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    const reason = error.message.replace(/^error: /, '')
-    throw new FlagError(`${reason}: with --check go --dry-run, --expire and --log alone`)
-  }
-  const flags = command.opts<CheckFlags>()
-  if (flags.check.startsWith('--')) throw new FlagError('--check has no value: name the folder that keeps the uploads')
+  const flags = parseFlags<CheckFlags>(
+    command,
+    argv,
+    (sentence) => `${sentence}: with --check go --dry-run, --expire and --log alone`,
+  )
+  if (flags?.check.startsWith('--')) throw new FlagError('--check has no value: name the folder that keeps the uploads')
   return flags
 }

@@ -1,5 +1,5 @@
 import { networkInterfaces } from 'node:os'
-import { Command, CommanderError } from 'commander'
+import { Command } from 'commander'
 import type { PeerOptions } from '../reconcile-options.js'
 import type { RangeStoreOptions } from '../store/range-store.js'
 import {
@@ -13,6 +13,7 @@ import {
   urlPath,
   wholeNumber,
 } from './cli-values.js'
+import { parseFlags } from './parse-flags.js'
 
 export interface CliOptions {
   readonly directory: string
@@ -63,24 +64,8 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
     .option('--log <json|text>', 'form of the log and of the ready line', oneOf('--log', ['json', 'text']), 'text')
     .option('--check <dir>', 'instead of serving: compare its records with its bytes, repair, tell, and end')
     .option('--dry-run', 'with --check: only tell')
-    .allowExcessArguments(false)
-    .exitOverride()
-    .configureOutput({ writeErr: () => {} })
-  try {
-    command.parse([...argv], { from: 'user' })
-  } catch (error) {
-    if (!(error instanceof CommanderError)) throw error
-    if (error.exitCode === 0) return undefined
-    throw new FlagError(`${oneLine(error.message)} (--help lists the flags)`)
-  }
-  return resolve(command.opts<RawOptions>())
-}
-
-function oneLine(message: string): string {
-  return message
-    .replace(/^error: /, '')
-    .replace(/\s*\n\s*/g, ' ')
-    .replace(/\.$/, '')
+  const raw = parseFlags<RawOptions>(command, argv, (sentence) => `${sentence} (--help lists the flags)`)
+  return raw && resolve(raw)
 }
 
 interface RawOptions {

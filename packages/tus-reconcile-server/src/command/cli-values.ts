@@ -1,11 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { InvalidArgumentError } from 'commander'
-import type { PeerOptions } from '../reconcile-options.js'
+import { isLong, MIN_SECRET, type PeerOptions } from '../reconcile-options.js'
 
 /** A flag is wrong: one sentence that names it and says what to do. */
 export class FlagError extends Error {}
 
-const MIN_SECRET = 16
 /** A secret is one line that a person has made; more is some other file. */
 const MAX_SECRET_FILE_BYTES = 65_536
 
@@ -106,7 +105,7 @@ export function readSecrets(file: string): string[] {
     .map((line) => line.trim())
     .filter((line) => line !== '')
   if (secrets.length === 0) throw new FlagError(`--secret-file ${file} is empty: put a secret on its first line`)
-  if (secrets.some((secret) => secret.length < MIN_SECRET)) {
+  if (!secrets.every(isLong)) {
     throw new FlagError(`--secret-file ${file} holds a secret of fewer than ${MIN_SECRET} characters: make it longer`)
   }
   return secrets

@@ -7,7 +7,7 @@ import { ClaimsAhead } from './claims-ahead.js'
 import { PeerReports } from './peer-reports.js'
 import { TrackedMap } from './tracked-map.js'
 
-export type BlockState =
+type BlockState =
   | { readonly kind: 'partial'; readonly owner: string }
   | { readonly kind: 'held'; readonly leaf: string }
   | { readonly kind: 'verified'; readonly leaf: string }

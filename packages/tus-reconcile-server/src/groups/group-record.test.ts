@@ -8,7 +8,8 @@ import type { GroupRecord } from '../records/partition-index.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { STORE } from './block-table.js'
 import { GroupBudgets } from './budgets.js'
-import { Group, type GroupPorts } from './group.js'
+import { Group } from './group.js'
+import type { GroupPorts } from './group-facts.js'
 import { Session } from './session.js'
 
 /** A disk that is full when `isFull` says so. */

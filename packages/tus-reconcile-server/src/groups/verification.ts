@@ -23,7 +23,7 @@ export interface LeafAt {
   readonly leaf: string
 }
 
-export interface ClaimResult {
+interface ClaimResult {
   readonly verified: number[]
   readonly bad: number[]
   readonly conflict: number[]
@@ -219,7 +219,7 @@ function checksumOf(group: Group, range: { start: number; end: number }): string
 }
 
 /** Every block that the ranges touch. */
-export function blocksOf(ranges: RangeSet): number[] {
+function blocksOf(ranges: RangeSet): number[] {
   return ranges.flatMap(({ start, end }) => {
     const first = Math.floor(start / BLOCK_SIZE)
     return Array.from({ length: blockCount(end) - first }, (_, i) => first + i)

@@ -8,7 +8,7 @@ import { type SideBlock, slotPosition } from './side-blocks.js'
 import { settleSoon } from './verification.js'
 
 /** `more`: go on. `full`: the planned end is reached and bytes were left over. `beyond`: the file's own end was. */
-export type Accepted = 'more' | 'full' | 'beyond' | 'stopped'
+type Accepted = 'more' | 'full' | 'beyond' | 'stopped'
 
 /** Bytes of one block within a piece of a body. */
 interface Segment {

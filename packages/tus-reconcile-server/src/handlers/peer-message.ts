@@ -79,26 +79,14 @@ async function answer(site: Site, exchange: Exchange, text: string): Promise<Res
       return ok(site, exchange, { storeId: site.storeId })
     case 'open':
       return open(site, exchange, message)
-    case 'verified': {
-      const group = groupOf(site, message.group)
-      if (group.home !== site.storeId) throw new Refusal('contradiction', 'what is verified is told to the home')
-      if (group.hasEnded) return ended(site, exchange, group)
-      for (const { index } of message.blocks) refuseBeyond(group, index * BLOCK_SIZE + 1)
-      group.participants.add(message.from)
-      await reportBlocks(group, message.from, message.blocks)
-      return ok(site, exchange, {})
-    }
+    case 'verified':
+      return verified(site, exchange, message)
     case 'report': {
       const leaves = groupOf(site, message.group).blocks.verifiedLeaves()
       return ok(site, exchange, { blocks: Array.from(leaves, ([index, leaf]) => ({ index, leaf })) })
     }
-    case 'superseded': {
-      const group = groupOf(site, message.group)
-      refuseOthers(site, group, message.from)
-      for (const { end } of message.verified) refuseBeyond(group, end)
-      if (!group.hasEnded) await noteElsewhere(group, toRangeSet(message.verified))
-      return ok(site, exchange, {})
-    }
+    case 'superseded':
+      return superseded(site, exchange, message)
     case 'ended': {
       const group = groupOf(site, message.group)
       refuseOthers(site, group, message.from)
@@ -120,6 +108,24 @@ async function answer(site: Site, exchange: Exchange, text: string): Promise<Res
     case 'relay':
       return relayed(site, exchange, message)
   }
+}
+
+async function verified(site: Site, exchange: Exchange, message: PeerMessageOf<'verified'>): Promise<Response> {
+  const group = groupOf(site, message.group)
+  if (group.home !== site.storeId) throw new Refusal('contradiction', 'what is verified is told to the home')
+  if (group.hasEnded) return ended(site, exchange, group)
+  for (const { index } of message.blocks) refuseBeyond(group, index * BLOCK_SIZE + 1)
+  group.participants.add(message.from)
+  await reportBlocks(group, message.from, message.blocks)
+  return ok(site, exchange, {})
+}
+
+async function superseded(site: Site, exchange: Exchange, message: PeerMessageOf<'superseded'>): Promise<Response> {
+  const group = groupOf(site, message.group)
+  refuseOthers(site, group, message.from)
+  for (const { end } of message.verified) refuseBeyond(group, end)
+  if (!group.hasEnded) await noteElsewhere(group, toRangeSet(message.verified))
+  return ok(site, exchange, {})
 }
 
 async function open(site: Site, exchange: Exchange, message: PeerMessageOf<'open'>): Promise<Response> {

@@ -4,7 +4,7 @@ import { committedAs } from './exchange/repr-digest.js'
 import type { Site } from './exchange/site.js'
 
 /** What a download can be compared by later (RFC 9110, 8.8). */
-export interface Validators {
+interface Validators {
   readonly etag: string
   /** Whole seconds, as HTTP has it. */
   readonly lastModified: string

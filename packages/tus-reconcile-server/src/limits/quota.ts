@@ -16,7 +16,7 @@ export interface Hold {
   release(): void
 }
 
-export interface QuotaRule {
+interface QuotaRule {
   /** What there is too much of, for people. */
   readonly what: string
   readonly most: ScopeLimits

@@ -1,5 +1,5 @@
 /** What a server is doing, over one short time. */
-export interface LoadSample {
+interface LoadSample {
   /** Event-loop utilisation, 0 to 1. */
   readonly loop: number
   /** Bytes of bodies that wait to be written, or are being written. */

@@ -5,7 +5,7 @@ import type { RefusalCode } from '../groups/refusal.js'
 import { bytesOf } from '../groups/verification.js'
 
 /** What a request is for: the only values of the label `kind`. */
-export const REQUEST_KINDS = ['create', 'append', 'head', 'delete', 'options', 'get', 'operation', 'peer'] as const
+const REQUEST_KINDS = ['create', 'append', 'head', 'delete', 'options', 'get', 'operation', 'peer'] as const
 export type RequestKind = (typeof REQUEST_KINDS)[number]
 
 const GROUP_STATES = ['open', 'committing', 'committed', 'terminated', 'expired'] as const

@@ -147,7 +147,7 @@ async function readAnswer({ response, trust }: Reply): Promise<PeerAnswer> {
 }
 
 /** Somebody answered, but not as a peer does. */
-export class PeerAnswerError extends Error {}
+class PeerAnswerError extends Error {}
 
 export class PeerStatusError extends Error {
   readonly status: number

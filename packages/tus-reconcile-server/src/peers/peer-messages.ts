@@ -86,7 +86,7 @@ export type PeerMessage =
   | RelayMessage
 export type PeerMessageOf<Op extends PeerMessage['op']> = Extract<PeerMessage, { op: Op }>
 
-export interface OpenedAnswer {
+interface OpenedAnswer {
   readonly fileId: string
   readonly url: string | null
   readonly maxSize: number | null

@@ -24,7 +24,7 @@ const FIND_MS = 1000
 /** A commit waits this long for a peer's word before it calls the file incomplete (guess: some round trips). */
 const REFRESH_IDLE_MS = 2000
 
-export interface PeerNetworkOptions {
+interface PeerNetworkOptions {
   readonly peers: readonly { readonly endpoint: string; readonly internalEndpoint: string }[]
   /** The first signs, all are accepted. Asked at every message. */
   readonly secrets: () => readonly string[]

@@ -1,5 +1,6 @@
 import type { OperationRequest, PartitionHeader } from 'tus-reconcile-protocol'
-import type { Group, Metadata } from '../groups/group.js'
+import type { Group } from '../groups/group.js'
+import type { Metadata } from '../groups/group-facts.js'
 import type { TusRequest } from '../tus-request.js'
 import type { VoteAnswer } from './home-election.js'
 import type { PeerMessageOf } from './peer-messages.js'

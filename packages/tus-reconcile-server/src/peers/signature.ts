@@ -5,7 +5,7 @@ export const SIGNATURE_HEADER = 'Reconcile-Signature'
 /** How far two servers' clocks may be apart (spec: brief). */
 const WINDOW_MS = 60_000
 
-export interface Signed {
+interface Signed {
   readonly method: string
   readonly path: string
   readonly body: string
@@ -80,7 +80,7 @@ function clockFault(apartMs: number): string {
 }
 
 /** The parts of an answer that its reader relies on. */
-export interface SignedAnswer {
+interface SignedAnswer {
   readonly status: number
   readonly retryAfter: string | null
   readonly body: string

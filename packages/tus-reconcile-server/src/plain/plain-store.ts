@@ -14,7 +14,7 @@ export interface ReadableStore extends DataStore {
   read(id: string): Readable | Promise<Readable>
 }
 
-export interface PlainStoreOptions {
+interface PlainStoreOptions {
   /** Told of uploads that are all there, and of those that are a file or gone. */
   readonly counts: { complete(id: string): void; end(id: string): void }
   /** Where bytes lie that are not checked yet. Without it bodies are not checked. */
@@ -24,7 +24,7 @@ export interface PlainStoreOptions {
 }
 
 /** An upload, and the `Upload-Concat` of one that was made of others. */
-export interface PlainUpload {
+interface PlainUpload {
   readonly upload: Upload
   readonly concat: string | undefined
 }

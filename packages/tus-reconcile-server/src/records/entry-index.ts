@@ -7,7 +7,7 @@ import { RecordReader } from './record-reader.js'
 import { type Batch, type Failures, WriteQueue } from './write-queue.js'
 
 /** Records of an earlier version that lie elsewhere. */
-export interface EarlierRecords {
+interface EarlierRecords {
   read(): Promise<readonly GroupRecord[]>
   /** They are kept here now: they are not read again. */
   retire(): Promise<void>

@@ -1,7 +1,7 @@
 import type { StoredBytes } from '../store/range-backend.js'
 
 /** What to do with bytes of which there is no record. */
-export interface OrphanDecision {
+interface OrphanDecision {
   readonly kind: 'keep' | 'remove'
   readonly reason: string
 }

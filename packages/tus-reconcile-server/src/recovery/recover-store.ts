@@ -10,7 +10,7 @@ import { repair } from './repair.js'
 /** Files that are renamed once they are whole: one that is left is not. */
 const TEMPORARIES = ['store-id.tmp', 'records.json.tmp']
 
-export interface Recovery {
+interface Recovery {
   readonly groups: Groups
   readonly store: RangeStore
   readonly storeId: string

@@ -4,7 +4,7 @@ import { moveExclusively } from './exclusive-move.js'
 import { stampOf } from './file-stamp.js'
 import { syncDirectory, syncFile } from './syncing.js'
 
-export interface TwinLink {
+interface TwinLink {
   readonly twin: string
   /** What the twin has to be still. */
   readonly stamp: string

@@ -42,7 +42,7 @@ export interface FileTrace {
   readonly length: number | undefined
   readonly hasInfo: boolean
 }
-export type Durability = 'process' | 'disk'
+type Durability = 'process' | 'disk'
 
 /** Room for records and for what arrives until the disk is looked at again (guess). */
 const MIN_FREE_BYTES = 67_108_864

@@ -1,5 +1,6 @@
 import { Upload } from '@tus/utils'
-import type { Group, Metadata } from '../groups/group.js'
+import type { Group } from '../groups/group.js'
+import type { Metadata } from '../groups/group-facts.js'
 
 /** What a DataStore knows of a file that comes, or came, as a group. */
 export function uploadOf(facts: {

@@ -5,7 +5,7 @@ import { newId } from './client.js'
 import { freePort, SECRET } from './server.js'
 
 /** What a message is answered with; `undefined` leaves the response to the test. */
-export type FakeAnswer = { readonly status?: number; readonly json: object } | undefined
+type FakeAnswer = { readonly status?: number; readonly json: object } | undefined
 
 /** A store of the other side whose every word is the test's. It says who it is, and signs what it says. */
 export class FakePeer {

@@ -3,7 +3,7 @@ import { LevelIndex } from '../records/level-index.js'
 import type { GroupHeader, GroupRecord } from '../records/partition-index.js'
 
 /** The records of a directory that no server has open. */
-export function indexOf(directory: string): LevelIndex {
+function indexOf(directory: string): LevelIndex {
   return new LevelIndex({ directory: join(directory, '.reconcile', 'index') })
 }
 

@@ -1,6 +1,7 @@
 import { Metadata as TusMetadata } from '@tus/utils'
 import type { PartitionHeader } from 'tus-reconcile-protocol'
-import type { Group, GroupFacts, Metadata } from '../../groups/group.js'
+import type { Group } from '../../groups/group.js'
+import type { GroupFacts, Metadata } from '../../groups/group-facts.js'
 import { Refusal } from '../../groups/refusal.js'
 import type { OpenRequest } from '../../peers/peers.js'
 import type { TusRequest } from '../../tus-request.js'

@@ -95,7 +95,7 @@ async function attaching(
   }
 }
 
-export function answered<Name extends OperationName>(
+function answered<Name extends OperationName>(
   _op: Name,
   answer: OperationAnswers[Name],
   status: number = 200,

@@ -53,7 +53,7 @@ function asCut({ req, context }: Exchange, reply: Response): Response {
 }
 
 /** What HEAD says as `Upload-Concat`. */
-export async function concatOf(site: PlainSite, id: string): Promise<string | undefined> {
+async function concatOf(site: PlainSite, id: string): Promise<string | undefined> {
   return isPartialId(id) ? 'partial' : (await site.plain.find(id)).concat
 }
 

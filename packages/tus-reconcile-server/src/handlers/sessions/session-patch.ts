@@ -10,27 +10,23 @@ import type { Exchange, Site } from '../exchange/site.js'
 import { refuseLongBody } from '../exchange/upload-limit.js'
 import { receiveChecked } from './checked-body.js'
 import {
+  answerSession,
   checkBodyType,
   concludeWrite,
-  enterSession,
   numberHeader,
-  refuseSession,
   type SessionTarget,
   sessionHeaders,
 } from './session-request.js'
 
 /** Appends to a session at its offset. */
-export async function patchSession(
+export function patchSession(
   site: Site,
   exchange: Exchange,
   ids: { group: string; session: string },
 ): Promise<Response> {
   const { req } = exchange
   const body = requestBody(req)
-  let at: SessionTarget | undefined
-  try {
-    const target = await enterSession(site, req, ids)
-    at = target
+  const answer = async (target: SessionTarget) => {
     const { group, session, header } = target
     checkBodyType(req)
     const checksum = readChecksum(req)
@@ -49,9 +45,8 @@ export async function patchSession(
     const outcome = await receiveChecked(site, write, checksum)
     const stands = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 204, sessionHeaders(site, req, { ...target, offset: stands }))
-  } catch (error) {
-    return refuseSession(site, exchange, { error, body, at })
   }
+  return answerSession(site, exchange, { ids, body, answer })
 }
 
 /** Bytes beyond the file's end are refused before they are read; beyond the planned end they are cut off there. */

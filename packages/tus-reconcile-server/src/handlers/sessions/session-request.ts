@@ -29,8 +29,28 @@ export function sessionIdsOf(id: string | undefined): { group: string; session: 
   return match?.[1] && match[2] ? { group: match[1], session: match[2] } : undefined
 }
 
+/** Answers a request of a session that exists; a refusal says where the session stands. */
+export async function answerSession(
+  site: Site,
+  exchange: Exchange,
+  request: {
+    readonly ids: { group: string; session: string }
+    readonly body?: RequestBody
+    readonly answer: (target: SessionTarget) => Promise<Response>
+  },
+): Promise<Response> {
+  const { ids, body, answer } = request
+  let at: SessionTarget | undefined
+  try {
+    at = await enterSession(site, exchange.req, ids)
+    return await answer(at)
+  } catch (error) {
+    return refuseSession(site, exchange, { error, body, at })
+  }
+}
+
 /** Through the user's gate, whether there is such a session or not: who is refused learns nothing. @throws Refusal */
-export async function enterSession(
+async function enterSession(
   site: Site,
   req: TusRequest,
   ids: { group: string; session: string },
