@@ -3,9 +3,11 @@ import { setMaxListeners } from 'node:events'
 import { type Logger, pino } from 'pino'
 import { readStored } from './dedup/stored-bytes.js'
 import { WholeFiles } from './dedup/whole-files.js'
+import { BackgroundPace } from './groups/background-pace.js'
 import { EventHub } from './groups/events.js'
 import { FlatDigests } from './groups/flat-digests.js'
 import { Groups } from './groups/groups.js'
+import { LateDigests } from './groups/late-digests.js'
 import { OffsetReports } from './groups/offset-reports.js'
 import type { Site } from './handlers/exchange/site.js'
 import { type Bounds, resolveBounds } from './limits/bounds.js'
@@ -44,7 +46,9 @@ export interface Parts {
   readonly limits: Limits
   readonly plainHolds: PlainHolds
   readonly hub: EventHub
+  readonly pace: BackgroundPace
   readonly flatDigests: FlatDigests
+  readonly lateDigests: LateDigests
   readonly wholeFiles: WholeFiles
   readonly offsets: OffsetReports
   readonly network: PeerNetwork
@@ -62,6 +66,7 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
   const limits = new Limits(bounds.limits)
   const plainHolds = new PlainHolds(limits)
   const load = new LoadMonitor()
+  const pace = new BackgroundPace(() => load.isLoopBusy)
   return {
     store,
     sideDirectory,
@@ -83,7 +88,9 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
     draining: new AbortController(),
     closing: closingOf(),
     hub: new EventHub(randomBytes(6).toString('hex'), bounds.limits.eventStreams.client),
-    flatDigests: new FlatDigests(() => load.isLoopBusy),
+    pace,
+    flatDigests: new FlatDigests(pace),
+    lateDigests: new LateDigests(pace),
     wholeFiles: new WholeFiles(index.contents, store, log),
     offsets: new OffsetReports(),
     network: networkOf(options, { store, groups, log }),

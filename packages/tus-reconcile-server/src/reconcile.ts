@@ -61,7 +61,7 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
       parts.closing.abort()
       await site.catch(() => {})
       parts.offsets.close()
-      parts.flatDigests.close()
+      parts.pace.close()
       parts.load.close()
       await network.close()
       await groups.close()

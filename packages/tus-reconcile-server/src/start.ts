@@ -22,7 +22,7 @@ export async function start(server: Server, parts: Parts): Promise<Site> {
   await store.prepare()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
   const partials = partialServer(server, plain)
-  const { bounds, limits, plainHolds, dedupScope, flatDigests, wholeFiles } = parts
+  const { bounds, limits, plainHolds, dedupScope, flatDigests, lateDigests, wholeFiles } = parts
   const observed = { log, metrics, load, bounds, limits, plainHolds }
   const finals = new MadeFinals(store.ownPath('finals'), store.durability === 'disk')
   const shared = { server, dedupScope, flatDigests, wholeFiles, plain, partials, finals, ...observed, commitAt }
@@ -34,6 +34,7 @@ export async function start(server: Server, parts: Parts): Promise<Site> {
   limits.restore(groups.all())
   groups.subscribe((notice) => limits.hear(notice))
   groups.subscribe((notice) => flatDigests.hear(notice))
+  groups.subscribe((notice) => lateDigests.hear(notice))
   rememberContents(parts, storeId)
   network.start(storeId)
   await recoverStore(site)
@@ -42,6 +43,8 @@ export async function start(server: Server, parts: Parts): Promise<Site> {
   // votes on it may be forgotten elsewhere: it is gone before anybody can ask for it
   await groups.expire(expireMs)
   recoverHooks(site)
+  lateDigests.onDigest = ({ id, size }) => log.info({ group: id, size }, 'file hashed after its commit')
+  lateDigests.start(storeId, groups.all())
   return site
 }
 

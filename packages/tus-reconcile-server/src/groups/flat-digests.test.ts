@@ -3,6 +3,7 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, onTestFinished, test } from 'vitest'
 import { MemoryIndex } from '../records/memory-index.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
+import { BackgroundPace } from './background-pace.js'
 import { GroupBudgets } from './budgets.js'
 import { FlatDigests } from './flat-digests.js'
 import { Group } from './group.js'
@@ -12,8 +13,9 @@ const BYTES = randomBytes(COUNT * BLOCK_SIZE)
 
 /** A group whose file holds all bytes, of which `verify` says how far they are verified. */
 async function setUp(isBusy: () => boolean = () => false) {
-  const digests = new FlatDigests(isBusy)
-  onTestFinished(() => digests.close())
+  const pace = new BackgroundPace(isBusy)
+  onTestFinished(() => pace.close())
+  const digests = new FlatDigests(pace)
   const backend = new MemoryBackend()
   let reads = 0
   const files = {

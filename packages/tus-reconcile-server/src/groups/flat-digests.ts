@@ -1,12 +1,9 @@
 import { createHash, type Hash } from 'node:crypto'
 import { blockCount, blockRange } from 'tus-reconcile-protocol'
+import type { BackgroundPace } from './background-pace.js'
 import type { Group } from './group.js'
 import type { Notice } from './notice.js'
 
-/** After each block, pause for this many times as long as it took: at most a quarter of one core (guess). */
-const REST_TIMES = 3
-/** A busy server is asked again this much later (guess). */
-const BUSY_REST_MS = 50
 /** How many blocks a commit waits for: 4 MiB, some 5 ms of hashing. */
 const GRACE_BLOCKS = 16
 
@@ -21,17 +18,16 @@ interface Progress {
 
 /**
  * SHA-256 of whole files, computed in the background as their verified beginning grows, while the bytes are still in
- * memory. Nothing waits for it: a file that came faster, out of order at its end, or over a restart, has none.
+ * memory. Nothing waits for it: `LateDigests` has what came faster, out of order at its end, or over a restart.
  */
 export class FlatDigests {
   readonly #progress = new WeakMap<Group, Progress>()
   readonly #growing = new Set<Group>()
-  readonly #isBusy: () => boolean
+  readonly #pace: BackgroundPace
   #isRunning = false
 
-  /** @param isBusy whether what is to be hashed waits, for others need the time */
-  constructor(isBusy: () => boolean) {
-    this.#isBusy = isBusy
+  constructor(pace: BackgroundPace) {
+    this.#pace = pace
   }
 
   hear(notice: Notice): void {
@@ -60,21 +56,14 @@ export class FlatDigests {
     return progress.bytes === group.knownSize ? progress.sha.copy().digest('base64') : null
   }
 
-  close(): void {
-    this.#growing.clear()
-  }
-
   async #run(): Promise<void> {
     this.#isRunning = true
     for (let [group] = this.#growing; group; [group] = this.#growing) {
-      const progress = this.#progress.get(group)
-      const began = performance.now()
-      const hasGrown = progress !== undefined && (await this.#step(group, progress))
+      const [next, progress] = [group, this.#progress.get(group)]
       // groups take turns; one that stands waits until more of it is verified
       this.#growing.delete(group)
+      const hasGrown = progress && (await this.#pace.step(() => this.#step(next, progress)))
       if (hasGrown && !group.hasEnded) this.#growing.add(group)
-      await rest((performance.now() - began) * REST_TIMES)
-      while (this.#growing.size > 0 && this.#isBusy()) await rest(BUSY_REST_MS)
     }
     this.#isRunning = false
   }
@@ -95,8 +84,4 @@ async function hashNext(group: Group, progress: Progress): Promise<boolean> {
   progress.bytes += bytes.length
   progress.next++
   return true
-}
-
-function rest(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms).unref())
 }

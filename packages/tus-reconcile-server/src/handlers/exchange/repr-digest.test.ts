@@ -40,6 +40,27 @@ test.each([0, 1, 4 * B, 5 * B + 77])('a file of %d bytes has its flat digest on 
   expect(head.headers.get('access-control-expose-headers')).toContain('Repr-Digest')
 })
 
+test('a file that was begun before a restart has its digest after its commit, and over the next restart', async () => {
+  const first = await start()
+  const client = clientOf(first, 20 * B + 7)
+  const expected = flatDigest(client.file.bytes)
+  await client.claim(await client.upload(0, 20 * B + 7))
+  await first.extension.close()
+  const second = await startStore({ directory: first.directory })
+  onTestFinished(() => second.close())
+  const again = new TestClient(second.endpoint, client.file, second.storeId)
+  expect((await commit(again)).digest).toBeNull()
+  await second.logged(({ msg }) => msg === 'file hashed after its commit')
+  const headAt = ({ endpoint }: TestStore) =>
+    fetch(`${endpoint}/${client.file.group}`, { method: 'HEAD', headers: TUS })
+  expect((await headAt(second)).headers.get('repr-digest')).toBe(expected)
+  expect((await commit(again)).digest).toBe(expected)
+  await second.extension.close()
+  const third = await startStore({ directory: first.directory })
+  onTestFinished(() => third.close())
+  expect((await headAt(third)).headers.get('repr-digest')).toBe(expected)
+})
+
 test('another file of a name that was deleted has neither the digest nor the strong tag of the first, after a restart too', async () => {
   const first = await start()
   const client = clientOf(first, 8)
