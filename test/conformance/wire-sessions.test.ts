@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { rule } from './rules.js'
-import { B, BYTES, hashOf, readJson, send, TUS } from './wire-client.js'
+import { B, BYTES, hashOf, readJson, SlowRequest, send, TUS } from './wire-client.js'
 import { codeOf, hashAt, headerOf, offsetOf, useWirePair } from './wire-pair.js'
 
 const pair = useWirePair()
@@ -14,6 +14,23 @@ rule(
     const reply = await client.create(session, client.file.bytes.subarray(0, B + 7))
     expect([reply.status, offsetOf(reply)]).toEqual([201, B + 7])
     expect(headerOf(reply, 'location')).toBe(`${pair.home}/${client.file.group}.${session.id}`)
+  },
+)
+
+rule(
+  224,
+  'A request without `Content-Type` whose body has no announced length and ends before its first byte MUST be taken for one without a body',
+  async () => {
+    const client = pair.client(B)
+    const session = client.session(0, B)
+    const statuses: number[] = []
+    for (let i = 0; i < 2; i++) {
+      const headers = { ...client.headers(session), 'Upload-Defer-Length': '1', 'Transfer-Encoding': 'chunked' }
+      const creation = new SlowRequest('POST', pair.home, headers)
+      creation.request.end()
+      statuses.push((await creation.reply).status)
+    }
+    expect(statuses).toEqual([201, 200])
   },
 )
 

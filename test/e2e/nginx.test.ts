@@ -163,6 +163,33 @@ describe.skipIf(!found).each<Protocol>(['HTTP/1.1', 'HTTP/2'])('behind nginx as 
     expect((await buffer(part.body)).equals(data.subarray(1_000_000, 3_000_001))).toBe(true)
   })
 
+  it('a plain upload comes with its creation, of known length or not, though nobody says how long the body is', async () => {
+    const client = new WireClient(protocol)
+    const data = randomBytes(MIB + 3)
+    for (const length of [{ 'Upload-Length': String(data.length) }, { 'Upload-Defer-Length': '1' }]) {
+      const created = await client.ask('POST', '/files', { ...TUS, ...BODY, ...length }, data)
+      expect([created.status, created.headers['upload-offset']]).toEqual([201, String(data.length)])
+      const path = new URL(String(created.headers.location)).pathname
+      if (!('Upload-Length' in length)) {
+        const end = { 'Upload-Length': String(data.length), 'Upload-Offset': String(data.length) }
+        expect((await client.ask('PATCH', path, { ...TUS, ...BODY, ...end }, '')).status).toBe(204)
+      }
+      expect((await buffer((await client.ask('GET', path, {})).body)).equals(data)).toBe(true)
+    }
+  })
+
+  it('a request whose body ends before its first byte has none: creations, their repeats, and final uploads', async () => {
+    const client = new WireClient(protocol)
+    const first = await client.ask('POST', '/files', await client.creation(MIB, 0), '')
+    const again = await client.ask('POST', '/files', await client.creation(MIB, 1), '')
+    expect([first.status, again.status]).toEqual([201, 200])
+    const part = { ...TUS, ...BODY, 'Upload-Concat': 'partial', 'Upload-Length': '4' }
+    const { headers } = await client.ask('POST', '/files', part, 'part')
+    const final = { ...TUS, 'Upload-Concat': `final;${headers.location}` }
+    expect((await client.ask('POST', '/files', final, '')).status).toBe(201)
+    expect((await client.ask('POST', '/files', { ...TUS, 'Upload-Length': '4' }, '')).status).toBe(201)
+  })
+
   it('events come at once while a body is on its way, and of one that breaks off what came is kept', async () => {
     const client = new WireClient(protocol)
     const sent = 300_000

@@ -39,6 +39,16 @@ export function announcedLength(req: TusRequest): number | undefined {
   return hasBody(req) ? undefined : 0
 }
 
+/**
+ * As `announcedLength`, and 0 for a body that has no type and ends before its first byte: what has no body in HTTP/2
+ * may come through a proxy as a chunked body without bytes. A body without a type is of no use, so that one may be read.
+ */
+export async function sentLength(req: TusRequest, body: RequestBody, timeoutMs: number): Promise<number | undefined> {
+  const length = announcedLength(req)
+  if (length !== undefined || req.headers.get('content-type') !== null) return length
+  return (await body.read(timeoutMs)).kind === 'end' ? 0 : undefined
+}
+
 /** What `poke` and timers wake. */
 class Waker {
   #poked = false

@@ -11,6 +11,7 @@ import { clientOf } from '../testing/stores.js'
 
 const B = BLOCK_SIZE
 const SIZE = 4 * B + 5
+const PLACEHOLDER = 'tus-reconcile-server: a file comes here\n00000000-0000-4000-8000-000000000000\n'
 let directory: string
 let store: TestStore
 let client: TestClient
@@ -99,6 +100,22 @@ test('bytes that are gone, cut commits and leftovers are repaired without a serv
   ])
   expect((await readFile(filePath())).equals(client.file.bytes)).toBe(true)
   expect((await check()).slice(0, 2)).toEqual([0, []])
+})
+
+test('placeholders of files that never came are removed: of a commit, and of a file made of parts', async () => {
+  await client.claim(await client.upload(0, SIZE))
+  await client.commit()
+  await store.close()
+  await rename(filePath(), dataPath())
+  await rm(`${filePath()}.json`)
+  for (const path of [filePath(), join(directory, 'made-of-parts')]) await writeFile(path, PLACEHOLDER)
+  const left = ['placeholder-left', 'left']
+  expect((await check('--dry-run'))[1].sort()).toEqual([['commit-cut', 'left'], left, left])
+  const removed = ['placeholder-left', 'repaired']
+  expect((await check())[1].sort()).toEqual([['commit-cut', 'repaired'], removed, removed])
+  expect((await check()).slice(0, 2)).toEqual([0, []])
+  expect((await readFile(filePath())).equals(client.file.bytes)).toBe(true)
+  await expect(stat(join(directory, 'made-of-parts'))).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
 test('a committed file with other bytes is told and left, one that was deleted is noted', async () => {

@@ -52,6 +52,8 @@ class StoreCheck {
   readonly #storeId: string
   readonly #ports: GroupPorts
   readonly #report: CheckReport
+  /** Names of files whose placeholder is reported. */
+  readonly #told = new Set<string>()
 
   constructor(options: CheckOptions, storeId: string) {
     this.#options = options
@@ -71,6 +73,7 @@ class StoreCheck {
       await this.#checkGroup(group, stored.get(group.id))
     }
     for (const [id, bytes] of stored) if (!known.has(id)) await this.#checkOrphan(id, bytes)
+    await this.#checkPlaceholders()
     return this.#report
   }
 
@@ -81,9 +84,12 @@ class StoreCheck {
     const isOpen = !group.hasEnded && data !== undefined
     const differing = isOpen ? await differingBlocks(group, data.length, this.#report) : []
     for (const finding of diagnose(group, this.#storeId, { data, file, differing })) {
+      if (finding.kind === 'placeholder-left') this.#told.add(group.fileId)
       await this.#act(() => repair(group, finding, store), [{ group: group.id, ...toldOf(finding) }])
     }
     if (group.state !== 'committed' || group.home !== this.#storeId) return
+    const { isDryRun } = this.#options
+    if (isDryRun && this.#told.has(group.fileId)) return
     // a repair may have made it
     await this.#checkFile(group, (await traceOf(store, group)).length)
   }
@@ -97,6 +103,16 @@ class StoreCheck {
     } else if (!(await hasCommittedRoot(this.#options.store, group, this.#report))) {
       const reason = `the bytes of its file (${length}) are not those that were committed (${group.commit?.size})`
       entries.push({ ...facts, finding: 'file-differs', outcome: 'left', reason })
+    }
+  }
+
+  /** Of uploads that are no groups: a file made of parts. What a group's commit has left was found with the group. */
+  async #checkPlaceholders(): Promise<void> {
+    const { store, isDryRun } = this.#options
+    const found = (await store.placeholders()).filter((id) => !(isDryRun && this.#told.has(id)))
+    for (const id of found) {
+      const reason = `a placeholder has the name ${id} of a file that never came`
+      await this.#act(() => store.removePlaceholder(id), [{ group: '', finding: 'placeholder-left', reason }])
     }
   }
 

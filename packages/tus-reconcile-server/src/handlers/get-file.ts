@@ -24,6 +24,8 @@ export async function getFile(site: Site, exchange: Exchange, id: string | undef
   } catch (error) {
     return refusalAnswer(site, exchange, { refusal: asRefusal(site, error) })
   }
+  const url = urlElsewhere(site, id)
+  if (url !== null) headers.set(HEADER.upload, url)
   const upload = await site.plain.getUpload(id)
   if (upload.offset !== upload.size || !upload.storage) throw ERRORS.FILE_NOT_FOUND
   const { path } = upload.storage
@@ -49,6 +51,12 @@ export async function getFile(site: Site, exchange: Exchange, id: string | undef
   const status = range ? 206 : 200
   if (end === start) return new Response(null, { status, headers })
   return new Response(streamOf(await open(path, 'r'), { start, end }), { status, headers })
+}
+
+/** Of a file that was committed at another store. */
+function urlElsewhere(site: Site, id: string): string | null {
+  const group = site.groups.byFileId(id)
+  return group?.state === 'committed' && group.home !== site.storeId ? group.url : null
 }
 
 /** One range in bytes, half-open. What is no range of bytes is no range (RFC 9110, 14.2). */

@@ -18,6 +18,7 @@ export interface Evidence {
  * How a record and the bytes disagree, and so what is done:
  * - `bytes-lost`: these blocks are to come again, and sessions stand where their bytes end;
  * - `owner-gone`: blocks that an ended session began are free again;
+ * - `placeholder-left`: what holds the file's name is removed;
  * - `commit-cut`: the file is made whole from what is there;
  * - `data-left`: the bytes of a group that has ended are removed.
  */
@@ -29,14 +30,26 @@ export type Finding =
       readonly setBack: readonly { readonly session: string; readonly offset: number }[]
     }
   | { readonly kind: 'owner-gone'; readonly reason: string; readonly owners: readonly string[] }
+  | { readonly kind: 'placeholder-left'; readonly reason: string }
   | { readonly kind: 'commit-cut'; readonly reason: string }
   | { readonly kind: 'data-left'; readonly reason: string }
+
+/** What is found of a file that was never made. */
+export const NO_FILE: FileTrace = { length: undefined, hasInfo: false, isPlaceholder: false }
 
 /**
  * Compares a group's record with what lies in the store. A commit that was only begun is no finding: it is asked for
  * again at every start.
  */
 export function diagnose(group: Group, ownStoreId: string, evidence: Evidence): Finding[] {
+  // while the bytes are still where they were the file cannot be there
+  if (!evidence.data || !evidence.file.isPlaceholder) return diagnoseBeside(group, ownStoreId, evidence)
+  const reason = 'the move of its bytes to the name of its file was cut: a placeholder has the name'
+  const rest = diagnoseBeside(group, ownStoreId, { ...evidence, file: NO_FILE })
+  return [{ kind: 'placeholder-left', reason }, ...rest]
+}
+
+function diagnoseBeside(group: Group, ownStoreId: string, evidence: Evidence): Finding[] {
   if (group.hasEnded) return diagnoseEnded(group, ownStoreId, evidence)
   // its bytes are the file already
   if (group.state === 'committing' && !evidence.data && evidence.file.length === group.size) return []

@@ -10,6 +10,7 @@ import { startStore, type TestStore } from '../testing/server.js'
 import { clientOf } from '../testing/stores.js'
 
 const B = BLOCK_SIZE
+const PLACEHOLDER = 'tus-reconcile-server: a file comes here\n00000000-0000-4000-8000-000000000000\n'
 const SIZE = 4 * B + 5
 let store: TestStore
 let client: TestClient
@@ -145,6 +146,21 @@ test('a commit that was begun is ended', async () => {
     await rm(`${filePath()}.json`)
     await rewrite({ state: 'committing' })
   })
+  await expectFile()
+})
+
+test.each([
+  ['whole', PLACEHOLDER],
+  ['not yet written', ''],
+])('a commit that was cut after its placeholder, %s, is ended', async (_how, text) => {
+  await commit()
+  await restart(async () => {
+    await rename(filePath(), dataPath())
+    await rm(`${filePath()}.json`)
+    await writeFile(filePath(), text)
+    await rewrite({ state: 'committing' })
+  })
+  expect(findings()).toEqual([['placeholder-left', REPAIRED]])
   await expectFile()
 })
 

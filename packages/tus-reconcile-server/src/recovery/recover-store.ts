@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import type { Group } from '../groups/group.js'
 import type { Groups } from '../groups/groups.js'
 import type { RangeStore } from '../store/range-store.js'
-import { diagnose, type Evidence } from './diagnosis.js'
+import { diagnose, type Evidence, NO_FILE } from './diagnosis.js'
 import { decideOrphan } from './orphans.js'
 import { repair } from './repair.js'
 
@@ -47,5 +47,5 @@ export async function recoverStore(recovery: Recovery): Promise<void> {
 /** Only a commit makes a file: for other groups nobody looks. */
 export async function traceOf(store: RangeStore, group: Group): Promise<Evidence['file']> {
   const looks = group.state === 'committing' || group.state === 'committed'
-  return looks ? store.traceOf(group.fileId) : { length: undefined, hasInfo: false }
+  return looks ? store.traceOf(group.fileId) : NO_FILE
 }

@@ -9,6 +9,7 @@ export async function repair(group: Group, finding: Finding, store: RangeStore):
     await store.finalise(store.backend.open(group.id), uploadOfGroup(group), true)
     return
   }
+  if (finding.kind === 'placeholder-left') return store.removePlaceholder(group.fileId)
   await group.queue.run(async () => {
     if (finding.kind === 'data-left') await group.file.remove()
     else if (finding.kind === 'owner-gone') for (const owner of finding.owners) group.blocks.release(owner)

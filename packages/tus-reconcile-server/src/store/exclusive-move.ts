@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { link, rename, stat, unlink, writeFile } from 'node:fs/promises'
+import { link, lstat, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
 
 /** What a file system answers that has no hard links. */
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
@@ -22,10 +22,33 @@ export async function moveExclusively(from: string, to: string, isRepeat: boolea
   await unlink(from)
 }
 
-/** Whoever creates the empty file has the name. A crash between the steps leaves it in the way: EEXIST from then on. */
-async function renameOverPlaceholder(from: string, to: string): Promise<void> {
-  await writeFile(to, '', { flag: 'wx', mode: 0o644 })
-  await rename(from, to)
+/** What a placeholder holds, beside an id of its own: nothing else that lies under a file's name does. */
+const PLACEHOLDER = /^tus-reconcile-server: a file comes here\n[0-9a-f-]{36}\n$/
+const PLACEHOLDER_BYTES = placeholder().length
+
+function placeholder(): string {
+  return `tus-reconcile-server: a file comes here\n${randomUUID()}\n`
+}
+
+/**
+ * Where there are no hard links: whoever creates the placeholder has the name (EEXIST). A crash between the steps leaves
+ * it in the way, which a start and `--check` set right.
+ */
+export async function renameOverPlaceholder(from: string, to: string): Promise<void> {
+  await writeFile(to, placeholder(), { flag: 'wx', mode: 0o644 })
+  try {
+    await rename(from, to)
+  } catch (error) {
+    await rm(to, { force: true }).catch(() => {})
+    throw error
+  }
+}
+
+/** Whether what lies there is no file but holds the name for one. */
+export async function isPlaceholder(path: string): Promise<boolean> {
+  const stats = await lstat(path).catch(() => undefined)
+  if (!stats?.isFile() || stats.size !== PLACEHOLDER_BYTES) return false
+  return PLACEHOLDER.test(await readFile(path, 'utf8').catch(() => ''))
 }
 
 async function isSameFile(a: string, b: string): Promise<boolean> {

@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { ReadStream } from 'node:fs'
-import { access, mkdir, open, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { access, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { dirname, join, relative } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type Configstore, FileStore } from '@tus/file-store'
 import { DataStore, ERRORS, isPathInsideDirectory, Upload } from '@tus/utils'
-import { moveExclusively } from './exclusive-move.js'
+import { isPlaceholder, moveExclusively } from './exclusive-move.js'
 import { FileConfigs } from './file-configs.js'
 import { stampOf } from './file-stamp.js'
 import { FreeSpace } from './free-space.js'
@@ -41,6 +41,8 @@ export interface FileTrace {
   /** In bytes; undefined where there is no file. */
   readonly length: number | undefined
   readonly hasInfo: boolean
+  /** What has the name is a placeholder, or as much of one as a crash let be written. */
+  readonly isPlaceholder: boolean
 }
 type Durability = 'process' | 'disk'
 
@@ -106,11 +108,26 @@ export class RangeStore extends DataStore {
   /** What is there of a finished upload. */
   async traceOf(id: string): Promise<FileTrace> {
     this.#refuseForeign(id)
-    const [bytes, info] = await Promise.allSettled([stat(join(this.directory, id)), this.#files.configstore.get(id)])
-    return {
-      length: bytes.status === 'fulfilled' && bytes.value.isFile() ? bytes.value.size : undefined,
-      hasInfo: info.status === 'fulfilled' && info.value !== undefined,
+    const path = join(this.directory, id)
+    const [bytes, info] = await Promise.allSettled([stat(path), this.#files.configstore.get(id)])
+    const length = bytes.status === 'fulfilled' && bytes.value.isFile() ? bytes.value.size : undefined
+    const hasInfo = info.status === 'fulfilled' && info.value !== undefined
+    return { length, hasInfo, isPlaceholder: !hasInfo && (length === 0 || (await isPlaceholder(path))) }
+  }
+
+  /** Frees the name of a file that never came: its move was cut in the middle, on a disk without hard links. */
+  async removePlaceholder(id: string): Promise<void> {
+    if ((await this.traceOf(id)).isPlaceholder) await rm(join(this.directory, id), { force: true })
+  }
+
+  /** The names that placeholders hold. Looks at every file. */
+  async placeholders(): Promise<string[]> {
+    const found: string[] = []
+    for (const entry of await readdir(this.directory, { recursive: true, withFileTypes: true })) {
+      const path = join(entry.parentPath, entry.name)
+      if (entry.isFile() && (await isPlaceholder(path))) found.push(relative(this.directory, path))
     }
+    return found
   }
 
   /** Of the bytes of an upload: changes when they are written to. Undefined where there are none. */

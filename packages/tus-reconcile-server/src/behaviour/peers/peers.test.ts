@@ -140,6 +140,18 @@ test('terminate through a mirror ends the group everywhere and leaves tombstones
   for (const store of [home, mirror]) expect(await readdir(join(store.directory, '.reconcile', 'groups'))).toEqual([])
 })
 
+test("P225: GET of a file that was committed at another store MUST be answered 404 with `Reconcile-Upload`, the file's URL there, as long as the store remembers the upload", async () => {
+  const [home, mirror] = await cluster(2)
+  const atMirror = new TestClient(mirror.endpoint, new TestFile(B), home.storeId)
+  await atMirror.claim(await atMirror.upload(0, B))
+  const { answer } = await atMirror.commit()
+  if (answer.state !== 'committed') throw new Error(answer.state)
+  await mirror.logged(({ msg, state }) => msg === 'group ended' && state === 'committed')
+  const get = await fetch(`${mirror.endpoint}/${atMirror.file.group}`)
+  expect([get.status, get.headers.get('reconcile-upload')]).toEqual([404, answer.url])
+  expect(await atMirror.download(answer.url)).toBe(sha256(atMirror.file.bytes))
+})
+
 test('while the home is away a mirror takes sessions, and hands them over when it is back', async () => {
   const [homePort, mirrorPort] = [await freePort(), await freePort()]
   const endpoints = [homePort, mirrorPort].map((port) => `http://127.0.0.1:${port}/files`)

@@ -101,6 +101,22 @@ test('a record without bytes is forgotten: its final upload was never made', asy
   await store.close()
 })
 
+test('a placeholder that holds the name of a final upload is removed, and the name is free', async () => {
+  let store = await open({ namingFunction: () => 'whole' })
+  const { url, record } = await made(store)
+  await store.close()
+  expect(JSON.parse(await readFile(record, 'utf8')).id).toBe('whole')
+  await rm(join(directory, 'whole.json'))
+  await writeFile(
+    join(directory, 'whole'),
+    'tus-reconcile-server: a file comes here\n00000000-0000-4000-8000-000000000000\n',
+  )
+  store = await open({ namingFunction: () => 'whole' })
+  expect(await readdir(directory)).not.toContain('whole')
+  expect((await made(store)).url).toBe(url)
+  await store.close()
+})
+
 test('P122: bytes that are in place are brought to their end: known, finished once more, and their parts gone', async () => {
   const finished: string[] = []
   let told: () => void = () => {}

@@ -88,6 +88,8 @@ test('P208: The former home MUST, when it hears of the new one, hand over what i
     headers: { 'Tus-Resumable': '1.0.0' },
   })
   expect([head.status, head.headers.get('reconcile-upload')]).toEqual([410, url])
+  const get = await fetch(`${back.endpoint}/${file.group}`)
+  expect([get.status, get.headers.get('reconcile-upload')]).toEqual([404, url])
   // whoever still asks the old home is told the same
   const again = await atHome.commit()
   expect([again.status, again.answer]).toMatchObject([200, { state: 'committed', url }])

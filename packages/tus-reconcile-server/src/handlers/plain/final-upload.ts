@@ -1,5 +1,5 @@
 import { EVENTS, type Lock, Metadata, Upload } from '@tus/server'
-import { hasBody } from '../../bodies/request-body.js'
+import { requestBody, sentLength } from '../../bodies/request-body.js'
 import { Refusal } from '../../groups/refusal.js'
 import { splitMark, withMark } from '../../plain/concat-mark.js'
 import type { MadeFinal } from '../../plain/made-finals.js'
@@ -14,7 +14,8 @@ import { readParts } from './final-parts.js'
 export async function createFinal(site: PlainSite, exchange: Exchange, concat: string): Promise<Response> {
   const { req } = exchange
   // The Client MUST NOT include the Upload-Length header in the final upload creation (tus 1.0)
-  if (req.headers.has('upload-length') || req.headers.has('upload-defer-length') || hasBody(req)) {
+  const hasLength = req.headers.has('upload-length') || req.headers.has('upload-defer-length')
+  if (hasLength || (await sentLength(req, requestBody(req), site.bounds.bodyTimeoutMs)) !== 0) {
     throw new Refusal('bad-request', 'a final upload is created without a length and without a body')
   }
   const parts = readParts(site, req, concat)

@@ -21,6 +21,10 @@ export async function recoverFinals(site: PlainSite, store: RangeStore): Promise
 
 async function isThere(store: RangeStore, made: MadeFinal): Promise<boolean> {
   const trace = await store.traceOf(made.id)
+  if (trace.isPlaceholder && made.size > 0) {
+    await store.removePlaceholder(made.id)
+    return false
+  }
   if (trace.length !== made.size) return false
   if (!trace.hasInfo) await store.recordFinished(uploadOfFinal(made))
   return true

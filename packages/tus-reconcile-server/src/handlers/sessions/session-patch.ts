@@ -1,5 +1,5 @@
 import { readChecksum } from '../../bodies/checksum.js'
-import { announcedLength, requestBody } from '../../bodies/request-body.js'
+import { requestBody, sentLength } from '../../bodies/request-body.js'
 import type { Group } from '../../groups/group.js'
 import { Refusal } from '../../groups/refusal.js'
 import type { Session } from '../../groups/session.js'
@@ -28,11 +28,11 @@ export function patchSession(
   const body = requestBody(req)
   const answer = async (target: SessionTarget) => {
     const { group, session, header } = target
-    checkBodyType(req)
+    const length = await sentLength(req, body, site.bounds.bodyTimeoutMs)
+    checkBodyType(req, length)
     const checksum = readChecksum(req)
     const offset = numberHeader(req, 'upload-offset')
     if (offset === undefined) throw new Refusal('bad-request', 'Upload-Offset is missing')
-    const length = announcedLength(req)
     refuseLongBody(site, length)
     refuseBeyond(group, session, offset + (length ?? 0))
     const running = await beginWrite(group, session, {

@@ -1,5 +1,5 @@
 import { readChecksum } from '../../bodies/checksum.js'
-import { announcedLength, hasBody, requestBody } from '../../bodies/request-body.js'
+import { requestBody, sentLength } from '../../bodies/request-body.js'
 import { Refusal } from '../../groups/refusal.js'
 import { acknowledgedOffset, beginWrite, openSession, refuseEndedSession, takeTurn } from '../../groups/sessions.js'
 import type { SessionAdmission } from '../../limits/limits.js'
@@ -28,10 +28,10 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
   try {
     const header = readPartitionHeader(req)
     if (!header) throw new Refusal('bad-request', 'Upload-Partition is missing')
-    checkBodyType(req)
+    const bodyLength = await sentLength(req, body, site.bounds.bodyTimeoutMs)
+    checkBodyType(req, bodyLength)
     const checksum = readChecksum(req)
     const length = readLength(exchange)
-    const bodyLength = announcedLength(req)
     refuseLongBody(site, bodyLength)
     admission = admitCreation(site, req, header)
     const group = await openGroup(site, req, header)
@@ -39,7 +39,7 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
     admission.settle(group, opened.session)
     const target = { group, session: opened.session, header }
     at = target
-    if (!opened.created) return await answerRepeat(site, exchange, target)
+    if (!opened.created) return await answerRepeat(site, exchange, { ...target, hasBody: bodyLength !== 0 })
     const running = await beginWrite(group, opened.session, { attempt: header.attempt, offset: 0 })
     const write = { ...target, running, body, length: bodyLength, keys: limitKeys(site, req, header) }
     const [outcome] = await Promise.all([receiveChecked(site, write, checksum), group.save()])
@@ -53,11 +53,15 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
 }
 
 /** A creation whose answer was lost: without a body it is a look-up; with one, nothing of it is taken. */
-async function answerRepeat(site: Site, exchange: Exchange, at: SessionTarget): Promise<Response> {
+async function answerRepeat(
+  site: Site,
+  exchange: Exchange,
+  at: SessionTarget & { readonly hasBody: boolean },
+): Promise<Response> {
   const { group, session } = at
   await takeTurn(group, session, { attempt: at.header?.attempt, begin: () => refuseEndedSession(group, session) })
   const offset = await acknowledgedOffset(group, session)
-  if (hasBody(exchange.req)) throw new Refusal('session-exists', `this session exists and stands at ${offset}`)
+  if (at.hasBody) throw new Refusal('session-exists', `this session exists and stands at ${offset}`)
   await group.save()
   return emptyAnswer(site, exchange, 200, sessionHeaders(site, exchange.req, { ...at, offset }))
 }

@@ -1,6 +1,6 @@
 import type { PartitionHeader } from 'tus-reconcile-protocol'
 import { BODY_CONTENT_TYPE, HEADER, ProtocolError, parsePartitionHeader } from 'tus-reconcile-protocol'
-import { hasBody, type RequestBody } from '../../bodies/request-body.js'
+import type { RequestBody } from '../../bodies/request-body.js'
 import type { Group } from '../../groups/group.js'
 import { Refusal } from '../../groups/refusal.js'
 import type { Session } from '../../groups/session.js'
@@ -80,9 +80,9 @@ export function readPartitionHeader(req: TusRequest): PartitionHeader | undefine
   }
 }
 
-/** @throws Refusal unless a body is announced as tus wants it */
-export function checkBodyType(req: TusRequest): void {
-  if (!hasBody(req) || req.headers.get('content-type') === BODY_CONTENT_TYPE) return
+/** @param length of the body, where it is known. @throws Refusal unless a body is announced as tus wants it */
+export function checkBodyType(req: TusRequest, length: number | undefined): void {
+  if (length === 0 || req.headers.get('content-type') === BODY_CONTENT_TYPE) return
   throw new Refusal('bad-request', `a body of bytes has Content-Type: ${BODY_CONTENT_TYPE}`)
 }
 
