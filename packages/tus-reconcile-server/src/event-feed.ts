@@ -40,6 +40,7 @@ export function feedEvents(hub: EventHub, offsets: OffsetReports, notice: Notice
     case 'sessionOpened':
     case 'sessionCompleted':
     case 'reused':
+    case 'mismatch':
       return
   }
 }
@@ -70,6 +71,7 @@ export function logNotice(log: Logger, storeId: string, notice: Notice): void {
       return log.info({ group: group.id, store: storeId, blocks: notice.blocks.length }, 'blocks known')
     case 'groupEnded':
       return log.info({ group: group.id, store: storeId, state: notice.state }, 'group ended')
+    case 'mismatch':
     case 'bytes':
     case 'offset':
       return

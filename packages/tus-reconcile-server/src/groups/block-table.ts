@@ -126,6 +126,13 @@ export class BlockTable {
     return block.kind === 'held' && block.leaf === leaf ? 'useless' : 'waiting'
   }
 
+  /** Whether a leaf is what was claimed of the block, as far as anything was. */
+  mayBe(index: number, leaf: string): boolean {
+    const verified = this.verifiedLeaf(index)
+    if (verified !== undefined) return verified === leaf
+    return this.claims.get(index)?.includes(leaf) ?? true
+  }
+
   isVerified(index: number): boolean {
     return this.#blocks.get(index)?.kind === 'verified'
   }

@@ -23,7 +23,10 @@ export async function bringIn(group: Group, index: number): Promise<'verified' |
       const outcome = bytes && blocks.complete(index, copy.leaf)
       sides.drop(index, copy.session)
       if (outcome === 'verified' || outcome === 'held') return outcome
-    } else sides.drop(index, copy.session)
+    } else {
+      if (!blocks.mayBe(index, copy.leaf)) group.notify({ kind: 'mismatch', group, of: 'copy' })
+      sides.drop(index, copy.session)
+    }
   }
   return undefined
 }
@@ -40,7 +43,10 @@ export async function dropVerifiedCopies(group: Group): Promise<void> {
   const { sides, blocks, sessions } = group
   for (const index of sides.blocks()) {
     if (!blocks.isVerified(index)) continue
-    for (const copy of sides.copies(index)) await sessions.get(copy.session)?.pending
+    for (const copy of sides.copies(index)) {
+      await sessions.get(copy.session)?.pending
+      if (copy.leaf && !blocks.mayBe(index, copy.leaf)) group.notify({ kind: 'mismatch', group, of: 'copy' })
+    }
     sides.drop(index)
   }
 }

@@ -20,5 +20,13 @@ export type Notice =
   | { readonly kind: 'verified'; readonly group: Group; readonly ranges: RangeSet; readonly where: 'elsewhere' }
   /** A client was told that it need not send these: they are held here. */
   | { readonly kind: 'reused'; readonly group: Group; readonly blocks: readonly number[] }
-  | { readonly kind: 'bad'; readonly group: Group; readonly blocks: readonly number[] }
+  /** They are to come again: their bytes had another digest than was claimed, or whoever had them is gone. */
+  | {
+      readonly kind: 'bad'
+      readonly group: Group
+      readonly blocks: readonly number[]
+      readonly why: 'digest' | 'gone'
+    }
+  /** One block's bytes, of a copy that was kept aside or of a peer, had another digest than was claimed. */
+  | { readonly kind: 'mismatch'; readonly group: Group; readonly of: 'copy' | 'peer' }
   | { readonly kind: 'groupEnded'; readonly group: Group; readonly state: 'committed' | 'terminated' | 'expired' }

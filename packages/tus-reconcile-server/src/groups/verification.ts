@@ -104,7 +104,7 @@ export async function withdrawReports(group: Group, stores: readonly string[], r
     }
     return [...withdrawn].filter((index) => !group.blocks.isVerified(index) && !group.blocks.reports.leafOf(index))
   })
-  tell(group, { verified: [], bad: lost })
+  tell(group, { verified: [], bad: lost }, 'gone')
 }
 
 /** At a peer: the home says what is verified somewhere. */
@@ -157,14 +157,18 @@ async function settle(group: Group, fresh: Fresh): Promise<void> {
 }
 
 /** Nothing is told before it is recorded. */
-function tell(group: Group, changed: { readonly verified: readonly number[]; readonly bad: readonly number[] }): void {
+function tell(
+  group: Group,
+  changed: { readonly verified: readonly number[]; readonly bad: readonly number[] },
+  why: 'digest' | 'gone' = 'digest',
+): void {
   if (changed.verified.length + changed.bad.length === 0) return
   void group
     .save()
     .then(() => {
       if (changed.verified.length > 0)
         group.notify({ kind: 'verified', group, blocks: changed.verified, where: 'here' })
-      if (changed.bad.length > 0) group.notify({ kind: 'bad', group, blocks: changed.bad })
+      if (changed.bad.length > 0) group.notify({ kind: 'bad', group, blocks: changed.bad, why })
     })
     .catch(() => {})
 }

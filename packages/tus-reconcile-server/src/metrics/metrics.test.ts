@@ -53,7 +53,7 @@ test('an upload is counted: its sessions, bytes, wrong blocks, refusals and requ
   expect(figures.get('uploads_ended_total{state="committed"}')).toBe(1)
   expect(figures.get('sessions_ended_total{state="superseded"}')).toBe(1)
   expect(figures.get('sessions_ended_total{state="completed"}')).toBe(2)
-  expect(figures.get('digest_mismatches_total')).toBe(1)
+  expect(figures.get('digest_mismatches_total{of="claim"}')).toBe(1)
   expect(figures.get('received_bytes_total')).toBe(3 * B)
   expect(figures.get('dedup_saved_bytes_total')).toBe(B)
   expect(figures.get('request_seconds_count{kind="create"}')).toBe(3)
@@ -62,6 +62,27 @@ test('an upload is counted: its sessions, bytes, wrong blocks, refusals and requ
   expect(figures.get('bodies')).toBe(0)
   expect((await client.post(client.session(0, B), Buffer.alloc(B))).status).toBe(410)
   expect((await figuresOf(store)).get('refusals_total{code="group-ended"}')).toBe(1)
+})
+
+test('bytes that are not what was said of them are counted by what they are of', async () => {
+  const store = await open()
+  const client = new TestClient(store.endpoint, new TestFile(2 * B), store.storeId)
+  const { bytes, group, size } = client.file
+  const wrong = new Uint8Array(B)
+  const right = client.session(0, B, 'p0')
+  await client.post(right, bytes.subarray(0, 5))
+  // the first has the block, so that the second's bytes are kept aside
+  await client.post(client.session(0, B, 'p0'), wrong)
+  await client.patch(right, 5, bytes.subarray(5, B))
+  await client.claim(right)
+  const checked = { 'Upload-Checksum': `sha1 ${Buffer.alloc(20).toString('base64')}` }
+  expect((await client.post(client.session(B, 2 * B), wrong, checked)).status).toBe(460)
+  await client.claim(await client.upload(B, 2 * B))
+  const root = client.file.leaves()[0] ?? ''
+  expect((await client.operate({ op: 'commit', group, home: store.storeId, size, root })).status).toBe(460)
+  const figures = await figuresOf(store)
+  const count = (of: string) => figures.get(`digest_mismatches_total{of="${of}"}`)
+  expect(['claim', 'copy', 'peer', 'checksum', 'root'].map(count)).toEqual([0, 1, 0, 1, 1])
 })
 
 test('labels hold fixed values only, whatever clients call their things', async () => {
@@ -76,7 +97,7 @@ test('labels hold fixed values only, whatever clients call their things', async 
     expect(names.filter((name) => name.includes(secret))).toEqual([])
   }
   const labels = new Set(names.flatMap((name) => /\{(.*)\}/.exec(name)?.[1]?.match(/\w+(?==)/g) ?? []))
-  expect([...labels].sort()).toEqual(['code', 'kind', 'le', 'state'])
+  expect([...labels].sort()).toEqual(['code', 'kind', 'le', 'of', 'state'])
   expect(names.length).toBeLessThan(200)
 })
 

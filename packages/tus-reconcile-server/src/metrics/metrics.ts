@@ -10,6 +10,7 @@ export type RequestKind = (typeof REQUEST_KINDS)[number]
 
 const GROUP_STATES = ['open', 'committing', 'committed', 'terminated', 'expired'] as const
 const SESSION_STATES = ['inProgress', 'completed', 'superseded', 'failed'] as const
+const MISMATCHES = ['claim', 'copy', 'peer', 'checksum', 'root'] as const
 /** Seconds: from an answer out of memory to a body of 120 s. */
 const REQUEST_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 150]
 /** Seconds: from the page cache to a disk in trouble. */
@@ -31,7 +32,11 @@ export class Metrics {
   readonly #pulled = this.#counter('pulled_bytes_total', 'Verified bytes fetched from peers.')
   readonly #saved = this.#counter('dedup_saved_bytes_total', 'Bytes that clients need not send: held already.')
   readonly #shared = this.#counter('dedup_shared_bytes_total', 'Bytes of files that share the storage of an equal one.')
-  readonly #mismatches = this.#counter('digest_mismatches_total', 'Blocks whose bytes were not what was claimed.')
+  readonly #mismatches = this.#counter(
+    'digest_mismatches_total',
+    'Bytes that were not what was said of them: blocks, copies of them, those of peers, bodies, whole files.',
+    'of',
+  )
   readonly #refusals = this.#counter('refusals_total', 'Requests that were refused.', 'code')
   readonly #lockWaits = this.#histogram('lock_wait_seconds', 'Waits for a plain upload held by another.', DISK_BUCKETS)
   readonly #writes = this.#histogram('write_seconds', 'Writing one piece of a body.', DISK_BUCKETS)
@@ -58,6 +63,7 @@ export class Metrics {
     })
     for (const state of ['committed', 'terminated', 'expired']) this.#ended.inc({ state }, 0)
     for (const state of ['completed', 'superseded', 'terminated', 'expired']) this.#sessionsEnded.inc({ state }, 0)
+    for (const of of MISMATCHES) this.#mismatches.inc({ of }, 0)
     for (const kind of REQUEST_KINDS) this.#requests.zero({ kind })
   }
 
@@ -86,7 +92,10 @@ export class Metrics {
         if (notice.where === 'pulled') this.#pulled.inc(bytesOf(notice.group, notice.blocks))
         return
       case 'bad':
-        return this.#mismatches.inc(notice.blocks.length)
+        if (notice.why === 'digest') this.#mismatches.inc({ of: 'claim' }, notice.blocks.length)
+        return
+      case 'mismatch':
+        return this.#mismatches.inc({ of: notice.of })
       case 'reused':
         return this.#saved.inc(bytesOf(notice.group, notice.blocks))
       case 'bytes':
@@ -102,6 +111,8 @@ export class Metrics {
 
   refused(code: RefusalCode): void {
     this.#refusals.inc({ code })
+    if (code === 'checksum-mismatch') this.#mismatches.inc({ of: 'checksum' })
+    if (code === 'root-mismatch') this.#mismatches.inc({ of: 'root' })
   }
 
   waitedForLock(seconds: number): void {

@@ -150,6 +150,7 @@ export class Puller {
           { group: group.id, peer: peer.client.endpoint, block: index },
           'a peer sent other bytes than it verified',
         )
+        group.notify({ kind: 'mismatch', group, of: 'peer' })
         await withdrawReports(group, [peer.storeId ?? ''], [blockRange(index, group.knownSize)])
       }
       index++

@@ -153,6 +153,9 @@ test('P205: bytes of a peer that are not what it verified are thrown away, and t
   const said = { op: 'verified', from: fake.storeId, group: file.group, blocks } as const
   expect((await peer.send(said, { idleMs: 5000 })).status).toBe(200)
   await home.logged(({ msg }) => msg === 'a peer sent other bytes than it verified')
+  await expect
+    .poll(async () => (await home.extension.metrics()).text)
+    .toMatch(/digest_mismatches_total\{of="peer"\} [1-9]/)
   await home.logged(({ msg }) => msg === 'blocks bad')
   const commit = await client.commit()
   expect([commit.status, commit.answer]).toMatchObject([409, { missing: [{ start: B, end: 2 * B }] }])
