@@ -1,4 +1,5 @@
-import { link, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { link, mkdtemp, readdir, readFile, readlink, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
@@ -17,3 +18,28 @@ test('a commit that was cut between its two names is ended by its repeat', async
   expect(await readFile(target, 'utf8')).toBe('new')
   expect(await readdir(join(directory, 'groups'))).toEqual([])
 })
+
+/** How often this process has the file open. */
+async function descriptorsOf(path: string): Promise<number> {
+  const descriptors = await readdir('/proc/self/fd')
+  const targets = await Promise.all(descriptors.map((name) => readlink(join('/proc/self/fd', name)).catch(() => '')))
+  return targets.filter((target) => target === path).length
+}
+
+test.skipIf(!existsSync('/proc/self/fd'))(
+  'who only reads leaves no descriptor behind, nor who is idle meanwhile',
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'reconcile-backend-'))
+    onTestFinished(() => rm(directory, { recursive: true, force: true }))
+    const file = new SparseFileBackend(directory).open('a')
+    const path = join(directory, 'a.data')
+    await file.write(0, Buffer.from('bytes'))
+    expect(await descriptorsOf(path)).toBe(1)
+    const read = file.read(0, 5)
+    await file.idle()
+    await read
+    expect(await descriptorsOf(path)).toBe(0)
+    expect(Buffer.from(await file.read(1, 3)).toString()).toBe('yte')
+    expect(await descriptorsOf(path)).toBe(0)
+  },
+)

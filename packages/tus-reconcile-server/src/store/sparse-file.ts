@@ -11,6 +11,9 @@ export class SparseFile implements RangeFile {
   readonly #path: string
   readonly #running = new Set<Promise<unknown>>()
   #handle: Promise<FileHandle> | undefined
+  #closing: Promise<void> | undefined
+  /** Whoever writes says when he is idle. Without him the file is closed as soon as nothing runs. */
+  #isWritten = false
   /** Something was written since the last sync began. */
   #isDirty = false
   /** The file's name may not be on the disk yet. */
@@ -25,6 +28,7 @@ export class SparseFile implements RangeFile {
   }
 
   write(position: number, ...pieces: readonly Uint8Array[]): Promise<void> {
+    this.#isWritten = true
     return this.#use(async (handle) => {
       await writeAll(handle, pieces, position)
       this.#isDirty = true
@@ -33,16 +37,7 @@ export class SparseFile implements RangeFile {
 
   async read(position: number, length: number): Promise<Uint8Array> {
     if (!this.#handle && !(await exists(this.#path))) return new Uint8Array()
-    return this.#use(async (handle) => {
-      const bytes = Buffer.allocUnsafe(length)
-      let done = 0
-      while (done < length) {
-        const { bytesRead } = await handle.read(bytes, done, length - done, position + done)
-        if (bytesRead === 0) break
-        done += bytesRead
-      }
-      return bytes.subarray(0, done)
-    })
+    return this.#use((handle) => readUpTo(handle, position, length))
   }
 
   sync(): Promise<void> {
@@ -63,11 +58,9 @@ export class SparseFile implements RangeFile {
     return this.#nextSync
   }
 
-  async idle(): Promise<void> {
-    if (this.#running.size > 0) return
-    const handle = this.#handle
-    this.#handle = undefined
-    await (await handle)?.close()
+  idle(): Promise<void> {
+    this.#isWritten = false
+    return this.#closeUnused()
   }
 
   remove(): Promise<void> {
@@ -117,6 +110,22 @@ export class SparseFile implements RangeFile {
     await rm(this.#path, { force: true })
   }
 
+  /** Settles when it is closed, whoever has begun that. */
+  async #closeUnused(): Promise<void> {
+    if (this.#running.size > 0) return
+    const handle = this.#handle
+    this.#handle = undefined
+    if (handle) {
+      const closing = handle
+        .then((opened) => opened.close())
+        .finally(() => {
+          if (this.#closing === closing) this.#closing = undefined
+        })
+      this.#closing = closing
+    }
+    await this.#closing
+  }
+
   async #settle(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running)
     await this.idle()
@@ -129,6 +138,7 @@ export class SparseFile implements RangeFile {
       return await running
     } finally {
       this.#running.delete(running)
+      if (!this.#isWritten) await this.#closeUnused()
     }
   }
 
@@ -148,6 +158,17 @@ export class SparseFile implements RangeFile {
       throw error
     }
   }
+}
+
+async function readUpTo(handle: FileHandle, position: number, length: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafe(length)
+  let done = 0
+  while (done < length) {
+    const { bytesRead } = await handle.read(bytes, done, length - done, position + done)
+    if (bytesRead === 0) break
+    done += bytesRead
+  }
+  return bytes.subarray(0, done)
 }
 
 function failure(code: string, message: string): NodeJS.ErrnoException {
