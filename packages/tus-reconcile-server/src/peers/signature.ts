@@ -17,7 +17,7 @@ export function sign(secret: string, signed: Signed, nowMs: number, nonce: strin
 }
 
 /** A coded error: nothing is sent that would be signed with no secret. */
-export class NoSecretError extends Error {
+class NoSecretError extends Error {
   readonly code = 'no-secret'
   constructor() {
     super('there is no secret of at least 16 characters to sign with: let `secrets` return one, as it did at the start')
