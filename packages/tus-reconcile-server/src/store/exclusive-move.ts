@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { link, lstat, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
+import { link, lstat, readdir, readFile, rename, rm, stat, unlink, writeFile } from 'node:fs/promises'
+import { join, relative } from 'node:path'
 
 /** What a file system answers that has no hard links. */
 const NO_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
@@ -49,6 +50,16 @@ export async function isPlaceholder(path: string): Promise<boolean> {
   const stats = await lstat(path).catch(() => undefined)
   if (!stats?.isFile() || stats.size !== PLACEHOLDER_BYTES) return false
   return PLACEHOLDER.test(await readFile(path, 'utf8').catch(() => ''))
+}
+
+/** The names, within `directory`, that placeholders hold. Looks at every file. */
+export async function placeholdersIn(directory: string): Promise<string[]> {
+  const found: string[] = []
+  for (const entry of await readdir(directory, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath, entry.name)
+    if (entry.isFile() && (await isPlaceholder(path))) found.push(relative(directory, path))
+  }
+  return found
 }
 
 async function isSameFile(a: string, b: string): Promise<boolean> {

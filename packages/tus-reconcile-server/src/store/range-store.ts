@@ -1,14 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import type { ReadStream } from 'node:fs'
-import { access, mkdir, open, readdir, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join, relative } from 'node:path'
+import { access, open, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type Configstore, FileStore } from '@tus/file-store'
 import { DataStore, ERRORS, isPathInsideDirectory, Upload } from '@tus/utils'
-import { isPlaceholder, moveExclusively } from './exclusive-move.js'
+import { isPlaceholder, placeholdersIn } from './exclusive-move.js'
 import { FileConfigs } from './file-configs.js'
 import { stampOf } from './file-stamp.js'
 import { FreeSpace } from './free-space.js'
+import { joinFiles } from './join-files.js'
 import { linkTwin } from './link-twin.js'
 import { NO_SPACE_ANSWER } from './no-space.js'
 import { appendPlainly } from './plain-append.js'
@@ -121,13 +122,8 @@ export class RangeStore extends DataStore {
   }
 
   /** The names that placeholders hold. Looks at every file. */
-  async placeholders(): Promise<string[]> {
-    const found: string[] = []
-    for (const entry of await readdir(this.directory, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name)
-      if (entry.isFile() && (await isPlaceholder(path))) found.push(relative(this.directory, path))
-    }
-    return found
+  placeholders(): Promise<string[]> {
+    return placeholdersIn(this.directory)
   }
 
   /** Of the bytes of an upload: changes when they are written to. Undefined where there are none. */
@@ -179,26 +175,15 @@ export class RangeStore extends DataStore {
    */
   async join(upload: Upload, parts: readonly string[], record: () => Promise<void>): Promise<void> {
     this.#refuseForeign(upload.id)
-    const path = join(this.directory, upload.id)
-    const whole = join(this.ownPath(TEMPORARY), randomUUID())
-    const disk = { isDurable: this.durability === 'disk', space: this.space }
-    let now = whole
-    try {
-      await mkdir(dirname(whole), { recursive: true })
-      await writeFile(whole, '', { flag: 'wx' })
-      let offset = 0
-      for (const part of parts) offset = await appendPlainly(this.read(part), { path: whole, offset }, disk)
-      if (offset !== upload.size) throw new Error('the parts changed while they were read')
-      await record()
-      await mkdir(dirname(path), { recursive: true })
-      await moveExclusively(whole, path, false)
-      now = path
-      if (disk.isDurable) await syncDirectory(dirname(path))
-      await this.recordFinished(upload)
-    } catch (error) {
-      await rm(now, { force: true }).catch(() => {})
-      throw error
+    const joining = {
+      parts: parts.map((part) => () => this.read(part)),
+      size: upload.size,
+      temporary: join(this.ownPath(TEMPORARY), randomUUID()),
+      target: join(this.directory, upload.id),
+      record,
+      finish: () => this.recordFinished(upload),
     }
+    await joinFiles(joining, { isDurable: this.durability === 'disk', space: this.space })
   }
 
   /** What FileStore knows of an upload whose bytes are all in place. */
