@@ -10,8 +10,11 @@ import {
   decodeDigest,
   encodeDigest,
   merkleRoot,
+  merkleTop,
   rangesOfBlocks,
+  rootOfSubtrees,
   type Sha256,
+  SUBTREE_BLOCKS,
   wholeBlocks,
 } from './digest.js'
 import { ProtocolError } from './protocol-error.js'
@@ -55,6 +58,18 @@ test('the root is the one that RFC 6962 defines recursively, for any number of b
       expect(await merkleRoot(leaves, sizeBytes, sha256)).toEqual(rootOf(leaves, sizeBytes))
     }),
   )
+})
+
+test('the tops of subtrees give the root of the whole, whatever the size', async () => {
+  for (const count of [0, 1, 63, 64, 65, 127, 128, 129, 191, 193, 321]) {
+    const leaves = leavesOf(count)
+    const tops: Uint8Array[] = []
+    for (let i = 0; i < count; i += SUBTREE_BLOCKS) {
+      tops.push(await merkleTop(leaves.slice(i, i + SUBTREE_BLOCKS), sha256))
+    }
+    const size = count * BLOCK_SIZE
+    expect(await rootOfSubtrees(tops, size, sha256)).toEqual(rootOf(leaves, size))
+  }
 })
 
 test('an asynchronous hash function gives the same root', async () => {

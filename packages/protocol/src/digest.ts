@@ -80,7 +80,34 @@ export async function merkleRoot(
       `a file of ${sizeBytes} bytes has ${blockCount(sizeBytes)} blocks, not ${leaves.length}`,
     )
   }
-  let level = await Promise.all(leaves.map((leaf) => sha256(prefixed(LEAF_PREFIX, leaf))))
+  return rootOfSubtrees([await merkleTop(leaves, sha256)], sizeBytes, sha256)
+}
+
+/** So many blocks from a multiple of it on make a subtree: its top can be computed as soon as they are known. */
+export const SUBTREE_BLOCKS = 64
+
+/**
+ * The top of the tree over the digests of a whole file's blocks, or of a subtree's: `SUBTREE_BLOCKS` of them from a
+ * multiple of it on, fewer at the file's end. 32 zero bytes for none.
+ */
+export async function merkleTop(leaves: readonly Uint8Array[], sha256: Sha256): Promise<Uint8Array> {
+  return topOf(await Promise.all(leaves.map((leaf) => sha256(prefixed(LEAF_PREFIX, leaf)))), sha256)
+}
+
+/** The digest of a whole file, as {@link merkleRoot}'s, from the tops of its subtrees in order. */
+export async function rootOfSubtrees(
+  tops: readonly Uint8Array[],
+  sizeBytes: number,
+  sha256: Sha256,
+): Promise<Uint8Array> {
+  const facts = new DataView(new ArrayBuffer(12))
+  facts.setBigUint64(0, BigInt(sizeBytes))
+  facts.setUint32(8, BLOCK_SIZE)
+  return sha256(prefixed(ROOT_PREFIX, new Uint8Array(facts.buffer), await topOf(tops, sha256)))
+}
+
+async function topOf(nodes: readonly Uint8Array[], sha256: Sha256): Promise<Uint8Array> {
+  let level = nodes
   while (level.length > 1) {
     const pairs: Promise<Uint8Array>[] = []
     for (let i = 0; i < level.length; i += 2) {
@@ -90,10 +117,7 @@ export async function merkleRoot(
     }
     level = await Promise.all(pairs)
   }
-  const facts = new DataView(new ArrayBuffer(12))
-  facts.setBigUint64(0, BigInt(sizeBytes))
-  facts.setUint32(8, BLOCK_SIZE)
-  return sha256(prefixed(ROOT_PREFIX, new Uint8Array(facts.buffer), level[0] ?? new Uint8Array(DIGEST_BYTES)))
+  return level[0] ?? new Uint8Array(DIGEST_BYTES)
 }
 
 function prefixed(prefix: number, ...parts: Uint8Array[]): Uint8Array {

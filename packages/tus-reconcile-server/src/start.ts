@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises'
 import type { Server } from '@tus/server'
 import { ContentCatalog } from './dedup/content-catalog.js'
 import { feedEvents, logNotice } from './event-feed.js'
+import { prepareRoot } from './groups/file-root.js'
 import type { Group } from './groups/group.js'
 import type { Site } from './handlers/exchange/site.js'
 import { recoverCommits, recoverHooks } from './handlers/operations/op-commit.js'
@@ -33,6 +34,7 @@ export async function start(server: Server, parts: Parts): Promise<Site> {
   groups.subscribe((notice) => metrics.hear(notice))
   limits.restore(groups.all())
   groups.subscribe((notice) => limits.hear(notice))
+  groups.subscribe((notice) => void prepareRoot(notice))
   groups.subscribe((notice) => flatDigests.hear(notice))
   groups.subscribe((notice) => lateDigests.hear(notice))
   rememberContents(parts, storeId)

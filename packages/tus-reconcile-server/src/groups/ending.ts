@@ -1,16 +1,7 @@
-import { createHash } from 'node:crypto'
 import type { RangeSet } from 'tus-reconcile-protocol'
-import {
-  BLOCK_SIZE,
-  blockCount,
-  decodeDigest,
-  encodeDigest,
-  merkleRoot,
-  missingRanges,
-  subtractRanges,
-  toRangeSet,
-} from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, missingRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
 import type { CommitRecord } from '../records/partition-index.js'
+import { rootHere } from './file-root.js'
 import type { Group } from './group.js'
 import { Refusal } from './refusal.js'
 import { agreeOnSize } from './sessions.js'
@@ -44,20 +35,6 @@ export function readiness(group: Group, isReachable: (store: string) => boolean)
   const nowhere = subtractRanges(missing, toRangeSet(pullable))
   if (nowhere.length > 0) return { kind: 'incomplete', missing: nowhere, bad: group.blocks.bad(size) }
   return { kind: 'pulling', missingBytes: missing.reduce((sum, range) => sum + range.end - range.start, 0) }
-}
-
-/** The Merkle root of the file, whose size is known; `undefined` while a block of it is not verified here. */
-export async function rootHere(group: Group): Promise<string | undefined> {
-  const leaves = group.blocks.verifiedLeaves()
-  const ordered: Uint8Array[] = []
-  for (let index = 0; index < blockCount(group.knownSize); index++) {
-    const leaf = leaves.get(index)
-    if (leaf === undefined) return undefined
-    ordered.push(decodeDigest(leaf))
-  }
-  return encodeDigest(
-    await merkleRoot(ordered, group.knownSize, (bytes) => createHash('sha256').update(bytes).digest()),
-  )
 }
 
 /** @throws Refusal `root-mismatch` when the verified blocks are not the file that the client means. */

@@ -1,4 +1,4 @@
-import { rootHere } from '../groups/ending.js'
+import { rootHere } from '../groups/file-root.js'
 import type { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import { refuseEnded } from '../groups/refuse-ended.js'
