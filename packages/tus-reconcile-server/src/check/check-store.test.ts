@@ -152,7 +152,7 @@ test('an index that cannot be opened is rebuilt of what can be read, and kept', 
   await client.claim(await client.upload(0, SIZE))
   await store.close()
   await writeFile(join(directory, '.reconcile', 'index', 'CURRENT'), 'nonsense')
-  await expect(check('--dry-run')).rejects.toThrow(/cannot be opened/)
+  await expect(check('--dry-run')).rejects.toThrow(/damaged: without --dry-run/)
   expect((await check()).slice(0, 2)).toEqual([3, [['damaged-index', 'repaired']]])
   expect((await readdir(join(directory, '.reconcile'))).filter((name) => name.startsWith('index'))).toEqual([
     'index',
@@ -162,6 +162,23 @@ test('an index that cannot be opened is rebuilt of what can be read, and kept', 
   client = new TestClient(store.endpoint, client.file, store.storeId)
   expect((await client.commit()).answer.state).toBe('committed')
   expect((await readFile(filePath())).equals(client.file.bytes)).toBe(true)
+})
+
+test('an index that has lost its beginning is damaged and no new one, and is rebuilt', async () => {
+  await client.claim(await client.upload(0, SIZE))
+  await store.close()
+  await rm(join(directory, '.reconcile', 'index', 'CURRENT'))
+  await expect(startStore({ directory })).rejects.toMatchObject({ code: 'damaged-index' })
+  expect((await check()).slice(0, 2)).toEqual([3, [['damaged-index', 'repaired']]])
+  store = await startStore({ directory })
+  client = new TestClient(store.endpoint, client.file, store.storeId)
+  expect((await client.commit()).answer.state).toBe('committed')
+})
+
+test('a folder that is not there is told and not made', async () => {
+  const folder = join(directory, 'not-there')
+  await expect(runCheck(['--check', folder], () => {})).rejects.toThrow(/finds no records there/)
+  await expect(stat(folder)).rejects.toMatchObject({ code: 'ENOENT' })
 })
 
 test('bytes without a record are noted while they are young, and removed when they are old', async () => {

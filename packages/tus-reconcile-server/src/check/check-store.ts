@@ -1,4 +1,5 @@
 import { access } from 'node:fs/promises'
+import { join } from 'node:path'
 import { GroupBudgets } from '../groups/budgets.js'
 import { Group } from '../groups/group.js'
 import type { GroupPorts } from '../groups/group-facts.js'
@@ -8,7 +9,7 @@ import { decideOrphan } from '../recovery/orphans.js'
 import { traceOf } from '../recovery/recover-store.js'
 import { repair } from '../recovery/repair.js'
 import type { StoredBytes } from '../store/range-backend.js'
-import type { RangeStore } from '../store/range-store.js'
+import { OWN_FOLDER, type RangeStore } from '../store/range-store.js'
 import { loadStoreId } from '../store/store-id.js'
 import { differingBlocks, hasCommittedRoot } from './check-bytes.js'
 import { type CheckEntry, type CheckReport, emptyReport } from './check-report.js'
@@ -38,9 +39,9 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
   }
 }
 
-/** Whether a store was ever served from this directory. */
-export function hasRecords(store: RangeStore): Promise<boolean> {
-  const looks = ['index', 'records.json'].map((name) => access(store.ownPath(name)))
+/** Whether a store was ever served from this directory. Asked before a store is made of it, which makes the folder. */
+export function hasRecords(directory: string): Promise<boolean> {
+  const looks = ['index', 'records.json'].map((name) => access(join(directory, OWN_FOLDER, name)))
   return Promise.any(looks).then(
     () => true,
     () => false,
@@ -98,10 +99,10 @@ class StoreCheck {
     const { entries } = this.#report
     const facts = { group: group.id }
     if (length === undefined) {
-      const reason = 'its file is not there: it was deleted, by a client or by somebody else'
+      const reason = `its file ${group.fileId} is not there: it was deleted, by a client or by somebody else`
       entries.push({ ...facts, finding: 'file-gone', outcome: 'noted', reason })
     } else if (!(await hasCommittedRoot(this.#options.store, group, this.#report))) {
-      const reason = `the bytes of its file (${length}) are not those that were committed (${group.commit?.size})`
+      const reason = `its file ${group.fileId} (${length} bytes) is not the one that was committed (${group.commit?.size} bytes)`
       entries.push({ ...facts, finding: 'file-differs', outcome: 'left', reason })
     }
   }

@@ -25,12 +25,11 @@ export function isCheck(argv: readonly string[]): boolean {
 export async function runCheck(argv: readonly string[], write: (text: string) => void): Promise<number> {
   const flags = parseCheckFlags(argv)
   if (!flags) return 0
-  const store = new RangeStore({ directory: flags.check })
-  if (!(await hasRecords(store))) {
+  if (!(await hasRecords(flags.check))) {
     throw new FlagError(`--check ${flags.check} finds no records there: name the folder that --directory names`)
   }
   try {
-    const report = await readStore(store, flags)
+    const report = await readStore(new RangeStore({ directory: flags.check }), flags)
     write(formatReport(report, flags.log))
     return exitCodeOf(report)
   } catch (error) {
@@ -48,7 +47,8 @@ async function readStore(store: RangeStore, flags: CheckFlags): Promise<CheckRep
   try {
     return await read([])
   } catch (error) {
-    if (!(error instanceof IndexError) || error.code !== 'damaged-index' || flags.dryRun) throw error
+    if (!(error instanceof IndexError) || error.code !== 'damaged-index') throw error
+    if (flags.dryRun) throw new FlagError(`the index in ${directory} is damaged: without --dry-run it is rebuilt`)
     const kept = await rebuildLevel(directory)
     const reason = `rebuilt of what could be read; the damaged one is kept in ${kept}`
     return read([{ group: '', finding: 'damaged-index', outcome: 'repaired', reason }])

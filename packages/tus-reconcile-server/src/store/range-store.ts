@@ -51,7 +51,7 @@ type Durability = 'process' | 'disk'
 const MIN_FREE_BYTES = 67_108_864
 
 /** Room of our own within the directory; no upload can have an id in it. */
-const OWN_FOLDER = '.reconcile'
+export const OWN_FOLDER = '.reconcile'
 const TEMPORARY = 'tmp'
 
 /** A drop-in for FileStore whose uploads may also be written in partitions, at their offsets. */
