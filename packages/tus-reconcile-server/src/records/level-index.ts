@@ -1,4 +1,4 @@
-import { cp } from 'node:fs/promises'
+import { cp, readdir } from 'node:fs/promises'
 import { ClassicLevel } from 'classic-level'
 import { EntryIndex } from './entry-index.js'
 import { readFirstVersion, retireFirstVersion } from './first-version.js'
@@ -51,6 +51,7 @@ export class LevelEntries implements OrderedEntries {
   }
 
   async open(): Promise<void> {
+    await refuseWithoutCurrent(this.#directory)
     const database: Database = new ClassicLevel(this.#directory)
     try {
       await database.open()
@@ -91,6 +92,21 @@ export class LevelEntries implements OrderedEntries {
   }
 }
 
+/** LevelDB would take a folder without `CURRENT` for a new one, and put its files aside. @throws IndexError */
+async function refuseWithoutCurrent(directory: string): Promise<void> {
+  const names = await readdir(directory).catch((error: NodeJS.ErrnoException): string[] => {
+    if (error.code === 'ENOENT') return []
+    throw error
+  })
+  const hasData = names.some((name) => /^\d+\.(log|ldb|sst)$/.test(name))
+  if (hasData && !names.includes('CURRENT')) throw damagedIndex(directory)
+}
+
+function damagedIndex(directory: string, cause?: unknown): IndexError {
+  const message = `the index in ${directory} cannot be opened: run tus-reconcile-server --check on the directory of the uploads`
+  return new IndexError('damaged-index', message, { cause })
+}
+
 function openingError(directory: string, error: unknown): unknown {
   const cause = error instanceof Error ? error.cause : undefined
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
@@ -98,9 +114,6 @@ function openingError(directory: string, error: unknown): unknown {
     const message = `${directory} is in use: one process serves a directory at a time, so stop the other or name another directory`
     return new IndexError('directory-in-use', message, { cause })
   }
-  if (code === 'LEVEL_CORRUPTION') {
-    const message = `the index in ${directory} cannot be opened: run tus-reconcile-server --check on the directory of the uploads`
-    return new IndexError('damaged-index', message, { cause })
-  }
+  if (code === 'LEVEL_CORRUPTION') return damagedIndex(directory, cause)
   return error
 }

@@ -9,10 +9,19 @@ export async function loadStoreId(path: string): Promise<string> {
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-  if (text !== undefined) return parseId(text.trim(), 'the Store-Id in the directory')
+  if (text !== undefined) return parsed(path, text)
   const id = formatId(randomBytes(16))
   await mkdir(dirname(path), { recursive: true })
   await writeFile(`${path}.tmp`, `${id}\n`)
   await rename(`${path}.tmp`, path)
   return id
+}
+
+function parsed(path: string, text: string): string {
+  try {
+    return parseId(text.trim(), 'the Store-Id')
+  } catch (cause) {
+    const message = `${path} holds no Store-Id: write back the one that the log names as store. Without the file this is another store`
+    throw new Error(message, { cause })
+  }
 }
