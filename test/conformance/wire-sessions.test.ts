@@ -58,6 +58,9 @@ rule(
     for (const reply of replies) {
       expect([headerOf(reply, 'location'), headerOf(reply, 'reconcile-state')]).toEqual([session.url, 'inProgress'])
     }
+    const ended = await send(session.url, { method: 'DELETE', headers: TUS })
+    expect([headerOf(ended, 'location'), offsetOf(ended)]).toEqual([session.url, 6])
+    expect(headerOf(ended, 'reconcile-state')).toBe('terminated')
   },
 )
 
