@@ -58,7 +58,8 @@ test('what a request caused carries its name', async () => {
   const client = clientOf(store, B)
   const nothing = { op: 'status', group: client.file.group, home: store.storeId } as const
   expect((await client.operate(nothing, { 'X-Request-ID': 'who-asks' })).status).toBe(404)
-  await store.logged((entry) => entry.msg === 'operation refused' && entry.requestId === 'who-asks')
+  const refused = await store.logged((entry) => entry.msg === 'operation refused' && entry.requestId === 'who-asks')
+  expect(refused).toMatchObject({ op: 'status', group: client.file.group, code: 'unknown-group' })
 })
 
 test('P88: logs hold no metadata, digests, secrets, signatures, headers or query strings, over two servers and faults', async () => {

@@ -26,9 +26,11 @@ import { terminate } from './op-terminate.js'
 export async function postOperation(site: Site, exchange: Exchange): Promise<Response> {
   const { req } = exchange
   const body = requestBody(req)
+  let about: { readonly op?: OperationRequest['op']; readonly group?: string } = {}
   try {
     const most = { bytes: site.limits.messageBytes, ms: site.bounds.messageTimeoutMs }
     const operation = readOperation(await readMessage(body, most))
+    about = operation.op === 'events' ? { op: 'events' } : { op: operation.op, group: operation.group }
     site.limits.admitOperation(keysOf(site, req, operation))
     if (operation.op === 'events') {
       await runIncoming(site, req, '')
@@ -44,7 +46,7 @@ export async function postOperation(site: Site, exchange: Exchange): Promise<Res
     return jsonAnswer(site, exchange, result)
   } catch (error) {
     const refusal = asRefusal(site, error)
-    site.log.info({ code: refusal.code }, 'operation refused')
+    site.log.info({ ...about, code: refusal.code }, 'operation refused')
     return refusalAnswer(site, exchange, { refusal, body })
   }
 }
