@@ -134,3 +134,16 @@ test('a store that cannot be read from, and options that need a RangeStore, are 
   expect(() => reconcile(server(new DataStore()))).toThrow(/read\(id\)/)
   expect(() => reconcile(server(new ForeignStore()), { secrets: ['0123456789abcdef'] })).toThrow(/secrets.*RangeStore/)
 })
+
+test('an option that needs a RangeStore is refused by its name, and not left out', async () => {
+  const datastore = await fileStore()
+  for (const options of [
+    { peers: [] },
+    { secrets: [] },
+    { dedup: { scope: () => 'tenant' } },
+    { commitAt: 'any' },
+  ] as const) {
+    const server = new Server({ path: '/files', datastore })
+    expect(() => reconcile(server, options)).toThrow(new RegExp(`^${Object.keys(options)[0]} needs .* RangeStore`))
+  }
+})

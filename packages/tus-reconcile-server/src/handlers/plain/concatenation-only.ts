@@ -21,7 +21,7 @@ export function mountConcatenation(server: Server, options: ReconcileOptions, lo
   if (!isReadable(store)) {
     throw new TypeError('reconcile needs a datastore that has read(id), or for all it can do a RangeStore')
   }
-  for (const name of ['peers', 'secrets', 'index'] as const) {
+  for (const name of ['peers', 'secrets', 'index', 'dedup', 'commitAt'] as const) {
     if (options[name] !== undefined) throw new TypeError(`${name} needs a server whose datastore is a RangeStore`)
   }
   const load = new LoadMonitor()
