@@ -24,8 +24,8 @@ async function main(): Promise<void> {
   )
   const server = new CommandServer(options, log)
   sayReady(options, await server.start())
-  const { secretFile } = options
-  if (secretFile !== undefined) process.on('SIGHUP', () => server.readSecretsAgain(secretFile))
+  // always: by default the signal ends the process, and whoever sends it means a reload
+  process.on('SIGHUP', () => server.readSecretsAgain())
   stopOnSignals(server)
 }
 

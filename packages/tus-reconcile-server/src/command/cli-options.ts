@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { Command } from 'commander'
 import type { PeerOptions } from '../reconcile-options.js'
@@ -41,16 +42,21 @@ const DAY_MS = 86_400_000
 export const HEALTH_PATH = '/healthz'
 export const METRICS_PATH = '/metrics'
 
-/** @returns `undefined` when only help was asked for. @throws FlagError */
+/** @returns `undefined` when only help or the version was asked for. @throws FlagError */
 export function parseCliOptions(argv: readonly string[]): CliOptions | undefined {
   const command = new Command('tus-reconcile-server')
+    .version(ownVersion(), '--version', 'tell the version, and end')
     .description('A tus server that takes an upload in partitions, over several servers, and makes one file of them')
     .requiredOption('--directory <dir>', 'where uploads and records are kept')
     .option('--host <host>', 'address to listen on', '0.0.0.0')
     .option('--port <port>', 'port to listen on; 0 picks one', wholeNumber('--port', 65_535), 1080)
     .option('--path <path>', 'path of the endpoint', urlPath, '/files')
-    .option('--peer <url[,internal-url]>', 'another server: public endpoint, and where this one reaches it', peer, [])
-    .option('--secret-file <file>', 'secrets shared with the peers, one a line; the first signs')
+    .option(
+      '--peer <url[,internal-url]>',
+      'another server: public endpoint, and where this one reaches it; once for each',
+      peer,
+    )
+    .option('--secret-file <file>', 'secrets shared with the peers, one a line; the first signs. SIGHUP reads it again')
     .option(
       '--durability <process|disk>',
       'what takes no acknowledged byte: the end of the process, or a power cut too',
@@ -59,8 +65,8 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
     )
     .option('--min-free <size>', 'refuse bodies with less room on the disk; 0 for never (default: 64MiB)', freeBytes)
     .option('--max-size <size>', 'largest file: bytes, or with a unit such as 20GiB', sizeBytes('--max-size'))
-    .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 12h, 7d', timeMs('--expire'), DAY_MS)
-    .option('--behind-proxy', 'believe X-Forwarded-Proto, -Host and -For: only where a proxy always sets them', false)
+    .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 7d (default: 1d)', timeMs('--expire'))
+    .option('--behind-proxy', 'believe Forwarded and X-Forwarded-*: only where a proxy sets or clears all of them')
     .option('--log <json|text>', 'form of the log and of the ready line', oneOf('--log', ['json', 'text']), 'text')
     .option('--check <dir>', 'instead of serving: compare its records with its bytes, repair, tell, and end')
     .option('--dry-run', 'with --check: only tell')
@@ -68,18 +74,23 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
   return raw && resolve(raw)
 }
 
+function ownVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return String(version)
+}
+
 interface RawOptions {
   directory: string
   host: string
   port: number
   path: string
-  peer: PeerOptions[]
+  peer?: PeerOptions[]
   secretFile?: string
   durability: Durability
   minFree?: number
   maxSize?: number
-  expire: number
-  behindProxy: boolean
+  expire?: number
+  behindProxy?: true
   log: 'json' | 'text'
   dryRun?: true
 }
@@ -100,25 +111,26 @@ function resolve(raw: RawOptions): CliOptions {
     host: raw.host,
     port: raw.port,
     path: raw.path,
-    peers: raw.peer,
+    peers: raw.peer ?? [],
     secrets,
     secretFile: raw.secretFile,
     durability: raw.durability,
     minFreeBytes: raw.minFree,
     maxSize: raw.maxSize,
-    expireMs: raw.expire,
-    behindProxy: raw.behindProxy,
+    expireMs: raw.expire ?? DAY_MS,
+    behindProxy: raw.behindProxy ?? false,
     log: raw.log,
   }
 }
 
 /** @throws FlagError unless peers can be called, each once, and none of them is this server */
 function checkPeers(raw: RawOptions, secrets: readonly string[]): void {
-  if (raw.peer.length > 0 && secrets.length === 0) {
+  const peers = raw.peer ?? []
+  if (peers.length > 0 && secrets.length === 0) {
     throw new FlagError('--peer needs --secret-file: a file with a secret of at least 16 characters, the same on all')
   }
   const seen = new Set<string>()
-  for (const { endpoint, internalEndpoint = endpoint } of raw.peer) {
+  for (const { endpoint, internalEndpoint = endpoint } of peers) {
     for (const address of new Set([endpoint, internalEndpoint].map(addressOf))) {
       if (seen.has(address)) throw new FlagError(`--peer ${address} is given twice: name each server once`)
       seen.add(address)
@@ -137,7 +149,9 @@ function addressOf(endpoint: string): string {
 function isOwn(raw: RawOptions, endpoint: string): boolean {
   const url = new URL(endpoint)
   const port = Number(url.port || (url.protocol === 'https:' ? 443 : 80))
-  if (url.protocol !== 'http:' || port !== raw.port || urlPath(url.pathname) !== raw.path) return false
+  if (url.protocol !== 'http:' || port !== raw.port || addressOf(endpoint) !== addressOf(`${url.origin}${raw.path}`)) {
+    return false
+  }
   const host = url.hostname.replace(/^\[|\]$/g, '')
   if (host === raw.host) return true
   const everywhere = raw.host === '0.0.0.0' || raw.host === '::'

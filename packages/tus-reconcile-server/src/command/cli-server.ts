@@ -72,7 +72,9 @@ export class CommandServer {
   }
 
   /** The secret file may have changed. One that is wrong now leaves the secrets as they are. */
-  readSecretsAgain(file: string): void {
+  readSecretsAgain(): void {
+    const file = this.#options.secretFile
+    if (file === undefined) return this.#log.info('nothing to read again: there is no --secret-file')
     try {
       this.#secrets = readSecrets(file)
       this.#log.info({ secrets: this.#secrets.length }, 'secrets read again')

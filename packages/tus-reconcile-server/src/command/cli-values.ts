@@ -49,7 +49,9 @@ export function sizeBytes(flag: string): (text: string) => number {
 
 /** Bytes, or `0` for none. */
 export function freeBytes(text: string): number {
-  return text === '0' ? 0 : sizeBytes('--min-free')(text)
+  const bytes = withUnit(text, SIZE_UNITS)
+  if (bytes !== undefined && bytes <= Number.MAX_SAFE_INTEGER) return Math.floor(bytes)
+  throw new InvalidArgumentError('--min-free is a size such as 64MiB or 20GiB, or 0 for none.')
 }
 
 /** Milliseconds of a time: `3600` (seconds), `90s`, `30m`, `12h`, `7d`. */
@@ -76,13 +78,14 @@ export function oneOf<Choice extends string>(flag: string, choices: readonly Cho
 }
 
 export function urlPath(text: string): string {
-  if (/^\/[A-Za-z0-9._~/-]*$/.test(text) && !text.includes('//'))
+  // what clients would make another path of (`..`) never arrives as it is written
+  if (/^\/[A-Za-z0-9._~/-]*$/.test(text) && new URL(text, 'http://a').href === `http://a${text}`)
     return text.length > 1 ? text.replace(/\/$/, '') : text
-  throw new InvalidArgumentError('--path begins with a slash, such as /files.')
+  throw new InvalidArgumentError('--path begins with a slash and is written as it is called, such as /files.')
 }
 
 /** `URL` or `URL,INTERNAL_URL`; may be given many times. */
-export function peer(text: string, before: PeerOptions[]): PeerOptions[] {
+export function peer(text: string, before: PeerOptions[] = []): PeerOptions[] {
   const [endpoint = '', internalEndpoint, ...rest] = text.split(',')
   const urls = internalEndpoint === undefined ? [endpoint] : [endpoint, internalEndpoint]
   if (rest.length > 0 || !urls.every(isEndpoint)) {

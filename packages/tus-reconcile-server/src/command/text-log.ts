@@ -7,10 +7,14 @@ export function textLog(write: (line: string) => void): { write(json: string): v
       if (typeof entry !== 'object' || entry === null) return
       const { level, time, msg, pid: _pid, hostname: _hostname, ...rest } = Object.assign(Object.create(null), entry)
       const facts = Object.entries(rest).map(
-        ([key, value]) => `${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+        ([key, value]) => `${key}=${isPlain(value) ? value : JSON.stringify(value)}`,
       )
-      const clock = new Date(Number(time)).toISOString().slice(11, 23)
-      write(`${[clock, levels[Number(level)] ?? level, msg, ...facts].join(' ')}\n`)
+      write(`${[new Date(Number(time)).toISOString(), levels[Number(level)] ?? level, msg, ...facts].join(' ')}\n`)
     },
   }
+}
+
+/** Whether a value can stand without quotes: it ends where the next fact begins, and is one line. */
+function isPlain(value: unknown): boolean {
+  return typeof value === 'string' && /^[^\s"=]+$/.test(value)
 }

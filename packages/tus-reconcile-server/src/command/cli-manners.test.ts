@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+
+// the real command, as it is built
+const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+let directory: string
+let child: ChildProcess | undefined
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'reconcile-manners-'))
+})
+afterEach(async () => {
+  child?.kill('SIGKILL')
+  await rm(directory, { recursive: true, force: true })
+})
+
+function run(...args: string[]): { readonly process: ChildProcess; readonly said: (text: string) => Promise<void> } {
+  const started = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+  child = started
+  let all = ''
+  for (const stream of [started.stdout, started.stderr]) {
+    stream.on('data', (chunk) => {
+      all += chunk
+      started.emit('said')
+    })
+  }
+  const said = async (text: string) => {
+    while (!all.includes(text)) await once(started, 'said')
+  }
+  return { process: started, said }
+}
+
+test('SIGHUP without a secret file ends nothing', async () => {
+  const { process: server, said } = run('--directory', directory, '--host', '127.0.0.1', '--port', '0')
+  await said('takes uploads at')
+  server.kill('SIGHUP')
+  await said('nothing to read again')
+  server.kill('SIGTERM')
+  expect(await once(server, 'exit')).toEqual([0, null])
+})
+
+test('--version needs nothing else', async () => {
+  const { process: asked, said } = run('--version')
+  const exit = once(asked, 'exit')
+  await said('0.')
+  expect(await exit).toEqual([0, null])
+})
