@@ -1,8 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
+import { Metrics } from './metrics/metrics.js'
 
-// docs/api/server.md names every public export, option and flag, and nothing that is not there
+// docs/api/server.md names every public export, option, flag and metric, and nothing that is not there
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 const page = await readFile(here('../../../docs/api/server.md'), 'utf8')
@@ -56,6 +57,29 @@ describe('docs/api/server.md', () => {
       expect(rowsOf(sectionOf(one.name) ?? '').toSorted()).toEqual(members.toSorted())
     })
   }
+
+  test('has a row for each metric, of its kind and with its labels', async () => {
+    const metrics = new Metrics({ all: () => [] }, { load: 0 })
+    metrics.refused('internal')
+    const text = await metrics.text()
+    const told = Array.from(text.matchAll(/^# TYPE (\w+) (\w+)$/gm), ([, name = '', kind = '']) => {
+      const samples = Array.from(text.matchAll(new RegExp(`^${name}(?:_bucket|_sum|_count)?\\{([^}]*)`, 'gm')))
+      const labels = samples.flatMap(([, pairs = '']) => [...pairs.matchAll(/(\w+)="([^"]*)"/g)])
+      const ours = labels
+        .filter(([, label]) => label !== 'le' && label !== 'code')
+        .map(([, label, value]) => [label, value])
+      return [name, kind, [...new Set(ours.flat())], labels.some(([, label]) => label === 'code')]
+    })
+    const rows = Array.from(
+      page.matchAll(/^\| `(tus_reconcile_\w+)` *\| (\w+) *\|([^|]*)\|/gm),
+      ([, name, kind, cell = '']) => {
+        const words = Array.from(cell.matchAll(/`(\w+)`/g), ([, word]) => word)
+        return [name, kind, words.filter((word) => word !== 'code'), words.includes('code')]
+      },
+    )
+    const byName = (one: unknown[], other: unknown[]) => String(one[0]).localeCompare(String(other[0]))
+    expect(rows.toSorted(byName)).toEqual(told.toSorted(byName))
+  })
 
   test('has a row for each flag of the command', async () => {
     const source = await readFile(here('command/cli-options.ts'), 'utf8')
