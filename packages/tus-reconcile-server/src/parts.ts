@@ -19,7 +19,7 @@ import { PeerNetwork } from './peers/peer-network.js'
 import { VoteBook } from './peers/vote-book.js'
 import { PlainStore } from './plain/plain-store.js'
 import { privateLog } from './private-log.js'
-import { isLong, normalPeers, type ReconcileOptions, secretsOf } from './reconcile-options.js'
+import { checkOptions, isLong, normalPeers, type ReconcileOptions, secretsOf } from './reconcile-options.js'
 import { LevelIndex } from './records/level-index.js'
 import type { PartitionIndex } from './records/partition-index.js'
 import { unmakeFile } from './recovery/unmake-file.js'
@@ -58,6 +58,7 @@ export interface Parts {
 
 /** @throws TypeError that names the option at fault */
 export function createParts(store: RangeStore, options: ReconcileOptions): Parts {
+  checkOptions(options)
   const log = privateLog(options.logger ?? pino({ level: 'silent' }))
   const sideDirectory = store.ownPath('arriving')
   const index = options.index ?? defaultIndex(store)

@@ -10,3 +10,14 @@ test('peers without a secret, a peer that is no URL and a short secret are refus
   expect(() => reconcile(server, { peers: ['nowhere'], secrets: ['0123456789abcdef'] })).toThrow(/URL/)
   expect(() => reconcile(server, { secrets: ['short'] })).toThrow(/16/)
 })
+
+test('what a program without types gets wrong is refused by name, and not left out', async () => {
+  const { server } = await open()
+  const wrong = [
+    ['{"secrets":[null]}', /16/],
+    ['{"commitAt":"all"}', /commitAt is 'home' or 'any', not all/],
+    ['{"dedup":true}', /dedup is \{ scope/],
+    ['{"logger":{}}', /logger is/],
+  ] as const
+  for (const [options, expected] of wrong) expect(() => reconcile(server, JSON.parse(options))).toThrow(expected)
+})

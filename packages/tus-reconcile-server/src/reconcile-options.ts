@@ -93,8 +93,18 @@ export function secretsOf({ secrets = [] }: ReconcileOptions): readonly string[]
   return typeof secrets === 'function' ? secrets() : secrets
 }
 
-export function isLong(secret: string): boolean {
-  return secret.length >= MIN_SECRET
+/** Of a program without types a secret may be anything: a variable of the environment that is not set. */
+export function isLong(secret: unknown): secret is string {
+  return typeof secret === 'string' && secret.length >= MIN_SECRET
+}
+
+/** What the types say, for programs that have none. @throws TypeError that names the option at fault */
+export function checkOptions({ commitAt = 'home', dedup, logger }: ReconcileOptions): void {
+  if (!['home', 'any'].includes(commitAt)) throw new TypeError(`commitAt is 'home' or 'any', not ${commitAt}`)
+  if (dedup !== undefined && typeof dedup.scope !== 'function') {
+    throw new TypeError('dedup is { scope: (req) => tenantId }: a function says whose files may share blocks')
+  }
+  if (logger !== undefined && typeof logger.child !== 'function') throw new TypeError('logger is a logger of pino')
 }
 
 function httpUrl(text: string): string {

@@ -68,9 +68,14 @@ const DEFAULTS: ResolvedLimits = {
 export function resolveLimits(options: LimitOptions = {}): ResolvedLimits {
   const scoped = (name: LimitName): ScopeLimits => {
     const given: Limit<Scope> = options[name] ?? {}
-    for (const [scope, value] of Object.entries(given)) checkNumber(`limits.${name}.${scope}`, value)
+    for (const [scope, value] of Object.entries(given)) {
+      checkName(`limits.${name}`, scope, NONE)
+      checkNumber(`limits.${name}.${scope}`, value)
+    }
     return { ...DEFAULTS[name], ...given }
   }
+  const { bindsPlainAddresses: _ours, ...known } = DEFAULTS
+  for (const name of Object.keys(options)) checkName('limits', name, known)
   if (options.messageBytes !== undefined) checkNumber('limits.messageBytes', options.messageBytes)
   return {
     openGroups: scoped('openGroups'),
@@ -83,6 +88,12 @@ export function resolveLimits(options: LimitOptions = {}): ResolvedLimits {
     plainClient: options.plainClient,
     bindsPlainAddresses: options.openGroups?.address !== undefined,
   }
+}
+
+/** A limit with a name that is none would bind nobody. */
+function checkName(of: string, name: string, known: object): void {
+  if (!Object.hasOwn(known, name))
+    throw new TypeError(`${of}.${name} is none: known are ${Object.keys(known).join(', ')}`)
 }
 
 function checkNumber(name: string, value: unknown): void {

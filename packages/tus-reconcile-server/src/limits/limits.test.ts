@@ -218,6 +218,8 @@ test('a limit that is none is refused by name', async () => {
     [{ bodies: { client: 0 } }, /limits\.bodies\.client/],
     [{ openGroups: { address: 1.5 } }, /limits\.openGroups\.address/],
     [{ messageBytes: Number.NaN }, /limits\.messageBytes/],
+    [JSON.parse('{"openGroup":{"client":1}}'), /limits\.openGroup is none: known are openGroups/],
+    [JSON.parse('{"bodies":{"clients":1}}'), /limits\.bodies\.clients is none/],
   ]
   for (const [limits, expected] of wrong) expect(() => reconcile(server, { limits })).toThrow(expected)
   expect(() => reconcile(server, { bodyTimeoutMs: 0 })).toThrow(/bodyTimeoutMs/)
