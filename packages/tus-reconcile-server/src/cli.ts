@@ -12,6 +12,8 @@ const STOP_MS = 8000
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
 
 async function main(): Promise<void> {
+  // who reads the log may go: uploads go on
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   if (isCheck(process.argv.slice(2))) {
     process.exitCode = await runCheck(process.argv.slice(2), (text) => process.stdout.write(text))
     return

@@ -18,7 +18,13 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-function run(...args: string[]): { readonly process: ChildProcess; readonly said: (text: string) => Promise<void> } {
+interface Running {
+  readonly process: ChildProcess
+  /** What it has said so far, once that holds `text`. */
+  readonly said: (text: string) => Promise<string>
+}
+
+function run(...args: string[]): Running {
   const started = spawn(process.execPath, [CLI, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
   child = started
   let all = ''
@@ -30,6 +36,7 @@ function run(...args: string[]): { readonly process: ChildProcess; readonly said
   }
   const said = async (text: string) => {
     while (!all.includes(text)) await once(started, 'said')
+    return all
   }
   return { process: started, said }
 }
@@ -39,6 +46,15 @@ test('SIGHUP without a secret file ends nothing', async () => {
   await said('takes uploads at')
   server.kill('SIGHUP')
   await said('nothing to read again')
+  server.kill('SIGTERM')
+  expect(await once(server, 'exit')).toEqual([0, null])
+})
+
+test('where nobody reads the log any more uploads go on', async () => {
+  const { process: server, said } = run('--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'text')
+  const [url = ''] = /http:\/\/\S+/.exec(await said('info ready')) ?? []
+  server.stderr?.destroy()
+  for (let i = 0; i < 3; i++) expect((await fetch(url, { method: 'OPTIONS' })).status).toBe(204)
   server.kill('SIGTERM')
   expect(await once(server, 'exit')).toEqual([0, null])
 })
