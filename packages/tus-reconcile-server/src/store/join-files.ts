@@ -20,18 +20,20 @@ export interface Joining {
   readonly finish: () => Promise<void>
 }
 
+interface Disk {
+  readonly isDurable: boolean
+  readonly space: FreeSpace
+}
+
 /** Makes the file, or leaves nothing of it. */
-export async function joinFiles(
-  joining: Joining,
-  disk: { readonly isDurable: boolean; readonly space: FreeSpace },
-): Promise<void> {
+export async function joinFiles(joining: Joining, disk: Disk): Promise<void> {
   const { parts, size, temporary, target } = joining
   let now = temporary
   try {
     await mkdir(dirname(temporary), { recursive: true })
     await writeFile(temporary, '', { flag: 'wx' })
     let offset = 0
-    for (const part of parts) offset = await appendPlainly(part(), { path: temporary, offset }, disk)
+    for (const part of parts) offset = await append(part(), { path: temporary, offset }, disk)
     if (offset !== size) throw new Error('the parts changed while they were read')
     await joining.record()
     await mkdir(dirname(target), { recursive: true })
@@ -42,5 +44,14 @@ export async function joinFiles(
   } catch (error) {
     await rm(now, { force: true }).catch(() => {})
     throw error
+  }
+}
+
+/** What cannot be written is not read to its end, and its file would stay open. */
+async function append(part: Readable, to: { path: string; offset: number }, disk: Disk): Promise<number> {
+  try {
+    return await appendPlainly(part, to, disk)
+  } finally {
+    part.destroy()
   }
 }
