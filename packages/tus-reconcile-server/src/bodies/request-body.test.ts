@@ -31,6 +31,16 @@ test('bytes that come while this process is busy are read, though their time is 
   expect(await read).toEqual({ kind: 'bytes', bytes: new ByteRun([Buffer.from('late')]) })
 })
 
+test('whoever waits for a body that is released waits no more, and takes nothing more of it', async () => {
+  const incoming = new PassThrough()
+  const body = bodyOf(incoming)
+  const read = body.read(10_000)
+  body.release()
+  incoming.write('x')
+  expect([await read, await body.read(10_000)]).toEqual([{ kind: 'cut' }, { kind: 'cut' }])
+  expect(String(incoming.read())).toBe('x')
+})
+
 test('a poke wakes the pending read, or the next one', async () => {
   const body = bodyOf(new PassThrough())
   const read = body.read(10_000)

@@ -17,7 +17,7 @@ export interface RequestBody {
   poke(): void
   /** Everything has arrived here, read or not: the connection can be used again. */
   isComplete(): boolean
-  /** Nobody reads any more: what still comes is whoever's who has the request. */
+  /** Nobody reads any more: what still comes is whoever's who has the request. A pending read ends as `cut`. */
   release(): void
 }
 
@@ -108,6 +108,7 @@ class NodeBody implements RequestBody {
   }
   /** Nothing is taken from the socket for a body that is refused before anybody reads it. */
   #isWanted = false
+  #isReleased = false
 
   constructor(req: Incoming) {
     this.#req = req
@@ -117,6 +118,7 @@ class NodeBody implements RequestBody {
   async read(timeoutMs: number): Promise<BodyRead> {
     this.#isWanted = true
     for (;;) {
+      if (this.#isReleased) return { kind: 'cut' }
       if (this.#waker.takePoke()) return { kind: 'changed' }
       this.#gather()
       const bytes = this.#takeAhead()
@@ -139,6 +141,9 @@ class NodeBody implements RequestBody {
   release(): void {
     // an error may still come, of which nobody else may hear
     for (const event of BODY_EVENTS) if (event !== 'error') this.#req.off(event, this.#onEvent)
+    this.#isReleased = true
+    this.#isWanted = false
+    this.#waker.event()
   }
 
   #gather(): void {
