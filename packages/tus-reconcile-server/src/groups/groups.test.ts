@@ -139,6 +139,16 @@ test('drops of sessions that were never seen are bounded in a group and in all, 
   await groups.close()
 })
 
+test('a drop that comes when its group ends is refused, and takes no room of others', async () => {
+  const budgets = new GroupBudgets()
+  const { open } = setUp({ budgets })
+  const group = await open()
+  const ending = endGroup(group, 'terminated')
+  await expect(dropSession(group, 'a', 'superseded')).rejects.toMatchObject({ code: 'group-ended' })
+  await ending
+  expect([budgets.unseen.used, group.unseen.get('a')]).toEqual([0, undefined])
+})
+
 test('a tombstone whose peers never come back is forgotten too', async () => {
   const { clock, groups, index, open } = setUp()
   const group = await open()

@@ -188,8 +188,10 @@ function lowerEnd(group: Group, session: Session, end: number): void {
 export function dropSession(group: Group, id: string, how: 'superseded' | 'terminated'): Promise<void> {
   return group.queue.run(async () => {
     const known = group.sessions.get(id)
-    if (known) await endSession(group, known, how)
-    else group.unseen.add(id, how)
+    if (known) return endSession(group, known, how)
+    // what an ended group remembers is never given back
+    refuseEnded(group)
+    group.unseen.add(id, how)
   })
 }
 
