@@ -169,6 +169,18 @@ test('blocks that are copied count as if they were sent, over a restart too: wha
   await rm(directory, { recursive: true })
 })
 
+test('bytes that came and were not kept count no more', async () => {
+  const store = await open({ unfinishedBytes: { client: 2 * B } })
+  const client = clientOf(store, 2 * B)
+  const first = client.session(0, B)
+  await client.post(first, client.file.bytes.subarray(0, B - 1))
+  first.attempt = 1
+  const beyond = await client.patch(first, B - 1, client.file.bytes.subarray(B - 1, B + 1000))
+  expect(beyond.headers.get('upload-offset')).toBe(String(B))
+  const second = await client.post(client.session(B, 2 * B), client.file.bytes.subarray(B))
+  expect([second.status, second.headers.get('upload-offset')]).toEqual([201, String(B)])
+})
+
 test('what proxies say of addresses counts only with respectForwardedHeaders', async () => {
   for (const respectForwardedHeaders of [false, true]) {
     const store = await open({ liveSessions: { address: 1 } }, { tus: { respectForwardedHeaders } })

@@ -97,6 +97,11 @@ export class Limits {
     this.#held.get(group)?.sessions.get(session)?.bytes.grow(bytes)
   }
 
+  /** What was taken was written, or was not: what a session has counts, and no more. */
+  settle(group: Group, session: Session): void {
+    this.#held.get(group)?.sessions.get(session)?.bytes.settle(session.offset)
+  }
+
   /** Bytes that are held already are about to be copied into an upload. @throws Refusal `too-many` */
   growByCopy(group: Group, keys: LimitKeys, bytes: number): void {
     const [first] = group.sessions.values()
@@ -104,6 +109,11 @@ export class Limits {
     const hold = known ?? this.#bytes.holdAnyway({ ...keys, client: first?.client ?? keys.client, group: group.id }, 0)
     hold.grow(bytes)
     if (!group.hasEnded) this.#copied.set(group, hold)
+  }
+
+  /** They could not be. */
+  shrinkByCopy(group: Group, bytes: number): void {
+    this.#copied.get(group)?.shrink(bytes)
   }
 
   /** Whether a plain upload of theirs would count for anything. */

@@ -28,6 +28,8 @@ export class PlainHolds {
     if (!this.#limits.binds(keys)) return undefined
     const held = this.#held.get(id) ?? this.#limits.countUpload(keys, offset)
     this.#held.set(id, held)
+    // what came last may not have been written
+    held.bytes.settle(offset)
     return held.bytes
   }
 

@@ -12,6 +12,8 @@ export interface Hold {
   grow(amount: number): void
   /** So much of it is held no more. */
   shrink(amount: number): void
+  /** So much is there, whatever was held for it. */
+  settle(amount: number): void
   /** Once or more often. */
   release(): void
 }
@@ -63,6 +65,7 @@ export class Quota {
         add(more)
       },
       shrink: (less) => add(-Math.min(less, held)),
+      settle: (amount) => add(amount - held),
       release: () => add(-held),
     }
   }

@@ -1,4 +1,5 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { existsSync } from 'node:fs'
+import { mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -154,6 +155,21 @@ describe('P220: A plain upload MUST count for its client and address as one uplo
     await created(endpoint, 4, ANN)
   })
 })
+
+test.skipIf(!existsSync('/dev/full'))(
+  'bytes that found no room on the disk count no more when they come again',
+  async () => {
+    const { endpoint, directory } = await open({ unfinishedBytes: { client: 6 } })
+    const url = await created(endpoint, 8, ANN)
+    const path = join(directory, url.slice(url.lastIndexOf('/') + 1))
+    await rm(path)
+    await symlink('/dev/full', path)
+    expect((await patch(url, 0, 'text', ANN)).status).toBe(507)
+    await rm(path)
+    await writeFile(path, '')
+    expect((await patch(url, 0, 'text', ANN)).status).toBe(204)
+  },
+)
 
 test('the hook that names clients may refuse', async () => {
   const refuse = () => {

@@ -75,6 +75,7 @@ async function receive(site: Site, write: BodyWrite): Promise<WriteOutcome> {
     const written = site.load.writing(bytes.length)
     const accepted = await acceptBytes(group, { session, running }, bytes).finally(() => {
       site.metrics.wrote(bytes.length, written())
+      site.limits.settle(group, session)
     })
     progress.note(bytes.length)
     if (accepted === 'full') return full()
