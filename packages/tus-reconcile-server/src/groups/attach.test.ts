@@ -30,16 +30,20 @@ const wanted = [1, 2, 3, 4].map((index) => ({ index, leaf }))
 async function setUp() {
   const files = new CountingBackend()
   const groups = new Groups({ index: new MemoryIndex(), files, now: () => 0 })
+  const told: unknown[] = []
+  groups.subscribe((notice) => {
+    if ('blocks' in notice) told.push({ kind: notice.kind, blocks: notice.blocks })
+  })
   const facts = { home: 'h', url: null, size: 5 * BLOCK_SIZE, maxSize: null, metadata: null, opened: true }
   const group = await groups.open('g', async () => ({ ...facts, id: 'g', fileId: 'g' }))
   await group.queue.run(() => replaceBlock(group, { index: 0, leaf, bytes }))
-  return { files, group }
+  return { files, group, told }
 }
 
 test('operations copy into one upload one after the other, so that no block is copied for two of them', async () => {
   const { files, group } = await setUp()
   const counted: number[] = []
-  const by = { scope: null, count: (amount: number) => void counted.push(amount) }
+  const by = { scope: null, count: (amount: number) => void counted.push(amount), uncount: () => {} }
   const attached = await Promise.all([attachKnown(group, wanted, by), attachKnown(group, wanted, by)])
   expect(attached).toEqual([[1, 2, 3, 4], []])
   expect([counted.length, group.copied, files.reads]).toEqual([4, 4 * BLOCK_SIZE, 4])
@@ -47,10 +51,35 @@ test('operations copy into one upload one after the other, so that no block is c
 
 test('an operation that fails does not hold up the next', async () => {
   const { group } = await setUp()
-  const failing = attachKnown(group, wanted, { scope: null, count: () => fail() })
-  const next = attachKnown(group, wanted, { scope: null, count: () => {} })
+  const failing = attachKnown(group, wanted, { scope: null, count: () => fail(), uncount: () => {} })
+  const next = attachKnown(group, wanted, { scope: null, count: () => {}, uncount: () => {} })
   await expect(failing).rejects.toThrow('no count')
   expect(await next).toEqual([1, 2, 3, 4])
+})
+
+test('where a copy fails, what was copied before it is told and counts, and nothing else', async () => {
+  const { group, told } = await setUp()
+  const write = group.file.write.bind(group.file)
+  Object.assign(group.file, {
+    write: (position: number, ...pieces: Uint8Array[]) =>
+      position === 3 * BLOCK_SIZE ? Promise.reject(new Error('full')) : write(position, ...pieces),
+  })
+  let counted = 0
+  const by = {
+    scope: null,
+    count: (amount: number) => {
+      counted += amount
+    },
+    uncount: (amount: number) => {
+      counted -= amount
+    },
+  }
+  await expect(attachKnown(group, wanted, by)).rejects.toThrow('full')
+  expect([counted, group.copied]).toEqual([2 * BLOCK_SIZE, 2 * BLOCK_SIZE])
+  expect(told).toEqual([
+    { kind: 'verified', blocks: [1, 2] },
+    { kind: 'reused', blocks: [1, 2] },
+  ])
 })
 
 function fail(): never {

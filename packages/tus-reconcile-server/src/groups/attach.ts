@@ -17,6 +17,8 @@ export interface Attaching {
   readonly scope: string | null
   /** So many bytes count as if they were sent. @throws Refusal `too-many`: nothing more is copied */
   readonly count: (bytes: number) => void
+  /** They could not be copied. */
+  readonly uncount: (bytes: number) => void
 }
 
 /** Copies for one operation at a time: the others wait, and lose their own time by it. */
@@ -36,42 +38,56 @@ export function attachKnown(group: Group, wanted: readonly LeafAt[], by: Attachi
 
 async function attach(
   group: Group,
-  { wanted, end, scope, count }: Attaching & { readonly wanted: readonly LeafAt[]; readonly end: number },
+  by: Attaching & { readonly wanted: readonly LeafAt[]; readonly end: number },
 ): Promise<readonly number[]> {
   // bytes that are here wait for what is claimed of them
-  const missing = wanted.filter(({ index }) => !group.blocks.isWhole(index))
-  const places = await placesOf(group, missing, scope)
+  const missing = by.wanted.filter(({ index }) => !group.blocks.isWhole(index))
+  const places = await placesOf(group, missing, by.scope)
   const attached: number[] = []
-  for (const block of missing) {
-    if (performance.now() > end || group.state !== 'open') break
-    const bytes = await readKnown(group, block, places)
-    const outcome = bytes && (await group.queue.run(() => copy(group, { ...block, bytes }, count)))
-    if (outcome === 'no-room') break
-    if (outcome === 'copied') attached.push(block.index)
+  try {
+    for (const block of missing) {
+      if (performance.now() > by.end || group.state !== 'open') break
+      const bytes = await readKnown(group, block, places)
+      const outcome = bytes && (await group.queue.run(() => copy(group, { ...block, bytes }, by)))
+      if (outcome === 'no-room') break
+      if (outcome === 'copied') attached.push(block.index)
+    }
+  } finally {
+    // also where the next could not be copied: nobody asks for these again
+    if (attached.length > 0) await tellAttached(group, attached)
   }
-  if (attached.length === 0) return attached
+  return attached
+}
+
+async function tellAttached(group: Group, attached: readonly number[]): Promise<void> {
   await group.queue.run(() => sweep(group))
   await group.save()
   group.notify({ kind: 'verified', group, blocks: attached, where: 'here' })
   group.notify({ kind: 'reused', group, blocks: attached })
-  return attached
 }
 
 /** In the queue. */
 async function copy(
   group: Group,
   block: LeafAt & { readonly bytes: Uint8Array },
-  count: Attaching['count'],
+  { count, uncount }: Attaching,
 ): Promise<'copied' | 'useless' | 'no-room'> {
   if (group.hasEnded || group.blocks.isVerified(block.index)) return 'useless'
+  const { length } = block.bytes
   try {
-    count(block.bytes.length)
+    count(length)
   } catch (error) {
     if (error instanceof Refusal && error.code === 'too-many') return 'no-room'
     throw error
   }
-  group.copied += block.bytes.length
-  return (await replaceBlock(group, block)) ? 'copied' : 'useless'
+  group.copied += length
+  try {
+    return (await replaceBlock(group, block)) ? 'copied' : 'useless'
+  } catch (error) {
+    group.copied -= length
+    uncount(length)
+    throw error
+  }
 }
 
 async function placesOf(group: Group, missing: readonly LeafAt[], scope: string | null): Promise<Places> {

@@ -94,6 +94,7 @@ async function attaching(
   return {
     scope: await commonScope(site, req, group),
     count: (bytes) => site.limits.growByCopy(group, keys, bytes),
+    uncount: (bytes) => site.limits.shrinkByCopy(group, bytes),
   }
 }
 
