@@ -38,7 +38,11 @@ export function reconcile(server: Server, options: ReconcileOptions = {}): Recon
   const cleanUp = async (): Promise<number> => {
     await site
     await network.forgetVotes(VOTES_KEPT * parts.expireMs)
-    return (await groups.expire(parts.expireMs)) + (await plain.deleteExpired())
+    // the disk may need what the one gives free, whatever keeps the other from it
+    const [grouped, single] = await Promise.allSettled([groups.expire(parts.expireMs), plain.deleteExpired()])
+    if (grouped.status === 'rejected') throw grouped.reason
+    if (single.status === 'rejected') throw single.reason
+    return grouped.value + single.value
   }
   const timer = setInterval(
     () => void cleanUp().catch((err) => log.error({ err }, 'clean-up failed')),

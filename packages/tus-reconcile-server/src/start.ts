@@ -43,7 +43,7 @@ export async function start(server: Server, parts: Parts): Promise<Site> {
   await recoverCommits(site)
   await recoverFinals(site, store)
   // votes on it may be forgotten elsewhere: it is gone before anybody can ask for it
-  await groups.expire(expireMs)
+  await groups.expire(expireMs).catch((err) => log.error({ err }, 'clean-up failed'))
   recoverHooks(site)
   lateDigests.onDigest = ({ id, size }) => log.info({ group: id, size }, 'file hashed after its commit')
   lateDigests.start(storeId, groups.all())

@@ -63,11 +63,9 @@ export async function commitGroup(group: Group, finalise: (isRepeat: boolean) =>
     throw error
   }
   group.state = 'committed'
+  group.ending = 'made'
   for (const session of group.sessions.values()) session.running?.stop('committed')
-  await group.sides.remove()
-  for (const store of group.participants) group.toTell.add(store)
-  await group.save()
-  group.forgetDetails()
+  await clearUp(group)
   return true
 }
 
@@ -95,7 +93,10 @@ export async function recordHook(
   await group.save()
 }
 
-/** Ends the group for good: its sessions are stopped, its bytes deleted, a tombstone stays. */
+/**
+ * Ends the group for good: its sessions are stopped, its bytes deleted, a tombstone stays. Returns whether it had not
+ * ended before. @throws what it could not be recorded for: whoever asks again, or the clean-up, does the rest
+ */
 export async function endGroup(
   group: Group,
   state: 'terminated' | 'expired' | 'committed',
@@ -105,19 +106,36 @@ export async function endGroup(
     if (group.hasEnded) return false
     if (group.commitBegun) await group.ports.unmakeFile?.(group)
     group.state = state
+    group.ending = 'dropped'
     if (url) group.url = url
     for (const session of group.sessions.values()) {
       if (state === 'committed') session.running?.stop('committed')
       else await endSession(group, session, state)
       await session.pending
     }
-    for (const store of group.participants) group.toTell.add(store)
-    await group.save()
-    group.forgetDetails()
-    await group.file.remove()
-    await group.sides.remove()
     return true
   })
-  if (ended) group.notify({ kind: 'groupEnded', group, state })
+  await settleEnd(group)
   return ended
+}
+
+/** Records, clears up and tells the end of a group, unless that is done. */
+export async function settleEnd(group: Group): Promise<void> {
+  const isNew = await group.queue.run(async () => {
+    if (!group.ending) return false
+    await clearUp(group)
+    return true
+  })
+  const { state } = group
+  if (isNew && state !== 'open' && state !== 'committing') group.notify({ kind: 'groupEnded', group, state })
+}
+
+/** In the queue: the end is recorded before anything goes. */
+async function clearUp(group: Group): Promise<void> {
+  for (const store of group.participants) group.toTell.add(store)
+  await group.save()
+  group.forgetDetails()
+  if (group.ending === 'dropped') await group.file.remove()
+  await group.sides.remove()
+  group.ending = undefined
 }

@@ -43,6 +43,8 @@ export class Group implements ChangeSource {
   commit: CommitRecord | null = null
   /** Its file may have been made already: a commit was begun before, in this run or the last one. */
   commitBegun = false
+  /** It has ended, but that is not recorded yet, or not all of it cleared up. `made`: its bytes are the file. */
+  ending: 'made' | 'dropped' | undefined
   /** Out of the records: nothing of it is saved any more. */
   forgotten = false
   readonly #sessions = new TrackedMap<string, Session>()

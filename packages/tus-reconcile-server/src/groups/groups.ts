@@ -1,7 +1,7 @@
 import { IndexError } from '../records/index-error.js'
 import type { DamagedEntry } from '../records/partition-index.js'
 import { GroupBudgets } from './budgets.js'
-import { endGroup } from './ending.js'
+import { endGroup, settleEnd } from './ending.js'
 import { Group } from './group.js'
 import type { GroupFacts, GroupPorts } from './group-facts.js'
 import type { Notice } from './notice.js'
@@ -87,17 +87,32 @@ export class Groups {
     }
   }
 
-  /** Ends what got no byte for `expireMs`, forgets tombstones twice as old. Returns how many ended. */
+  /**
+   * Ends what got no byte for `expireMs`, forgets tombstones twice as old. Returns how many ended. @throws what the first
+   * of them could not be ended for, after all the others
+   */
   async expire(expireMs: number): Promise<number> {
-    const now = this.#ports.now()
     let ended = 0
+    const failures: unknown[] = []
     for (const group of [...this.#groups.values()]) {
-      const busy = [...group.sessions.values()].some((session) => session.running)
-      const idleMs = now - group.touchedAt
-      if (!group.hasEnded && !busy && idleMs > expireMs) ended += (await endGroup(group, 'expired')) ? 1 : 0
-      else if (group.hasEnded && idleMs > 2 * expireMs) await this.#forget(group)
+      await this.#expireOne(group, expireMs).then(
+        (hasEnded) => {
+          ended += Number(hasEnded)
+        },
+        (cause: unknown) => failures.push(cause),
+      )
     }
+    if (failures.length > 0) throw failures[0]
     return ended
+  }
+
+  async #expireOne(group: Group, expireMs: number): Promise<boolean> {
+    const busy = [...group.sessions.values()].some((session) => session.running)
+    const idleMs = this.#ports.now() - group.touchedAt
+    if (group.ending) await settleEnd(group)
+    else if (!group.hasEnded && !busy && idleMs > expireMs) return endGroup(group, 'expired')
+    else if (group.hasEnded && idleMs > 2 * expireMs) await this.#forget(group)
+    return false
   }
 
   /** Every running write ends with the block that it is in. Settles when all have. */

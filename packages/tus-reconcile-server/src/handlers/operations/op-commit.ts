@@ -1,6 +1,14 @@
 import type { CommitAnswer, CommitRequest } from 'tus-reconcile-protocol'
 import { formatMessage } from 'tus-reconcile-protocol'
-import { askCommit, checkRoot, commitGroup, type Readiness, readiness, recordHook } from '../../groups/ending.js'
+import {
+  askCommit,
+  checkRoot,
+  commitGroup,
+  type Readiness,
+  readiness,
+  recordHook,
+  settleEnd,
+} from '../../groups/ending.js'
 import type { Group } from '../../groups/group.js'
 import { GroupQueue } from '../../groups/group-queue.js'
 import { Refusal } from '../../groups/refusal.js'
@@ -38,6 +46,7 @@ export function commit(site: Site, group: Group, call: CommitCall): Promise<Oper
 
 async function commitOnce(site: Site, group: Group, call: CommitCall): Promise<OperationResult> {
   const { operation, origin } = call
+  await settleEnd(group)
   if (group.state === 'committed') return repeated(site, group, call)
   refuseEnded(group)
   if (group.home !== site.storeId) {

@@ -1,12 +1,13 @@
 import type { TerminateAnswer } from 'tus-reconcile-protocol'
-import { endGroup } from '../../groups/ending.js'
+import { endGroup, settleEnd } from '../../groups/ending.js'
 import type { Group } from '../../groups/group.js'
 import { refuseEnded } from '../../groups/refuse-ended.js'
 import type { Site } from '../exchange/site.js'
 
 /** Ends a file's upload everywhere. Of a committed file the bytes stay: that is DELETE's to remove. */
 export async function terminate(site: Site, group: Group): Promise<TerminateAnswer> {
-  if (group.state !== 'terminated') {
+  if (group.state === 'terminated') await settleEnd(group)
+  else {
     refuseEnded(group)
     await terminateHere(group)
     site.log.info({ group: group.id }, 'group terminated')
