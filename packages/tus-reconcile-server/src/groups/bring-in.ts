@@ -64,6 +64,8 @@ export async function overwrite(group: Group, index: number, bytes: Uint8Array):
   } catch (error) {
     group.blocks.release(STORE)
     throw error
+  } finally {
+    if (!group.isReceiving) await group.file.idle().catch(() => {})
   }
 }
 

@@ -137,6 +137,12 @@ export class Group implements ChangeSource {
     this.unseen.forget()
   }
 
+  /** Whether a body is on its way in: its end says that nobody writes for now. */
+  get isReceiving(): boolean {
+    for (const session of this.#sessions.values()) if (session.running) return true
+    return false
+  }
+
   /** Nobody writes for now. */
   async idle(): Promise<void> {
     await this.file.idle()

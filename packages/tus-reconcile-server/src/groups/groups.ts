@@ -107,10 +107,9 @@ export class Groups {
   }
 
   async #expireOne(group: Group, expireMs: number): Promise<boolean> {
-    const busy = [...group.sessions.values()].some((session) => session.running)
     const idleMs = this.#ports.now() - group.touchedAt
     if (group.ending) await settleEnd(group)
-    else if (!group.hasEnded && !busy && idleMs > expireMs) return endGroup(group, 'expired')
+    else if (!group.hasEnded && !group.isReceiving && idleMs > expireMs) return endGroup(group, 'expired')
     else if (group.hasEnded && idleMs > 2 * expireMs) await this.#forget(group)
     return false
   }

@@ -132,7 +132,7 @@ export async function beginWrite(
 export function endWrite(group: Group, session: Session, running: RunningWrite): void {
   if (session.running === running) session.running = undefined
   running.finish()
-  if (![...group.sessions.values()].some((other) => other.running)) void group.idle().catch(() => {})
+  if (!group.isReceiving) void group.idle().catch(() => {})
 }
 
 /**
