@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { BLOCK_SIZE, OPERATION_CONTENT_TYPE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import type { ReconcileOptions } from '../../reconcile-options.js'
@@ -190,4 +191,23 @@ test('the body of a plain upload that falls silent or drips is cut, what arrived
     expect([rest.status, rest.headers.get('upload-offset')]).toEqual([204, '200000'])
     raw.socket.destroy()
   }
+})
+
+test("the time that a slow disk takes is not the sender's of a plain upload", async () => {
+  const store = await open()
+  const { space } = store.datastore
+  const headers = { 'Tus-Resumable': '1.0.0' }
+  const size = 4_000_000
+  const created = await fetch(store.endpoint, { method: 'POST', headers: { ...headers, 'Upload-Length': `${size}` } })
+  let looks = 0
+  space.isShort = async () => {
+    if (looks++ === 0) await sleep(2.5 * TIMEOUT_MS)
+    return false
+  }
+  const answer = await fetch(created.headers.get('location') ?? '', {
+    method: 'PATCH',
+    headers: { ...headers, 'Content-Type': 'application/offset+octet-stream', 'Upload-Offset': '0' },
+    body: new Uint8Array(size),
+  })
+  expect([answer.status, answer.headers.get('upload-offset')]).toEqual([204, `${size}`])
 })

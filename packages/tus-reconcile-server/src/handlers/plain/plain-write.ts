@@ -7,7 +7,6 @@ import { plainKeys } from '../exchange/admission.js'
 import type { Exchange, PlainSite } from '../exchange/site.js'
 import { refuseLongBody } from '../exchange/upload-limit.js'
 import { withPlainBody } from './plain-body.js'
-import { paced } from './plain-pace.js'
 
 /** @tus/server's own creation or PATCH of a plain upload: all of what it means, or nothing. */
 export async function writePlain(
@@ -23,9 +22,7 @@ export async function writePlain(
   const request: PlainRequest = { context, checksum, length, bounds: boundsOf(site, keys) }
   const release = length === 0 ? () => {} : site.limits.admitBody(keys)
   try {
-    return await paced(req, site.bounds.bodyTimeoutMs, () =>
-      inPlainRequest(request, () => withPlainBody(req, original)),
-    )
+    return await inPlainRequest(request, () => withPlainBody(req, site.bounds.bodyTimeoutMs, original))
   } catch (error) {
     // nobody has learnt where it is
     if (request.created !== undefined) await site.plain.remove(request.created).catch(() => {})
