@@ -43,18 +43,24 @@ export class PartExpiry {
     return this.#used.size > 0
   }
 
-  /** Returns how many have ended. */
+  /** Returns how many have ended. @throws what the first could not be removed for, after all the others */
   async expire(remove: (id: string) => Promise<void>): Promise<number> {
     const store = this.#store
     if (!store.hasExtension('expiration') || store.getExpiration() <= 0) return 0
     let ended = 0
+    const failures: unknown[] = []
     for (const id of new Set([...this.#finishedAt.keys(), ...(await listParts(store))])) {
       if (!(await this.#isExpired(id)) || this.#used.has(id)) continue
       const ending = remove(id).finally(() => this.#ending.delete(id))
       this.#ending.set(id, ending)
-      await ending
-      ended++
+      await ending.then(
+        () => {
+          ended++
+        },
+        (cause: unknown) => failures.push(cause),
+      )
     }
+    if (failures.length > 0) throw failures[0]
     return ended
   }
 
