@@ -1,4 +1,4 @@
-/** After each step, pause for this many times as long as it took: at most a quarter of one core (guess). */
+/** After each step, pause for this many times as long as it took: at most a quarter of one core for each whose steps these are (guess). */
 const REST_TIMES = 3
 /** A busy server is asked again this much later (guess). */
 const BUSY_REST_MS = 50

@@ -20,6 +20,8 @@ export class PlainHolds {
 
   /** An upload is about to be created. @throws Refusal `too-many` */
   begin(id: string, keys: LimitKeys): void {
+    // a store that is no RangeStore may put it in the place of another
+    this.end(id)
     if (this.#limits.binds(keys)) this.#held.set(id, this.#limits.admitUpload(keys))
   }
 
