@@ -42,7 +42,13 @@ export async function postSession(site: Site, exchange: Exchange): Promise<Respo
     if (!opened.created) return await answerRepeat(site, exchange, { ...target, hasBody: bodyLength !== 0 })
     const running = await beginWrite(group, opened.session, { attempt: header.attempt, offset: 0 })
     const write = { ...target, running, body, length: bodyLength, keys: limitKeys(site, req, header) }
-    const [outcome] = await Promise.all([receiveChecked(site, write, checksum), group.save()])
+    const saving = group.save().then(
+      () => true,
+      () => false,
+    )
+    // a body has one reader: until that has ended nothing is answered
+    const outcome = await receiveChecked(site, write, checksum)
+    if (!(await saving)) await group.save()
     const offset = await concludeWrite(site, target, outcome)
     return emptyAnswer(site, exchange, 201, sessionHeaders(site, req, { ...target, offset }))
   } catch (error) {
