@@ -5,7 +5,7 @@ import { startReconcileServers } from 'reconcile-test-support/reconcile-servers'
 import { expect, test } from 'vitest'
 import { fuzzedRequest } from './fuzz-requests.js'
 import type { Target } from './fuzz-values.js'
-import { signatureOf } from './peer-signature.js'
+import { receiverAt, signatureOf } from './peer-signature.js'
 import { isWhole, type RawReply, type RawRequest, sendRaw } from './raw-http.js'
 import { B, send, sha256, WireClient, WireFile } from './wire-client.js'
 
@@ -49,7 +49,9 @@ test('P207: A server MUST NOT answer with a status that this table does not name
   const client = new WireClient(server.direct, storeId, new WireFile(2 * B))
   const session = await client.upload(0, B)
   const { group, client: id } = client.file
-  const sign = (body: string): string => signatureOf({ secret: 'only-for-tests-0123456789', body })
+  const secret = 'only-for-tests-0123456789'
+  const to = await receiverAt(server.direct, secret)
+  const sign = (body: string): string => signatureOf({ secret, body, to })
   const target: Target = { path: '/files', storeId, group, session: session.id, client: id, sign }
   for (let done = 0; done < REQUESTS && strange.length < 5; done += AT_ONCE) {
     await Promise.all(Array.from({ length: AT_ONCE }, one))

@@ -3,7 +3,7 @@ import { WireEvents } from './wire-events.js'
 import { B, newId, type WireFile } from './wire-file.js'
 import { BYTES, OPERATION, type OperationReply, postJson, type Reply, send, TUS } from './wire-http.js'
 
-export { answerSignatureOf, postPeerMessage, type Stamp, signatureOf } from './peer-signature.js'
+export { answerSignatureOf, postPeerMessage, receiverAt, type Stamp, signatureOf } from './peer-signature.js'
 export { type SlowReply, SlowRequest } from './slow-request.js'
 export { type WireEvent, WireEvents } from './wire-events.js'
 export { B, hashOf, newId, sha256, WireFile } from './wire-file.js'

@@ -1,6 +1,6 @@
 import { startReconcileServers } from 'reconcile-test-support/reconcile-servers'
 import { afterAll, beforeAll } from 'vitest'
-import { hashOf, type Reply, send, signatureOf, WireClient, WireFile } from './wire-client.js'
+import { hashOf, type Reply, receiverAt, send, signatureOf, WireClient, WireFile } from './wire-client.js'
 
 /** What test/support's servers sign with. */
 export const SECRET = 'only-for-tests-0123456789'
@@ -18,6 +18,8 @@ export interface WirePair {
   client(source: number | Buffer<ArrayBuffer>): WireClient
   /** A signed message of the mirror's. */
   say(endpoint: string, message: object): Promise<Reply>
+  /** Ends the home, and starts it again with the same bytes. */
+  restart(): Promise<void>
 }
 
 /** Starts them before the tests of this file and stops them afterwards. */
@@ -25,9 +27,11 @@ export function useWirePair(): WirePair {
   const pair: WirePair = {
     ...{ home: '', mirror: '', homeId: '', mirrorId: '' },
     client: (source) => new WireClient(pair.home, pair.homeId, new WireFile(source)),
-    say: (endpoint, message) => {
+    restart: async () => {},
+    say: async (endpoint, message) => {
       const body = JSON.stringify({ ...message, from: pair.mirrorId })
-      const signature = { 'Reconcile-Signature': signatureOf({ secret: SECRET, body }) }
+      const to = await receiverAt(endpoint, SECRET)
+      const signature = { 'Reconcile-Signature': signatureOf({ secret: SECRET, body, to }) }
       return send(endpoint, { method: 'POST', headers: { ...PEER, ...signature }, body })
     },
   }
@@ -36,6 +40,7 @@ export function useWirePair(): WirePair {
     const started = await startReconcileServers({ count: 2 })
     close = started.close
     const [home, mirror] = started.servers.map(({ direct }) => direct)
+    pair.restart = async () => started.servers[0]?.restart()
     pair.home = home ?? ''
     pair.mirror = mirror ?? ''
     pair.homeId = await storeIdOf(pair.home)

@@ -7,6 +7,7 @@ import {
   newId,
   postPeerMessage,
   readJson,
+  receiverAt,
   sha256,
   signatureOf,
   type WireClient,
@@ -33,19 +34,24 @@ rule(
     ]
     expect(wrong.map(({ status, json }) => [status, codeOf(json)])).toEqual(wrong.map(() => [401, 'not-signed']))
     const right = await postPeerMessage(home, body, signatureOf({ secret: SECRET, body }))
-    expect([right.status, right.json]).toEqual([200, { storeId: pair.homeId }])
+    expect([right.status, right.json]).toEqual([200, { storeId: pair.homeId, run: expect.any(String) }])
   },
 )
 
 rule(
   80,
-  '`Reconcile-Signature` MUST be `t=<ms>, n=<nonce>, s=<mac>`, where mac is base64url of HMAC-SHA256 over method, path, t, n and base64url of SHA-256 of the body, joined by line feeds',
+  "`Reconcile-Signature` MUST be `t=<ms>, n=<nonce>, r=<run>, s=<mac>`, where mac is base64url of HMAC-SHA256 over method, path, t, n, the receiver's `Store-Id`, r and base64url of SHA-256 of the body, joined by line feeds",
   async () => {
     const text = await protocolText
-    const body = /^body +(\{.+\})$/m.exec(text)?.[1] ?? ''
-    const printed = /^header +(t=(\d+), n=([\w-]+), s=.+)$/m.exec(text)
-    const stamp = { secret: 'a-secret-of-this-example', body, nonce: printed?.[3] ?? '' }
-    expect(signatureOf({ ...stamp, nowMs: Number(printed?.[2]) })).toBe(printed?.[1])
+    const bodies = [...text.matchAll(/^body +(\{.+\})$/gm)].map(([, body = '']) => body)
+    const headers = [...text.matchAll(/^header +(t=(\d+), n=([\w-]+), r=([\w-]*), s=.+)$/gm)]
+    expect([bodies.length, headers.length]).toEqual([2, 2])
+    const { storeId = '' } = readJson(/^answer +(\{.+\})$/m.exec(text)?.[1] ?? '{}')
+    for (const [i, [, header, nowMs, nonce = '', run = '']] of headers.entries()) {
+      const to = { storeId: run === '' ? '' : String(storeId), run }
+      const stamp = { secret: 'a-secret-of-this-example', body: bodies[i] ?? '', to, nonce, nowMs: Number(nowMs) }
+      expect(signatureOf(stamp)).toBe(header)
+    }
   },
 )
 
@@ -131,21 +137,22 @@ rule(
 
 rule(
   201,
-  'An answer to a message whose signature holds MUST be signed too, but for the bytes of `read`: `Reconcile-Signature: s=<mac>` over `ANSWER`, n of the message, the status, `Retry-After` or nothing, and base64url of SHA-256 of the body, with the secret that signed the message',
+  'An answer to a message whose signature holds MUST be signed too, but for the bytes of `read`: `Reconcile-Signature: s=<mac>` over `ANSWER`, s of the message, the status, `Retry-After` or nothing, and base64url of SHA-256 of the body, with the secret that signed the message',
   async () => {
-    const printed = /^answer +(.+)\n.+\nheader +(s=.+)$/m.exec(await protocolText)
-    const example = { secret: 'a-secret-of-this-example', nonce: 'A'.repeat(22), status: 200 }
-    expect(answerSignatureOf({ ...example, text: printed?.[1] ?? '' })).toBe(printed?.[2])
+    const printed = /^header +(t=.+)\nanswer +(.+)\n.+\nheader +(s=.+)$/m.exec(await protocolText)
+    const [, message = '', text = '', signature] = printed ?? []
+    expect(answerSignatureOf({ secret: 'a-secret-of-this-example', message, status: 200, text })).toBe(signature)
     const { home } = pair
+    const to = await receiverAt(home, SECRET)
     for (const [body, status] of [
       [hello(), 200],
       [JSON.stringify({ op: 'report', from: newId(), group: newId() }), 404],
     ] as const) {
-      const nonce = newId()
-      const reply = await postPeerMessage(home, body, signatureOf({ secret: SECRET, body, nonce }))
+      const message = signatureOf({ secret: SECRET, body, to })
+      const reply = await postPeerMessage(home, body, message)
       expect(reply.status).toBe(status)
       const { text } = reply
-      expect(headerOf(reply, 'reconcile-signature')).toBe(answerSignatureOf({ secret: SECRET, nonce, status, text }))
+      expect(headerOf(reply, 'reconcile-signature')).toBe(answerSignatureOf({ secret: SECRET, message, status, text }))
     }
     expect(headerOf(await postPeerMessage(home, hello()), 'reconcile-signature')).toBe(null)
   },

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Server } from '@tus/server'
-import { RangeStore, reconcile } from 'tus-reconcile-server'
+import { RangeStore, type ReconcileExtension, reconcile } from 'tus-reconcile-server'
 import type { Link } from './links/index.js'
 import { openLink } from './links/index.js'
 
@@ -16,6 +16,8 @@ export interface TestServer {
   readonly direct: string
   readonly directory: string
   readonly link: Link
+  /** Ends it, and starts it again at the same addresses with the same bytes. */
+  restart(): Promise<void>
 }
 
 export interface TestServers {
@@ -38,6 +40,7 @@ export async function startReconcileServers(options: TestServersOptions): Promis
   const root = await mkdtemp(join(tmpdir(), 'reconcile-test-'))
   const listeners = await Promise.all(Array.from({ length: options.count }, () => listen()))
   const links = await Promise.all(listeners.map((http, i) => linkTo(http, i, options)))
+  const extensions = new Map<HttpServer, ReconcileExtension>()
   const servers = listeners.map((http, i): TestServer => {
     const link = links[i]
     if (!link) throw new Error('every server has a link')
@@ -46,20 +49,27 @@ export async function startReconcileServers(options: TestServersOptions): Promis
       direct: `${originOf(http)}/files`,
       directory: join(root, `server-${i}`),
       link,
+      restart: async () => {
+        await extensions.get(http)?.close()
+        start(http, i)
+        await extensions.get(http)?.ready
+      },
     }
   })
-  const extensions = servers.map((own, i) => {
-    const tus = new Server({ path: '/files', datastore: new RangeStore({ directory: own.directory }) })
+  const start = (http: HttpServer, i: number): void => {
     const peers = servers
-      .filter((other) => other !== own)
+      .filter((_, index) => index !== i)
       .map((other) => ({ endpoint: other.endpoint, internalEndpoint: other.direct }))
-    const extension = reconcile(tus, { peers, secrets: [SECRET] })
-    listeners[i]?.on('request', (request, response) => void tus.handle(request, response))
-    return extension
-  })
+    const datastore = new RangeStore({ directory: join(root, `server-${i}`) })
+    const tus = new Server({ path: '/files', datastore })
+    extensions.set(http, reconcile(tus, { peers, secrets: [SECRET] }))
+    http.removeAllListeners('request')
+    http.on('request', (request, response) => void tus.handle(request, response))
+  }
+  for (const [i, http] of listeners.entries()) start(http, i)
   const close = async () => {
     await Promise.all(links.map((link) => link.close()))
-    await Promise.all(extensions.map((extension) => extension.close()))
+    await Promise.all([...extensions.values()].map((extension) => extension.close()))
     await Promise.all(listeners.map((http) => closeServer(http)))
     await rm(root, { recursive: true, force: true })
   }

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { PEER_CONTENT_TYPE } from '../peers/peer-messages.js'
-import { SIGNATURE_HEADER, sign } from '../peers/signature.js'
+import { ANYBODY, SIGNATURE_HEADER, sign } from '../peers/signature.js'
 import { newId, sha256, TestClient, TestFile } from '../testing/client.js'
 import { RawRequest } from '../testing/raw-request.js'
 import { freePort } from '../testing/server.js'
@@ -194,8 +194,8 @@ test('SIGHUP reads the secrets again; a file that is wrong leaves them as they w
   const { url } = await ready(child)
   const hello = async (secret: string) => {
     const body = JSON.stringify({ op: 'hello', from: newId() })
-    const signature = sign(secret, { method: 'POST', path: '/files', body }, Date.now())
-    const headers = { 'Tus-Resumable': '1.0.0', 'Content-Type': PEER_CONTENT_TYPE, [SIGNATURE_HEADER]: signature }
+    const { header } = sign(secret, { method: 'POST', path: '/files', to: ANYBODY, body }, Date.now())
+    const headers = { 'Tus-Resumable': '1.0.0', 'Content-Type': PEER_CONTENT_TYPE, [SIGNATURE_HEADER]: header }
     return (await fetch(url, { method: 'POST', headers, body })).status
   }
   const reload = async (text: string, message: string) => {

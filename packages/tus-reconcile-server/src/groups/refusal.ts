@@ -26,6 +26,7 @@ export type RefusalCode =
   | 'overloaded'
   | 'message-too-large'
   | 'not-signed'
+  | 'other-run'
   | 'closing'
   | 'refused-by-hook'
   | 'body-consumed'

@@ -7,76 +7,26 @@ import {
   parsePartitionHeader,
   toRangeSet,
 } from 'tus-reconcile-protocol'
-import { requestBody } from '../bodies/request-body.js'
 import { endGroup } from '../groups/ending.js'
 import { Group } from '../groups/group.js'
 import { Refusal } from '../groups/refusal.js'
 import { noteElsewhere, reportBlocks } from '../groups/verification.js'
 import { clientRequest } from '../peers/client-request.js'
-import { type PeerMessageOf, parsePeerMessage } from '../peers/peer-messages.js'
-import { SIGNATURE_HEADER, type SignatureVerifier, signAnswer, type Trust } from '../peers/signature.js'
-import { answerHeaders, asRefusal, jsonAnswer, refusalAnswer } from './exchange/answer.js'
+import type { AddressedMessage, PeerMessageOf } from '../peers/peer-messages.js'
+import { answerHeaders, jsonAnswer } from './exchange/answer.js'
 import { runIncoming } from './exchange/hooks.js'
 import { openForMirror } from './exchange/open-group.js'
-import { readMessage } from './exchange/read-message.js'
 import type { Exchange, Site } from './exchange/site.js'
 import { isForStore, runOperation } from './operations/operations.js'
 
-/** A relayed operation, and what it is wrapped in. */
-const MAX_MESSAGE_BYTES = 2_097_152
 /** Of a file whose size is not known yet (guess): what a peer says of it stays within memory. */
 const MAX_FILE_BYTES = 2 ** 44
 const PIECE_BYTES = 262_144
-const BYTES_CONTENT_TYPE = 'application/octet-stream'
+export const BYTES_CONTENT_TYPE = 'application/octet-stream'
 
-/** A message of another server: signed, or refused before anything of it is looked at. */
-export async function postPeerMessage(site: Site, exchange: Exchange, verifier: SignatureVerifier): Promise<Response> {
-  const body = requestBody(exchange.req)
-  let trust: Trust | undefined
-  try {
-    const text = await readMessage(body, { bytes: MAX_MESSAGE_BYTES, ms: site.bounds.messageTimeoutMs })
-    trust = checkSignature(site, exchange, { verifier, text })
-    return await signedAnswer(await answer(site, exchange, text), trust)
-  } catch (error) {
-    const refusal = asRefusal(site, error)
-    if (refusal.code !== 'unknown-group') site.log.warn({ code: refusal.code, reason: refusal.message }, 'peer refused')
-    const refused = await refusalAnswer(site, exchange, { refusal, body })
-    return trust ? signedAnswer(refused, trust) : refused
-  }
-}
-
-/** Every answer but a file's bytes, which the sender checks by their digests. */
-async function signedAnswer(answer: Response, trust: Trust): Promise<Response> {
-  if (answer.headers.get('content-type') === BYTES_CONTENT_TYPE) return answer
-  const { status, headers } = answer
-  const body = await answer.text()
-  headers.set(SIGNATURE_HEADER, signAnswer(trust, { status, retryAfter: headers.get('retry-after'), body }))
-  return new Response(body, { status, headers })
-}
-
-function checkSignature(
-  site: Site,
-  exchange: Exchange,
-  signed: { readonly verifier: SignatureVerifier; readonly text: string },
-): Trust {
-  const { req } = exchange
-  const header = req.headers.get(SIGNATURE_HEADER)
-  let fault: string | undefined
-  // behind a mount that strips its prefix the path is another than the peer has called
-  for (const path of new Set([new URL(req.url).pathname, site.server.options.path])) {
-    const outcome = signed.verifier.check(header, { method: 'POST', path, body: signed.text }, Date.now())
-    if (typeof outcome !== 'string') return outcome
-    fault ??= outcome
-  }
-  throw new Refusal('not-signed', fault ?? 'a peer signs its messages')
-}
-
-async function answer(site: Site, exchange: Exchange, text: string): Promise<Response> {
-  const message = parsePeerMessage(text)
+/** What is answered to a message that is signed for this run. */
+export async function answerPeer(site: Site, exchange: Exchange, message: AddressedMessage): Promise<Response> {
   switch (message.op) {
-    case 'hello':
-      site.peers.greetUnknown()
-      return ok(site, exchange, { storeId: site.storeId })
     case 'open':
       return open(site, exchange, message)
     case 'verified':

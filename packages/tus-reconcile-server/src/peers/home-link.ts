@@ -234,5 +234,5 @@ function openedOrThrow(answer: PeerAnswer): HomeFacts {
     const headers = { 'Reconcile-State': ended.state, ...(ended.url ? { 'Reconcile-Upload': ended.url } : {}) }
     throw new Refusal('group-ended', `this upload is ${ended.state}`, { headers })
   }
-  throw new Refusal('refused-by-hook', parseFailure(answer.text), { status: answer.status })
+  throw new Refusal('refused-by-hook', parseFailure(answer.text).message, { status: answer.status })
 }

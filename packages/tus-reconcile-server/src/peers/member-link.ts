@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { Group } from '../groups/group.js'
 import { type PeerDirectory, reasonOf } from './peer-directory.js'
-import type { PeerMessage } from './peer-messages.js'
+import type { AddressedMessage } from './peer-messages.js'
 
 const IDLE_MS = 5000
 const BATCH_MS = 50
@@ -78,7 +78,7 @@ export class MemberLink {
     }
   }
 
-  #next(group: Group, store: string, key: string): PeerMessage | undefined {
+  #next(group: Group, store: string, key: string): AddressedMessage | undefined {
     const from = this.#directory.ownStoreId
     if (group.homeMove?.from && group.home === from && this.#hasNews(group, store, key) && !this.#knowHome.has(key)) {
       return { op: 'moved', from, group: group.id }
@@ -105,7 +105,7 @@ export class MemberLink {
   }
 
   /** Only the home ends a group for everybody: it is asked as the client would. Forgotten in a restart; then it expires. */
-  #terminate(group: Group, store: string): PeerMessage | undefined {
+  #terminate(group: Group, store: string): AddressedMessage | undefined {
     const headers = this.#terminations.get(group)
     const endpoint = this.#directory.byStore(store)?.client.endpoint ?? ''
     if (!headers) group.toTell.delete(store)
@@ -115,7 +115,7 @@ export class MemberLink {
   }
 
   /** Returns whether the peer has taken it. A group that it does not know has nothing there to end. */
-  async #send(store: string, message: PeerMessage): Promise<boolean> {
+  async #send(store: string, message: AddressedMessage): Promise<boolean> {
     const peer = this.#directory.byStore(store)
     if (!peer) return false
     try {

@@ -16,7 +16,7 @@ test('without a secret nothing is sent, and the error says what to do', async ()
   const endpoint = `http://127.0.0.1:${port}/files`
   const client = new PeerClient({ endpoint, internalEndpoint: endpoint, secret: () => signingSecret([]) })
   onTestFinished(() => client.close())
-  const sent = client.send({ op: 'hello', from: newId() }, { idleMs: 1000 })
+  const sent = client.greet(newId(), { idleMs: 1000 })
   await expect(sent).rejects.toMatchObject({ code: 'no-secret', message: expect.stringContaining('`secrets`') })
   expect(requests).toBe(0)
 })

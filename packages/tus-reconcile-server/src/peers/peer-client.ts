@@ -1,8 +1,15 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { TUS_VERSION } from 'tus-reconcile-protocol'
-import { PEER_CONTENT_TYPE, type PeerMessage, type PeerMessageOf, parseFailure } from './peer-messages.js'
-import { isSignedAnswer, newNonce, SIGNATURE_HEADER, sign, type Trust } from './signature.js'
+import {
+  type AddressedMessage,
+  PEER_CONTENT_TYPE,
+  type PeerMessage,
+  type PeerMessageOf,
+  parseFailure,
+  parseHello,
+} from './peer-messages.js'
+import { ANYBODY, isSignedAnswer, type Receiver, SIGNATURE_HEADER, sign, type Trust } from './signature.js'
 
 /** Answers of peers that are no file's bytes stay below this. */
 const MAX_ANSWER_BYTES = 4_194_304
@@ -34,9 +41,15 @@ interface Reply {
   readonly trust: Trust
 }
 
+interface Letter<Message extends PeerMessage = PeerMessage> {
+  readonly message: Message
+  readonly to: Receiver
+}
+
 /**
  * Speaks to one peer at its internal address: signed both ways, no redirects, every wait and size bounded. What is not
- * signed by the peer (a proxy's page, a redirect, a stranger at its address) is no answer at all.
+ * signed by the peer (a proxy's page, a redirect, a stranger at its address) is no answer at all. Whatever is said is
+ * for the store that was greeted last, and for its run.
  */
 export class PeerClient {
   readonly endpoint: string
@@ -44,6 +57,7 @@ export class PeerClient {
   readonly #secret: () => string
   readonly #agent: HttpAgent
   readonly #secure: boolean
+  #greeted: Receiver | undefined
 
   constructor(peer: { readonly endpoint: string; readonly internalEndpoint: string; readonly secret: () => string }) {
     this.endpoint = peer.endpoint
@@ -53,16 +67,28 @@ export class PeerClient {
     this.#agent = new (this.#secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 32, timeout: 60_000 })
   }
 
-  async send(message: PeerMessage, limits: Limits): Promise<PeerAnswer> {
-    return readAnswer(await this.#post(message, bounded(limits, MAX_ANSWER_MS)))
+  /** Who is there: the peer's Store-Id. */
+  async greet(from: string, limits: Limits): Promise<string> {
+    const receiver = await this.#hello(from, bounded(limits, MAX_ANSWER_MS))
+    this.#greeted = receiver
+    return receiver.storeId
+  }
+
+  async send(message: AddressedMessage, limits: Limits): Promise<PeerAnswer> {
+    const within = bounded(limits, MAX_ANSWER_MS)
+    return this.#sayTo(message, within, async (to) => readAnswer(await this.#post({ message, to }, within)))
   }
 
   /** The bytes of an answer as they come, exactly `end - start`. They are not signed: their digests are. */
   async *stream(message: PeerMessageOf<'read'>, limits: Limits): AsyncGenerator<Uint8Array> {
-    const reply = await this.#post(message, bounded(limits, MAX_STREAM_MS))
-    if (reply.response.statusCode !== 200) throw new PeerStatusError((await readAnswer(reply)).status)
+    const within = bounded(limits, MAX_STREAM_MS)
+    const response = await this.#sayTo(message, within, async (to) => {
+      const reply = await this.#post({ message, to }, within)
+      if (reply.response.statusCode === 200) return reply.response
+      throw new PeerStatusError((await readAnswer(reply)).status)
+    })
     let left = message.end - message.start
-    for await (const chunk of reply.response) {
+    for await (const chunk of response) {
       left -= chunk.length
       if (left < 0) throw new Error('the peer sends more bytes than were asked for')
       yield chunk
@@ -74,20 +100,43 @@ export class PeerClient {
     this.#agent.destroy()
   }
 
+  /** Once more to a peer that was started again since it was greeted; to another store at its address nothing. */
+  async #sayTo<T>({ from }: AddressedMessage, limits: BoundedLimits, say: (to: Receiver) => Promise<T>): Promise<T> {
+    this.#greeted ??= await this.#hello(from, limits)
+    const known = this.#greeted
+    try {
+      return await say(known)
+    } catch (error) {
+      if (!(error instanceof OtherRunError)) throw error
+      // somebody else's message may have been told so before
+      const now = this.#greeted.run === known.run ? await this.#hello(from, limits) : this.#greeted
+      if (now.storeId !== known.storeId || now.run === known.run) throw error
+      this.#greeted = now
+      return await say(now)
+    }
+  }
+
+  async #hello(from: string, limits: BoundedLimits): Promise<Receiver> {
+    const { status, text } = await readAnswer(await this.#post({ message: { op: 'hello', from }, to: ANYBODY }, limits))
+    if (status !== 200) throw new PeerStatusError(status)
+    return parseHello(text)
+  }
+
   /** Once more on a kept connection that turns out to be closed: every message may be said twice. */
-  async #post(message: PeerMessage, limits: BoundedLimits): Promise<Reply> {
-    const first = await this.#postOnce(message, limits)
+  async #post(letter: Letter, limits: BoundedLimits): Promise<Reply> {
+    const first = await this.#postOnce(letter, limits)
     if (first !== 'stale') return first
-    const second = await this.#postOnce(message, limits)
+    const second = await this.#postOnce(letter, limits)
     if (second === 'stale') throw new Error('the peer closes every connection')
     return second
   }
 
-  #postOnce(message: PeerMessage, limits: BoundedLimits): Promise<Reply | 'stale'> {
+  #postOnce({ message, to }: Letter, limits: BoundedLimits): Promise<Reply | 'stale'> {
     const body = JSON.stringify(message)
-    const trust = { secret: this.#secret(), nonce: newNonce() }
+    const signed = { method: 'POST', path: this.#url.pathname, to, body }
+    const { header, trust } = sign(this.#secret(), signed, Date.now())
     return new Promise((resolve, reject) => {
-      const request = (this.#secure ? httpsRequest : httpRequest)(this.#url, this.#options(body, trust, limits))
+      const request = (this.#secure ? httpsRequest : httpRequest)(this.#url, this.#options(body, header, limits))
       // a connection that is being made counts as idle too
       const connecting = setTimeout(() => request.destroy(new Error('the peer did not answer in time')), limits.idleMs)
       request.once('timeout', () => request.destroy(new Error('the peer fell silent')))
@@ -105,8 +154,7 @@ export class PeerClient {
     })
   }
 
-  #options(body: string, trust: Trust, limits: BoundedLimits): RequestOptions {
-    const signed = { method: 'POST', path: this.#url.pathname, body }
+  #options(body: string, signature: string, limits: BoundedLimits): RequestOptions {
     return {
       method: 'POST',
       agent: this.#agent,
@@ -114,7 +162,7 @@ export class PeerClient {
         'Tus-Resumable': TUS_VERSION,
         'Content-Type': PEER_CONTENT_TYPE,
         'Content-Length': Buffer.byteLength(body),
-        [SIGNATURE_HEADER]: sign(trust.secret, signed, Date.now(), trust.nonce),
+        [SIGNATURE_HEADER]: signature,
       },
       timeout: limits.idleMs,
       signal: limits.signal,
@@ -142,12 +190,21 @@ async function readAnswer({ response, trust }: Reply): Promise<PeerAnswer> {
   const header = response.headers[SIGNATURE_HEADER.toLowerCase()]
   const signature = typeof header === 'string' ? header : undefined
   if (isSignedAnswer(signature, trust, { status, retryAfter, body: text })) return { status, text, retryAfter }
-  const refusal = status === 401 ? `: ${parseFailure(text).slice(0, MAX_QUOTE)}` : ''
-  throw new PeerAnswerError(`what answers ${status} at that address is no peer with our secret${refusal}`)
+  const refusal = status === 401 ? parseFailure(text) : undefined
+  if (refusal?.code === 'other-run') throw new OtherRunError()
+  const quoted = refusal ? `: ${refusal.message.slice(0, MAX_QUOTE)}` : ''
+  throw new PeerAnswerError(`what answers ${status} at that address is no peer with our secret${quoted}`)
 }
 
 /** Somebody answered, but not as a peer does. */
 class PeerAnswerError extends Error {}
+
+/** Somebody says, unsigned, that the message is for another run: worth a greeting, and no more. */
+class OtherRunError extends PeerAnswerError {
+  constructor() {
+    super('what answers at that address is another run, or another server, than the one that was greeted')
+  }
+}
 
 export class PeerStatusError extends Error {
   readonly status: number

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { PeerClient } from './peer-client.js'
-import { parseHello } from './peer-messages.js'
 
 const HELLO_IDLE_MS = 2000
 const HELLO_FIRST_RETRY_MS = 200
@@ -138,9 +137,7 @@ export class PeerDirectory {
   async #hello(peer: Peer): Promise<boolean> {
     try {
       const limits = { idleMs: HELLO_IDLE_MS, signal: this.signal }
-      const answer = await peer.client.send({ op: 'hello', from: this.#ownStoreId }, limits)
-      if (answer.status !== 200) throw new Error(`hello: ${answer.status}`)
-      const storeId = parseHello(answer.text)
+      const storeId = await peer.client.greet(this.#ownStoreId, limits)
       const isNew = peer.storeId !== storeId
       peer.storeId = storeId
       this.answered(peer)

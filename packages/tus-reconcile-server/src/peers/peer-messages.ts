@@ -2,6 +2,7 @@ import { type ByteRange, MAX_ENTRIES } from 'tus-reconcile-protocol'
 import * as v from 'valibot'
 import { Refusal } from '../groups/refusal.js'
 import type { Vote } from './ballot.js'
+import type { Receiver } from './signature.js'
 
 export const PEER_CONTENT_TYPE = 'application/tus-reconcile-peer+json'
 
@@ -84,6 +85,8 @@ export type PeerMessage =
   | VoteMessage
   | MovedMessage
   | RelayMessage
+/** What is said to a peer that is known. */
+export type AddressedMessage = Exclude<PeerMessage, HelloMessage>
 export type PeerMessageOf<Op extends PeerMessage['op']> = Extract<PeerMessage, { op: Op }>
 
 interface OpenedAnswer {
@@ -148,7 +151,7 @@ const Message: v.GenericSchema<unknown, PeerMessage> = v.variant('op', [
   v.object({ op: v.literal('relay'), ...from, endpoint: Endpoint, operation: v.unknown(), headers: Headers }),
 ])
 
-const Hello: v.GenericSchema<{ storeId: string }> = v.object({ storeId: Id })
+const Hello: v.GenericSchema<Receiver> = v.object({ storeId: Id, run: Id })
 const Opened: v.GenericSchema<OpenedAnswer> = v.object({
   fileId: v.string(),
   url: v.nullable(v.string()),
@@ -172,6 +175,8 @@ const Failure: v.GenericSchema<{ error: { code: string; message: string } }> = v
   error: v.object({ code: v.string(), message: v.string() }),
 })
 
+const NO_FAILURE = { code: '', message: 'the home refused' }
+
 /** @throws Refusal `bad-request` that says where it is wrong. */
 export function parsePeerMessage(text: string): PeerMessage {
   let json: unknown
@@ -186,8 +191,8 @@ export function parsePeerMessage(text: string): PeerMessage {
   throw new Refusal('bad-request', `${v.getDotPath(issue) ?? 'message'}: ${issue.message}`)
 }
 
-export function parseHello(text: string): string {
-  return v.parse(Hello, JSON.parse(text)).storeId
+export function parseHello(text: string): Receiver {
+  return v.parse(Hello, JSON.parse(text))
 }
 
 export function parseOpened(text: string): OpenedAnswer {
@@ -212,12 +217,12 @@ export function parseEnded(text: string): EndedAnswer | undefined {
   }
 }
 
-/** The sentence of a refusal, for handing it on. */
-export function parseFailure(text: string): string {
+/** A refusal, whose sentence can be handed on. */
+export function parseFailure(text: string): { readonly code: string; readonly message: string } {
   try {
     const result = v.safeParse(Failure, JSON.parse(text))
-    return result.success ? result.output.error.message : 'the home refused'
+    return result.success ? result.output.error : NO_FAILURE
   } catch {
-    return 'the home refused'
+    return NO_FAILURE
   }
 }

@@ -10,6 +10,7 @@ type FakeAnswer = { readonly status?: number; readonly json: object } | undefine
 /** A store of the other side whose every word is the test's. It says who it is, and signs what it says. */
 export class FakePeer {
   readonly storeId: string = newId()
+  run: string = newId()
   readonly port: number
   readonly messages: PeerMessage[] = []
   answer: (message: PeerMessage, res: ServerResponse) => FakeAnswer = () => ({ json: {} })
@@ -50,12 +51,13 @@ export class FakePeer {
     const message = parsePeerMessage(Buffer.concat(pieces).toString())
     this.messages.push(message)
     for (const wake of this.#waiting.splice(0)) wake()
-    const answer = message.op === 'hello' ? { json: { storeId: this.storeId } } : this.answer(message, res)
+    const answer =
+      message.op === 'hello' ? { json: { storeId: this.storeId, run: this.run } } : this.answer(message, res)
     if (!answer) return
     const { status = 200, json } = answer
     const body = JSON.stringify(json)
-    const nonce = /n=([\w-]+)/.exec(String(req.headers[SIGNATURE_HEADER.toLowerCase()]))?.[1] ?? ''
-    const signature = signAnswer({ secret: SECRET, nonce }, { status, retryAfter: null, body })
+    const mac = /s=([\w-]+)/.exec(String(req.headers[SIGNATURE_HEADER.toLowerCase()]))?.[1] ?? ''
+    const signature = signAnswer({ secret: SECRET, mac }, { status, retryAfter: null, body })
     res.writeHead(status, { 'Content-Type': 'application/json', [SIGNATURE_HEADER]: signature }).end(body)
   }
 }

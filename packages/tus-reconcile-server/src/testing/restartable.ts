@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
+import { afterEach } from 'vitest'
 import { startMember } from './cluster.js'
-import type { TestStore, TestStoreOptions } from './server.js'
+import { freePort, type TestStore, type TestStoreOptions } from './server.js'
 
 /** A store that can be stopped and started again at the same address, with the same bytes. `ports` are all stores'. */
 export class Restartable {
@@ -41,5 +42,21 @@ export class Restartable {
   async remove(): Promise<void> {
     await this.stop()
     if (this.#directory !== undefined) await rm(this.#directory, { recursive: true, force: true })
+    this.#directory = undefined
+  }
+}
+
+/** For a test file: stores that list each other and are still to be started. They go with the test that made them. */
+export function testRestartables(): (count: number, options?: () => TestStoreOptions) => Promise<Restartable[]> {
+  const opened: Restartable[] = []
+  afterEach(async () => {
+    for (const store of opened.splice(0)) await store.remove()
+  })
+  return async (count, options = () => ({})) => {
+    const ports: number[] = []
+    while (ports.length < count) ports.push(await freePort())
+    const stores = ports.map((port) => new Restartable(ports, port, options()))
+    opened.push(...stores)
+    return stores
   }
 }

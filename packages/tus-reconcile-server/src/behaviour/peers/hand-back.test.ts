@@ -1,22 +1,17 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { sha256, TestClient, TestFile } from '../../testing/client.js'
 import { knows } from '../../testing/cluster.js'
-import { Restartable } from '../../testing/restartable.js'
-import { freePort, type TestStoreOptions } from '../../testing/server.js'
+import { type Restartable, testRestartables } from '../../testing/restartable.js'
+import type { TestStoreOptions } from '../../testing/server.js'
 
 const B = BLOCK_SIZE
-const opened: Restartable[] = []
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.remove()
-})
+const restartables = testRestartables()
 
 async function twoStores(): Promise<[Restartable, Restartable]> {
-  const ports = [await freePort(), await freePort()]
-  const [homePort = 0, mirrorPort = 0] = ports
-  const stores: [Restartable, Restartable] = [new Restartable(ports, homePort), new Restartable(ports, mirrorPort)]
-  opened.push(...stores)
-  return stores
+  const [home, mirror] = await restartables(2)
+  if (!home || !mirror) throw new Error('two stores')
+  return [home, mirror]
 }
 
 test("P3: The OPTIONS answer MUST carry `Store-Id`, a random name that stays with the store's bytes over restarts", async () => {

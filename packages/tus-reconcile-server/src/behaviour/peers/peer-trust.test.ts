@@ -3,9 +3,9 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { endGroup } from '../../groups/ending.js'
 import { Groups } from '../../groups/groups.js'
-import { PEER_CONTENT_TYPE } from '../../peers/peer-messages.js'
+import { PeerClient } from '../../peers/peer-client.js'
+import type { AddressedMessage } from '../../peers/peer-messages.js'
 import { PeerNetwork } from '../../peers/peer-network.js'
-import { SIGNATURE_HEADER, sign } from '../../peers/signature.js'
 import { VoteBook } from '../../peers/vote-book.js'
 import { MemoryIndex } from '../../records/memory-index.js'
 import { newId, TestClient, TestFile } from '../../testing/client.js'
@@ -82,12 +82,11 @@ test('a committed file that home and mirror have forgotten is 410 through the mi
   expect(answer.headers.get('reconcile-upload')).toBe(`${home.endpoint}/${file.group}`)
 })
 
-async function say(store: TestStore, message: object): Promise<number> {
-  const body = JSON.stringify(message)
-  const path = new URL(store.endpoint).pathname
-  const signature = sign(SECRET, { method: 'POST', path, body }, Date.now())
-  const headers = { 'Tus-Resumable': '1.0.0', 'Content-Type': PEER_CONTENT_TYPE, [SIGNATURE_HEADER]: signature }
-  return (await fetch(store.endpoint, { method: 'POST', headers, body })).status
+async function say({ endpoint }: TestStore, message: AddressedMessage): Promise<number> {
+  const client = new PeerClient({ endpoint, internalEndpoint: endpoint, secret: () => SECRET })
+  const { status } = await client.send(message, { idleMs: 5000 })
+  client.close()
+  return status
 }
 
 test('P90: only its home says how a group has ended, and nobody says it to the home', async () => {
@@ -96,7 +95,7 @@ test('P90: only its home says how a group has ended, and nobody says it to the h
   const atHome = new TestClient(home.endpoint, file, home.storeId)
   const atMirror = new TestClient(mirror.endpoint, file, home.storeId)
   await atMirror.upload(0, B)
-  const ended = { op: 'ended', group: file.group, state: 'terminated', url: null }
+  const ended = { op: 'ended', group: file.group, state: 'terminated', url: null } as const
   expect(await say(home, { ...ended, from: mirror.storeId })).toBe(400)
   expect(await say(home, { ...ended, from: home.storeId })).toBe(400)
   expect(await say(mirror, { ...ended, from: newId() })).toBe(400)
@@ -111,12 +110,12 @@ test('P202: what is verified is taken at the home only, coverage from the home o
   const file = new TestFile(B)
   await new TestClient(mirror.endpoint, file, home.storeId).upload(0, B)
   const { group } = file
-  const leaf = file.leaves()[0]
-  const verified = { op: 'verified', from: mirror.storeId, group, blocks: [{ index: 0, leaf }] }
+  const [leaf = ''] = file.leaves()
+  const verified = { op: 'verified', from: mirror.storeId, group, blocks: [{ index: 0, leaf }] } as const
   expect(await say(mirror, { ...verified, from: home.storeId })).toBe(400)
   expect(await say(home, { ...verified, blocks: [{ index: 1, leaf }] })).toBe(400)
   expect(await say(home, { ...verified, blocks: [{ index: 2 ** 50, leaf }] })).toBe(400)
-  const superseded = { op: 'superseded', from: home.storeId, group, verified: [{ start: 0, end: B }] }
+  const superseded = { op: 'superseded', from: home.storeId, group, verified: [{ start: 0, end: B }] } as const
   expect(await say(home, { ...superseded, from: mirror.storeId })).toBe(400)
   expect(await say(mirror, { ...superseded, from: newId() })).toBe(400)
   expect(await say(mirror, { ...superseded, verified: [{ start: 0, end: 2 ** 50 }] })).toBe(400)

@@ -29,6 +29,7 @@ export const STATUS_OF: Readonly<Record<RefusalCode, number>> = {
   overloaded: 503,
   'message-too-large': 413,
   'not-signed': 401,
+  'other-run': 401,
   closing: 503,
   'refused-by-hook': 403,
   'body-consumed': 500,

@@ -1,25 +1,19 @@
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { afterEach, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { type Answer, sha256, TestClient, TestFile, type TestSession } from '../../testing/client.js'
 import { knows } from '../../testing/cluster.js'
-import { Restartable } from '../../testing/restartable.js'
-import { freePort, type TestStore, type TestStoreOptions } from '../../testing/server.js'
+import { type Restartable, testRestartables } from '../../testing/restartable.js'
+import type { TestStore, TestStoreOptions } from '../../testing/server.js'
 
 const B = BLOCK_SIZE
 const ANY = { reconcile: { commitAt: 'any' } } as const
-const opened: Restartable[] = []
-afterEach(async () => {
-  for (const store of opened.splice(0)) await store.remove()
-})
+const restartables = testRestartables()
 
 /** Stores that list each other and know each other. */
 async function stores(count: number, options: TestStoreOptions = ANY): Promise<Restartable[]> {
-  const ports: number[] = []
-  while (ports.length < count) ports.push(await freePort())
-  const all = ports.map((port) => new Restartable(ports, port, options))
-  opened.push(...all)
+  const all = await restartables(count, () => options)
   await Promise.all(all.map((each) => each.start()))
   await Promise.all(
     all.flatMap(({ store }) => all.map((other) => other.store !== store && knows(store, other.store.storeId))),
