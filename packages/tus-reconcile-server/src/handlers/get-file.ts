@@ -3,7 +3,6 @@ import { ERRORS } from '@tus/utils'
 import { HEADER } from 'tus-reconcile-protocol'
 import { readPieces } from '../bodies/side-file.js'
 import { setCors } from './cors.js'
-import { asRefusal, refusalAnswer } from './exchange/answer.js'
 import { runIncoming } from './exchange/hooks.js'
 import { reprDigestOf } from './exchange/repr-digest.js'
 import type { Exchange, Site } from './exchange/site.js'
@@ -19,11 +18,7 @@ export async function getFile(site: Site, exchange: Exchange, id: string | undef
   setCors(options, req.headers.get('origin'), headers)
   headers.set(HEADER.storeId, site.storeId)
   if (!id) throw ERRORS.FILE_NOT_FOUND
-  try {
-    await runIncoming(site, req, id)
-  } catch (error) {
-    return refusalAnswer(site, exchange, { refusal: asRefusal(site, error) })
-  }
+  await runIncoming(site, req, id)
   const url = urlElsewhere(site, id)
   if (url !== null) headers.set(HEADER.upload, url)
   const upload = await site.plain.getUpload(id)

@@ -183,6 +183,10 @@ test('the hooks: one naming, one creation, one finish per file; the gate on ever
   expect([stranger.status, stranger.headers.get('access-control-allow-origin')]).toEqual([401, '*'])
   expect((await client.commit()).answer).toMatchObject({ url: `${store.endpoint}/sub-folder-name` })
   await client.commit()
+  // in the hook's own words, as @tus/server's refusals are: a page may show them
+  const download = await fetch(`${store.endpoint}/sub-folder-name`, { headers: { 'X-User': 'stranger' } })
+  expect([download.status, await download.text()]).toEqual([401, 'who are you\n'])
+  expect(download.headers.get('access-control-allow-origin')).toBe('*')
   expect(seen.filter((line) => line.startsWith('create'))).toEqual([`create sub-folder-name ${2 * B} a.bin`])
   const path = join(store.directory, 'sub-folder-name')
   expect(seen.filter((line) => line.startsWith('finish'))).toEqual([`finish sub-folder-name ${2 * B} me ${path}`])
