@@ -6,6 +6,7 @@ import { blockDigest, newId } from '../testing/client.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { replaceBlock } from './bring-in.js'
 import { Groups } from './groups.js'
+import type { Notice } from './notice.js'
 import { agreeOnSize } from './sessions.js'
 
 const B = BLOCK_SIZE
@@ -24,7 +25,12 @@ test.each([
     const leaf = encodeDigest(blockDigest(bytes))
     expect(await group.queue.run(() => replaceBlock(group, { index: at, leaf, bytes }))).toBe(true)
   }
+  const told = new Promise<Notice>((resolve) => {
+    groups.subscribe((notice) => notice.kind === 'bad' && resolve(notice))
+  })
   await group.queue.run(() => agreeOnSize(group, size))
+  // no digest was wrong
+  if (bad.length > 0) expect(await told).toMatchObject({ blocks: [1], why: 'gone' })
   expect(group.blocks.wholeBlocks()).toEqual(whole)
   expect(group.blocks.verifiedHere(size)).toEqual([{ start: 0, end: whole.length * B }])
   expect(group.blocks.bad(size)).toEqual(bad)

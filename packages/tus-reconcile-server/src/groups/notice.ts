@@ -20,7 +20,7 @@ export type Notice =
   | { readonly kind: 'verified'; readonly group: Group; readonly ranges: RangeSet; readonly where: 'elsewhere' }
   /** A client was told that it need not send these: they are held here. */
   | { readonly kind: 'reused'; readonly group: Group; readonly blocks: readonly number[] }
-  /** They are to come again: their bytes had another digest than was claimed, or whoever had them is gone. */
+  /** They are to come again: their bytes had another digest than was claimed, or nobody has them any more. */
   | {
       readonly kind: 'bad'
       readonly group: Group

@@ -7,10 +7,18 @@ import type { Group } from './group.js'
 import { refuseEnded } from './refuse-ended.js'
 import type { Session, SessionEnd } from './session.js'
 
-/** Blocks whose standing has changed and that nobody was told of yet. */
+/** Blocks whose standing has changed. `bad`: their bytes had another digest; `gone`: nobody has them any more. */
+interface Changed {
+  readonly verified?: readonly number[]
+  readonly bad?: readonly number[]
+  readonly gone?: readonly number[]
+}
+
+/** Of these nobody was told yet. */
 interface Fresh {
   readonly verified: Set<number>
   readonly bad: Set<number>
+  readonly gone: Set<number>
   timer: ReturnType<typeof setTimeout> | undefined
 }
 const freshOf = new WeakMap<Group, Fresh>()
@@ -104,7 +112,7 @@ export async function withdrawReports(group: Group, stores: readonly string[], r
     }
     return [...withdrawn].filter((index) => !group.blocks.isVerified(index) && !group.blocks.reports.leafOf(index))
   })
-  tell(group, { verified: [], bad: lost }, 'gone')
+  tell(group, { gone: lost })
 }
 
 /** At a peer: the home says what is verified somewhere. */
@@ -136,20 +144,20 @@ export async function writePulled(group: Group, block: LeafAt & { readonly bytes
 }
 
 /** Looks over the coverage shortly; what changed is told together. */
-export function settleSoon(group: Group, changed: { readonly verified?: number[]; readonly bad?: number[] }): void {
-  const fresh = freshOf.get(group) ?? { verified: new Set(), bad: new Set(), timer: undefined }
+export function settleSoon(group: Group, changed: Changed): void {
+  const fresh = freshOf.get(group) ?? { verified: new Set(), bad: new Set(), gone: new Set(), timer: undefined }
   freshOf.set(group, fresh)
   for (const index of changed.verified ?? []) fresh.verified.add(index)
   for (const index of changed.bad ?? []) fresh.bad.add(index)
+  for (const index of changed.gone ?? []) fresh.gone.add(index)
   fresh.timer ??= setTimeout(() => void settle(group, fresh), SETTLE_MS)
 }
 
 async function settle(group: Group, fresh: Fresh): Promise<void> {
   fresh.timer = undefined
   await group.queue.run(async () => {
-    const changed = { verified: [...fresh.verified], bad: [...fresh.bad] }
-    fresh.verified.clear()
-    fresh.bad.clear()
+    const changed = { verified: [...fresh.verified], bad: [...fresh.bad], gone: [...fresh.gone] }
+    for (const told of [fresh.verified, fresh.bad, fresh.gone]) told.clear()
     if (group.hasEnded) return
     await sweep(group)
     tell(group, changed)
@@ -157,18 +165,14 @@ async function settle(group: Group, fresh: Fresh): Promise<void> {
 }
 
 /** Nothing is told before it is recorded. */
-function tell(
-  group: Group,
-  changed: { readonly verified: readonly number[]; readonly bad: readonly number[] },
-  why: 'digest' | 'gone' = 'digest',
-): void {
-  if (changed.verified.length + changed.bad.length === 0) return
+function tell(group: Group, { verified = [], bad = [], gone = [] }: Changed): void {
+  if (verified.length + bad.length + gone.length === 0) return
   void group
     .save()
     .then(() => {
-      if (changed.verified.length > 0)
-        group.notify({ kind: 'verified', group, blocks: changed.verified, where: 'here' })
-      if (changed.bad.length > 0) group.notify({ kind: 'bad', group, blocks: changed.bad, why })
+      if (verified.length > 0) group.notify({ kind: 'verified', group, blocks: verified, where: 'here' })
+      if (bad.length > 0) group.notify({ kind: 'bad', group, blocks: bad, why: 'digest' })
+      if (gone.length > 0) group.notify({ kind: 'bad', group, blocks: gone, why: 'gone' })
     })
     .catch(() => {})
 }

@@ -194,5 +194,5 @@ function dropLongBlocks(group: Group, size: number): void {
   const long = group.blocks.wholeBlocks().filter((index) => (index + 1) * BLOCK_SIZE > size)
   if (long.length === 0) return
   group.blocks.lose(long)
-  settleSoon(group, { bad: long.filter((index) => index * BLOCK_SIZE < size) })
+  settleSoon(group, { gone: long.filter((index) => index * BLOCK_SIZE < size) })
 }
