@@ -1,16 +1,11 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
 import { addRanges, blockCount, rangesOfBlocks } from 'tus-reconcile-protocol'
-import type { BlockRecord, GroupChange, GroupRecord } from '../records/partition-index.js'
-import { BlockRuns } from './block-runs.js'
+import type { GroupChange, GroupRecord } from '../records/partition-index.js'
+import { type BlockState, BlockStates } from './block-states.js'
 import type { ClientBudget } from './budgets.js'
 import { ClaimsAhead } from './claims-ahead.js'
 import { PeerReports } from './peer-reports.js'
 import { TrackedMap } from './tracked-map.js'
-
-type BlockState =
-  | { readonly kind: 'partial'; readonly owner: string }
-  | { readonly kind: 'held'; readonly leaf: string }
-  | { readonly kind: 'verified'; readonly leaf: string }
 
 /** `no-room`: nothing has changed, and nothing of it is kept. */
 export type ClaimOutcome = 'verified' | 'already' | 'bad' | 'conflict' | 'waiting' | 'no-room'
@@ -20,11 +15,8 @@ export const STORE = 'store'
 
 /** What this store holds of each block, what was claimed of it, and what is verified elsewhere. Leaves are base64url. */
 export class BlockTable {
-  readonly #blocks = new TrackedMap<number, BlockState>()
-  readonly #verified = new BlockRuns()
+  readonly #blocks = new BlockStates()
   readonly claims: ClaimsAhead
-  /** Where one verified block of a leaf is. */
-  readonly #places = new Map<string, number>()
   readonly #bad = new TrackedMap<number, true>()
   /** At the home. */
   readonly reports: PeerReports = new PeerReports()
@@ -102,16 +94,12 @@ export class BlockTable {
     const block = this.#blocks.get(index)
     if (block?.kind === 'held') this.#unrecordedLoss.add(index)
     this.#blocks.set(index, { kind: 'partial', owner })
-    this.#verified.delete(index)
     return block?.kind === 'partial' ? block.owner : undefined
   }
 
   /** Frees the blocks that `owner` began and did not finish. Returns them. */
   release(owner: string): number[] {
-    const freed: number[] = []
-    for (const [index, block] of this.#blocks) {
-      if (block.kind === 'partial' && block.owner === owner) freed.push(index)
-    }
+    const freed = this.#blocks.begunBy(owner)
     for (const index of freed) this.#blocks.delete(index)
     return freed
   }
@@ -150,23 +138,21 @@ export class BlockTable {
 
   /** A block of this leaf that is verified here. */
   placeOf(leaf: string): number | undefined {
-    return this.#places.get(leaf)
+    return this.#blocks.placeOf(leaf)
   }
 
   verifiedLeaves(): Map<number, string> {
-    const leaves = new Map<number, string>()
-    for (const [index, block] of this.#blocks) if (block.kind === 'verified') leaves.set(index, block.leaf)
-    return leaves
+    return this.#blocks.verifiedLeaves()
   }
 
   /** Verified in this store. */
   verifiedHere(sizeBytes: number): RangeSet {
-    return this.#verified.ranges(sizeBytes)
+    return this.#blocks.verifiedRanges(sizeBytes)
   }
 
   /** Verified in any store, as far as is known here. */
   verifiedAnywhere(sizeBytes: number): RangeSet {
-    return addRanges(this.elsewhere, ...this.#verified.ranges(sizeBytes), ...this.reports.ranges(sizeBytes))
+    return addRanges(this.elsewhere, ...this.verifiedHere(sizeBytes), ...this.reports.ranges(sizeBytes))
   }
 
   /** The bytes of these blocks are gone, or others: they are to come again. */
@@ -186,14 +172,12 @@ export class BlockTable {
 
   /** Blocks that somebody has begun, and who. */
   owners(): [index: number, owner: string][] {
-    return [...this.#blocks].flatMap(([index, block]): [number, string][] =>
-      block.kind === 'partial' ? [[index, block.owner]] : [],
-    )
+    return this.#blocks.owners()
   }
 
   /** Blocks of which every byte is here, verified or not. */
   wholeBlocks(): number[] {
-    return [...this.#blocks].filter(([, block]) => block.kind !== 'partial').map(([index]) => index)
+    return this.#blocks.whole()
   }
 
   bad(sizeBytes: number): RangeSet {
@@ -209,7 +193,7 @@ export class BlockTable {
     const elsewhere = this.#newElsewhere
     this.#newElsewhere = null
     return {
-      blocks: this.#blocks.takeChanges().map(([index, block]) => [index, block && toRecord(block)]),
+      blocks: this.#blocks.takeChanges(),
       claims: this.claims.takeChanges(),
       bad: this.#bad.takeChanges(),
       reports: this.reports.takeChanges(),
@@ -218,14 +202,7 @@ export class BlockTable {
   }
 
   restore(record: Omit<GroupRecord, 'header' | 'sessions'>): void {
-    for (const [index, [state, text]] of record.blocks) {
-      if (state === 'h') this.#blocks.restore(index, { kind: 'held', leaf: text })
-      else if (state === 'v') {
-        this.#blocks.restore(index, { kind: 'verified', leaf: text })
-        this.#places.set(text, index)
-        this.#verified.add(index)
-      } else this.#blocks.restore(index, { kind: 'partial', owner: text })
-    }
+    for (const [index, block] of record.blocks) this.#blocks.restore(index, block)
     for (const [index, leaves] of record.claims) this.claims.restore(index, leaves)
     for (const [index, isBad] of record.bad) this.#bad.restore(index, isBad)
     for (const [store, index, leaf] of record.reports) this.reports.restore(store, index, leaf)
@@ -237,8 +214,6 @@ export class BlockTable {
   /** Nothing of it is left, nor to be recorded. */
   clear(): void {
     for (const part of [this.#blocks, this.claims, this.#bad]) part.forget()
-    this.#verified.clear()
-    this.#places.clear()
     this.reports.clear()
     this.#unrecordedLoss.clear()
     this.#elsewhere = []
@@ -246,21 +221,13 @@ export class BlockTable {
   }
 
   #verify(index: number, leaf: string): void {
-    this.#places.set(leaf, index)
     this.#blocks.set(index, { kind: 'verified', leaf })
-    this.#verified.add(index)
     this.claims.delete(index)
   }
 
   #free(index: number): void {
     if (this.#blocks.get(index)?.kind !== 'partial') this.#unrecordedLoss.add(index)
     this.#blocks.delete(index)
-    this.#verified.delete(index)
     this.#bad.set(index, true)
   }
-}
-
-function toRecord(block: BlockState): BlockRecord {
-  if (block.kind === 'partial') return ['p', block.owner]
-  return [block.kind === 'held' ? 'h' : 'v', block.leaf]
 }
