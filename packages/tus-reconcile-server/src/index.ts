@@ -17,5 +17,6 @@ export type {
   PartitionIndex,
 } from './records/partition-index.js'
 export type { RangeBackend, RangeFile } from './store/range-backend.js'
-export { RangeStore, type RangeStoreOptions } from './store/range-store.js'
+export { RangeStore } from './store/range-store.js'
+export type { RangeStoreOptions } from './store/range-store-options.js'
 export { SparseFileBackend } from './store/sparse-file-backend.js'

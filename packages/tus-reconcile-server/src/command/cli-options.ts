@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { Command } from 'commander'
 import type { PeerOptions } from '../reconcile-options.js'
-import type { RangeStoreOptions } from '../store/range-store.js'
+import type { RangeStoreOptions } from '../store/range-store-options.js'
 import {
   FlagError,
   freeBytes,

@@ -1,8 +1,8 @@
 import { BLOCK_SIZE, blockRange } from 'tus-reconcile-protocol'
 import { STORE } from '../groups/block-table.js'
 import type { Group } from '../groups/group.js'
+import type { FileTrace } from '../store/file-trace.js'
 import type { StoredBytes } from '../store/range-backend.js'
-import type { FileTrace } from '../store/range-store.js'
 
 /** What was found of a group beside its record. */
 export interface Evidence {

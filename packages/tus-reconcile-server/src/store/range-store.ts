@@ -8,47 +8,16 @@ import { DataStore, ERRORS, isPathInsideDirectory, Upload } from '@tus/utils'
 import { isPlaceholder, placeholdersIn } from './exclusive-move.js'
 import { FileConfigs } from './file-configs.js'
 import { stampOf } from './file-stamp.js'
+import type { FileTrace } from './file-trace.js'
 import { FreeSpace } from './free-space.js'
 import { joinFiles } from './join-files.js'
 import { linkTwin } from './link-twin.js'
 import { NO_SPACE_ANSWER } from './no-space.js'
 import { appendPlainly } from './plain-append.js'
 import type { RangeBackend, RangeFile } from './range-backend.js'
+import { type Durability, parseDurability, parseMinFree, type RangeStoreOptions } from './range-store-options.js'
 import { SparseFileBackend } from './sparse-file-backend.js'
 import { syncDirectory } from './syncing.js'
-
-export interface RangeStoreOptions {
-  /** Where everything lies: finished and plain uploads as FileStore keeps them, ours under `.reconcile/`. */
-  readonly directory: string
-  /** Unfinished uploads end this long after they began (plain) or got their last byte (ours). Default: plain ones
-   * never, ours after a day. */
-  readonly expirationPeriodInMilliseconds?: number
-  /** Where the bytes of unfinished groups lie. Default: sparse files under `.reconcile/groups`. */
-  readonly backend?: RangeBackend
-  /** Where facts about plain and finished uploads lie, as FileStore's option. Default: JSON files beside the bytes. */
-  readonly configstore?: Configstore
-  /**
-   * What takes no acknowledged byte: `process`, the end of the process at any moment; `disk`, a power cut too (bytes
-   * and record are synced before they are acknowledged, many at once; a configstore of your own syncs itself).
-   * Default: `process`.
-   */
-  readonly durability?: Durability
-  /** With less room than this on the disk, bodies are refused with 507. In bytes; 0 for none. Default: 64 MiB. */
-  readonly minFreeBytes?: number
-}
-
-/** What a crash may leave of a finished upload: its bytes, what FileStore knows of it, or both. */
-export interface FileTrace {
-  /** In bytes; undefined where there is no file. */
-  readonly length: number | undefined
-  readonly hasInfo: boolean
-  /** What has the name is a placeholder, or as much of one as a crash let be written. */
-  readonly isPlaceholder: boolean
-}
-type Durability = 'process' | 'disk'
-
-/** Room for records and for what arrives until the disk is looked at again (guess). */
-const MIN_FREE_BYTES = 67_108_864
 
 /** Room of our own within the directory; no upload can have an id in it. */
 export const OWN_FOLDER = '.reconcile'
@@ -66,10 +35,10 @@ export class RangeStore extends DataStore {
 
   constructor(options: RangeStoreOptions) {
     super()
-    const { directory, expirationPeriodInMilliseconds = 0, minFreeBytes = MIN_FREE_BYTES } = options
-    if (!(minFreeBytes >= 0)) throw new TypeError(`minFreeBytes is a number of bytes from 0, not ${minFreeBytes}`)
+    const { directory, expirationPeriodInMilliseconds = 0 } = options
+    const minFreeBytes = parseMinFree(options.minFreeBytes)
     this.directory = directory
-    this.durability = parseDurability(options.durability ?? 'process')
+    this.durability = parseDurability(options.durability)
     const configs = new FileConfigs(directory, this.ownPath(TEMPORARY), this.durability === 'disk')
     this.#files = new FileStore({
       directory,
@@ -242,22 +211,33 @@ export class RangeStore extends DataStore {
     return this.#files.read(id)
   }
 
-  /** Unfinished plain uploads that are past their time. FileStore's own would take finished ones as well. */
+  /**
+   * Unfinished plain uploads that are past their time. FileStore's own would take finished ones as well.
+   * @throws what the first could not be removed for, after all the others
+   */
   override async deleteExpired(): Promise<number> {
     if (this.getExpiration() <= 0) return 0
     let deleted = 0
+    const failures: unknown[] = []
     for (const id of (await this.#files.configstore.list?.()) ?? []) {
-      const upload = await this.#files.getUpload(id).catch(() => undefined)
-      if (!upload || upload.offset === upload.size || !upload.creation_date) continue
-      if (Date.parse(upload.creation_date) + this.getExpiration() >= Date.now()) continue
-      await this.remove(id)
-      deleted++
+      if (!(await this.#isExpired(id))) continue
+      await this.remove(id).then(
+        () => deleted++,
+        (error) => failures.push(error),
+      )
     }
+    if (failures.length > 0) throw failures[0]
     return deleted
   }
 
   override getExpiration(): number {
     return this.#files.getExpiration()
+  }
+
+  async #isExpired(id: string): Promise<boolean> {
+    const upload = await this.#files.getUpload(id).catch(() => undefined)
+    if (!upload || upload.offset === upload.size || !upload.creation_date) return false
+    return Date.parse(upload.creation_date) + this.getExpiration() < Date.now()
   }
 
   #refuseForeign(id: string): void {
@@ -266,9 +246,4 @@ export class RangeStore extends DataStore {
     const inside = isPathInsideDirectory(this.directory, path)
     if (!inside || path === own || isPathInsideDirectory(own, path)) throw ERRORS.FILE_NOT_FOUND
   }
-}
-
-function parseDurability(value: string): Durability {
-  if (value === 'process' || value === 'disk') return value
-  throw new TypeError(`durability is 'process' or 'disk', not ${JSON.stringify(value)}`)
 }

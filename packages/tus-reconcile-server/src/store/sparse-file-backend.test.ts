@@ -19,6 +19,18 @@ test('a commit that was cut between its two names is ended by its repeat', async
   expect(await readdir(join(directory, 'groups'))).toEqual([])
 })
 
+test('reading what is not there, or no longer, makes no file', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'reconcile-backend-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  const file = new SparseFileBackend(join(directory, 'groups')).open('a')
+  expect(await file.read(0, 3)).toHaveLength(0)
+  await file.write(0, Buffer.from('new'))
+  const [bytes] = await Promise.all([file.read(0, 3), file.finalise(join(directory, 'a'), 3)])
+  expect(bytes.length).toBeLessThanOrEqual(3)
+  expect(await file.read(0, 3)).toHaveLength(0)
+  expect(await readdir(join(directory, 'groups'))).toEqual([])
+})
+
 /** How often this process has the file open. */
 async function descriptorsOf(path: string): Promise<number> {
   const descriptors = await readdir('/proc/self/fd')

@@ -36,8 +36,15 @@ export class SparseFile implements RangeFile {
   }
 
   async read(position: number, length: number): Promise<Uint8Array> {
-    if (!this.#handle && !(await exists(this.#path))) return new Uint8Array()
-    return this.#use((handle) => readUpTo(handle, position, length))
+    if (this.#removing) await this.#removing.catch(() => {})
+    if (this.#handle) return this.#use((handle) => readUpTo(handle, position, length))
+    // a file that is not there, or no longer, is not made by reading it
+    const handle = await open(this.#path, 'r').catch(noFile)
+    try {
+      return handle ? await readUpTo(handle, position, length) : new Uint8Array()
+    } finally {
+      await handle?.close()
+    }
   }
 
   sync(): Promise<void> {
@@ -169,6 +176,10 @@ async function readUpTo(handle: FileHandle, position: number, length: number): P
     done += bytesRead
   }
   return bytes.subarray(0, done)
+}
+
+function noFile(error: NodeJS.ErrnoException): undefined {
+  if (error.code !== 'ENOENT') throw error
 }
 
 function failure(code: string, message: string): NodeJS.ErrnoException {

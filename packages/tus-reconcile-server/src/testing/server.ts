@@ -7,7 +7,8 @@ import { Server, type ServerOptions } from '@tus/server'
 import { pino } from 'pino'
 import { reconcile } from '../reconcile.js'
 import type { ReconcileExtension, ReconcileOptions } from '../reconcile-options.js'
-import { RangeStore, type RangeStoreOptions } from '../store/range-store.js'
+import { RangeStore } from '../store/range-store.js'
+import type { RangeStoreOptions } from '../store/range-store-options.js'
 
 export const SECRET = 'a-secret-of-the-tests-only'
 
