@@ -67,12 +67,15 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
   const limits = new Limits(bounds.limits)
   const plainHolds = new PlainHolds(limits)
   const load = new LoadMonitor()
+  const metrics = new Metrics(groups, load)
+  store.onWritten = (bytes, seconds) => metrics.plain.wrote(bytes, seconds)
   const pace = new BackgroundPace(() => load.isLoopBusy)
   return {
     store,
     sideDirectory,
     plain: new PlainStore(store, {
       counts: plainHolds,
+      became: (state, uploads) => metrics.plain.became(state, uploads),
       staging: { directory: sideDirectory, isShort: () => store.space.isShort() },
       isTaken: async (id) => groups.byFileId(id)?.hasEnded === false || (await store.holds(id)),
     }),
@@ -81,7 +84,7 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
     lock: new DirectoryLock(store.ownPath('lock')),
     dedupScope: options.dedup?.scope,
     groups,
-    metrics: new Metrics(groups, load),
+    metrics,
     load,
     bounds,
     limits,

@@ -1,36 +1,39 @@
-export type RefusalCode =
-  | 'bad-request'
-  | 'contradiction'
-  | 'bad-offset'
-  | 'lower-attempt'
-  | 'replaced'
-  | 'session-exists'
-  | 'session-full'
-  | 'session-ended'
-  | 'group-ended'
-  | 'still-writing'
-  | 'committing'
-  | 'too-large'
-  | 'no-progress'
-  | 'no-space'
-  | 'unknown-group'
-  | 'unknown-session'
-  | 'unknown-store'
-  | 'unreachable-store'
-  | 'root-mismatch'
-  | 'checksum-mismatch'
-  | 'final-upload'
-  | 'unfinished-part'
-  | 'name-taken'
-  | 'too-many'
-  | 'overloaded'
-  | 'message-too-large'
-  | 'not-signed'
-  | 'other-run'
-  | 'closing'
-  | 'refused-by-hook'
-  | 'body-consumed'
-  | 'internal'
+/** Every reason for a "no". */
+export const REFUSAL_CODES = [
+  'bad-request',
+  'contradiction',
+  'bad-offset',
+  'lower-attempt',
+  'replaced',
+  'session-exists',
+  'session-full',
+  'session-ended',
+  'group-ended',
+  'still-writing',
+  'committing',
+  'too-large',
+  'no-progress',
+  'no-space',
+  'unknown-group',
+  'unknown-session',
+  'unknown-store',
+  'unreachable-store',
+  'root-mismatch',
+  'checksum-mismatch',
+  'final-upload',
+  'unfinished-part',
+  'name-taken',
+  'too-many',
+  'overloaded',
+  'message-too-large',
+  'not-signed',
+  'other-run',
+  'closing',
+  'refused-by-hook',
+  'body-consumed',
+  'internal',
+] as const
+export type RefusalCode = (typeof REFUSAL_CODES)[number]
 
 /** An expected "no": a stable code, a sentence for people, and the headers that go with it. No path, no stack. */
 export class Refusal extends Error {

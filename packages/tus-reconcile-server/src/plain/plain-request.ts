@@ -30,6 +30,8 @@ export interface PlainRequest {
   size?: number | undefined
   /** Its upload had all its bytes before. */
   wasWhole?: boolean
+  /** Its upload has all its bytes now. */
+  isFinished?: boolean
 }
 
 const requests = new AsyncLocalStorage<PlainRequest>()

@@ -17,6 +17,8 @@ export interface ReadableStore extends DataStore {
 interface PlainStoreOptions {
   /** Told of uploads that are all there, and of those that are a file or gone. */
   readonly counts: { complete(id: string): void; end(id: string): void }
+  /** Told what uploads come to, and how many. */
+  readonly became: (state: 'created' | 'finished' | 'removed' | 'expired', uploads: number) => void
   /** Where bytes lie that are not checked yet. Without it bodies are not checked. */
   readonly staging?: Pick<StagingBounds, 'directory' | 'isShort'>
   /** Whether there is a file of that name, or will be: creations are refused then. */
@@ -68,7 +70,8 @@ export class PlainStore extends DataStore {
       const created = await this.#store.create(upload)
       request.created = upload.id
       request.size = upload.size
-      if (upload.size === 0) this.#settle(upload.id)
+      this.#options.became('created', 1)
+      if (upload.size === 0) this.#finish(upload.id, request)
       return created
     } catch (error) {
       this.#options.counts.end(upload.id)
@@ -84,7 +87,7 @@ export class PlainStore extends DataStore {
       ? await this.#writeChecked(stream, request.checksum, to)
       : await this.#store.write(boundedBytes(stream, to), id, offset)
     request.created = undefined
-    if (end === request.size) this.#settle(id)
+    if (end === request.size) this.#finish(id, request)
     return end
   }
 
@@ -95,19 +98,10 @@ export class PlainStore extends DataStore {
   async concatenate(upload: Upload, parts: readonly string[], record: () => Promise<void>): Promise<void> {
     const store = this.#store
     await this.refuseTaken(upload.id)
-    if (store instanceof RangeStore) return store.join(upload, parts, record).catch(asTaken)
-    await store.create(upload)
-    async function* bytes(): AsyncGenerator<Uint8Array, void> {
-      for (const part of parts) yield* await store.read(part)
-    }
-    try {
-      const end = await store.write(Readable.from(bytes(), { objectMode: false }), upload.id, 0)
-      if (end !== upload.size) throw new Error('the parts changed while they were read')
-      await record()
-    } catch (error) {
-      await store.remove(upload.id).catch(() => {})
-      throw error
-    }
+    if (store instanceof RangeStore) await store.join(upload, parts, record).catch(asTaken)
+    else await this.#copy(upload, parts, record)
+    this.#options.became('created', 1)
+    this.#options.became('finished', 1)
   }
 
   /** Nothing of a request whose body may still be refused is kept, not even the length that it declares. */
@@ -119,9 +113,8 @@ export class PlainStore extends DataStore {
   }
 
   override async remove(id: string): Promise<void> {
-    await this.#store.remove(id)
-    this.parts.noteRemoved(id)
-    this.#options.counts.end(id)
+    await this.#end(id)
+    this.#options.became('removed', 1)
   }
 
   async find(id: string): Promise<PlainUpload> {
@@ -147,11 +140,21 @@ export class PlainStore extends DataStore {
 
   /** Finished partial uploads too, which the store takes for files. */
   override async deleteExpired(): Promise<number> {
-    return (await this.#store.deleteExpired()) + (await this.expireParts())
+    return (await this.expireUnfinished()) + (await this.expireParts())
+  }
+
+  /** What the store itself takes for expired: some take finished uploads, too. */
+  async expireUnfinished(): Promise<number> {
+    const ended = await this.#store.deleteExpired()
+    this.#options.became('expired', ended)
+    return ended
   }
 
   expireParts(): Promise<number> {
-    return this.parts.expire((id) => this.remove(id))
+    return this.parts.expire(async (id) => {
+      await this.#end(id)
+      this.#options.became('expired', 1)
+    })
   }
 
   override getExpiration(): number {
@@ -183,8 +186,32 @@ export class PlainStore extends DataStore {
     }
   }
 
-  /** All its bytes are there. */
-  #settle(id: string): void {
+  async #copy(upload: Upload, parts: readonly string[], record: () => Promise<void>): Promise<void> {
+    const store = this.#store
+    await store.create(upload)
+    async function* bytes(): AsyncGenerator<Uint8Array, void> {
+      for (const part of parts) yield* await store.read(part)
+    }
+    try {
+      const end = await store.write(Readable.from(bytes(), { objectMode: false }), upload.id, 0)
+      if (end !== upload.size) throw new Error('the parts changed while they were read')
+      await record()
+    } catch (error) {
+      await store.remove(upload.id).catch(() => {})
+      throw error
+    }
+  }
+
+  async #end(id: string): Promise<void> {
+    await this.#store.remove(id)
+    this.parts.noteRemoved(id)
+    this.#options.counts.end(id)
+  }
+
+  /** All its bytes are there, and may have been. */
+  #finish(id: string, request: PlainRequest): void {
+    if (!request.wasWhole && !request.isFinished) this.#options.became('finished', 1)
+    request.isFinished = true
     if (!isPartialId(id)) return this.#options.counts.end(id)
     this.parts.noteFinished(id)
     this.#options.counts.complete(id)

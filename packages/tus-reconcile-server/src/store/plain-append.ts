@@ -9,6 +9,12 @@ import { writeAll } from './write-all.js'
 /** How much is read ahead of the disk: fewer and larger writes where the sender is fast. */
 const READ_AHEAD_BYTES = 256 * 1024
 
+interface Disk {
+  readonly space: FreeSpace
+  /** Told of each piece that is written, however the body ends. */
+  readonly onWritten?: (bytes: number, seconds: number) => void
+}
+
 /**
  * Writes a plain upload's body at its offset, as FileStore does, and returns the new offset. Errors are as @tus/server
  * takes them from a store: 507 where the disk is full or nearly so. What was written before stays. The body is not
@@ -17,11 +23,11 @@ const READ_AHEAD_BYTES = 256 * 1024
 export async function appendPlainly(
   body: Readable,
   to: { readonly path: string; readonly offset: number },
-  disk: { readonly isDurable: boolean; readonly space: FreeSpace },
+  disk: Disk & { readonly isDurable: boolean },
 ): Promise<number> {
   const handle = await open(to.path, 'r+')
   try {
-    const appending = new Appending(handle, to.offset, disk.space)
+    const appending = new Appending(handle, to.offset, disk)
     await drain(body, appending)
     if (disk.isDurable) await handle.datasync()
     return appending.offset
@@ -48,13 +54,13 @@ async function drain(body: Readable, to: Writable): Promise<void> {
 class Appending extends Writable {
   offset: number
   readonly #handle: FileHandle
-  readonly #space: FreeSpace
+  readonly #disk: Disk
 
-  constructor(handle: FileHandle, offset: number, space: FreeSpace) {
+  constructor(handle: FileHandle, offset: number, disk: Disk) {
     super({ highWaterMark: READ_AHEAD_BYTES })
     this.#handle = handle
     this.offset = offset
-    this.#space = space
+    this.#disk = disk
   }
 
   override _write(chunk: Uint8Array, _encoding: string, done: (error?: Error | null) => void): void {
@@ -66,12 +72,15 @@ class Appending extends Writable {
   }
 
   async #append(pieces: readonly Uint8Array[]): Promise<void> {
-    if (await this.#space.isShort()) throw NO_SPACE_ANSWER
+    if (await this.#disk.space.isShort()) throw NO_SPACE_ANSWER
+    const beganMs = performance.now()
     try {
       await writeAll(this.#handle, pieces, this.offset)
     } catch (error) {
       throw isNoSpace(error) ? NO_SPACE_ANSWER : ERRORS.FILE_WRITE_ERROR
     }
-    for (const { length } of pieces) this.offset += length
+    const bytes = pieces.reduce((sum, { length }) => sum + length, 0)
+    this.offset += bytes
+    this.#disk.onWritten?.(bytes, (performance.now() - beganMs) / 1000)
   }
 }

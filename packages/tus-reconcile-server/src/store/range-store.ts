@@ -31,6 +31,8 @@ export class RangeStore extends DataStore {
   readonly space: FreeSpace
   /** Set by whoever remembers what lies here: an upload is gone. */
   onRemoved: (id: string) => Promise<void> = async () => {}
+  /** Set by whoever counts: a piece of a plain upload's body is on the disk. */
+  onWritten: (bytes: number, seconds: number) => void = () => {}
   readonly #files: FileStore
 
   constructor(options: RangeStoreOptions) {
@@ -179,7 +181,7 @@ export class RangeStore extends DataStore {
 
   override async write(stream: Readable, id: string, offset: number): Promise<number> {
     this.#refuseForeign(id)
-    const disk = { isDurable: this.durability === 'disk', space: this.space }
+    const disk = { isDurable: this.durability === 'disk', space: this.space, onWritten: this.onWritten }
     return appendPlainly(stream, { path: join(this.directory, id), offset }, disk)
   }
 

@@ -32,7 +32,10 @@ export function mountConcatenation(server: Server, options: ReconcileOptions, lo
   const bounds = resolveBounds(options)
   const limits = new Limits(bounds.limits)
   const plainHolds = new PlainHolds(limits)
-  const plain = new PlainStore(store, { counts: plainHolds })
+  const plain = new PlainStore(store, {
+    counts: plainHolds,
+    became: (state, uploads) => metrics.plain.became(state, uploads),
+  })
   const partials = partialServer(server, plain)
   mountPlain({ server, plain, partials, finals: new MadeFinals(), bounds, limits, plainHolds, log, metrics })
   const timer = setInterval(
@@ -52,7 +55,7 @@ export function mountConcatenation(server: Server, options: ReconcileOptions, lo
     cleanUp: async () => {
       // the store knows of no final upload that is being made: the next clean-up does what this one leaves
       const isSafe = store.hasExtension('expiration') && !plain.parts.areUsed
-      const ended = isSafe ? await store.deleteExpired() : 0
+      const ended = isSafe ? await plain.expireUnfinished() : 0
       return ended + (await endParts(plain, plainHolds))
     },
   }

@@ -21,6 +21,7 @@ export async function writePlain(
   const keys = await plainKeys(site, req)
   const request: PlainRequest = { context, checksum, length, bounds: boundsOf(site, keys) }
   const release = length === 0 ? () => {} : site.limits.admitBody(keys)
+  const closed = length === 0 ? () => {} : site.metrics.plain.bodyOpened()
   try {
     return await inPlainRequest(request, () => withPlainBody(req, site.bounds.bodyTimeoutMs, original))
   } catch (error) {
@@ -28,6 +29,7 @@ export async function writePlain(
     if (request.created !== undefined) await site.plain.remove(request.created).catch(() => {})
     throw error
   } finally {
+    closed()
     release()
   }
 }
