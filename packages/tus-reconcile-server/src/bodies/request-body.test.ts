@@ -1,5 +1,5 @@
 import { PassThrough } from 'node:stream'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { ByteRun } from '../groups/byte-run.js'
 import { requestBody } from './request-body.js'
 
@@ -48,4 +48,33 @@ test('a poke wakes the pending read, or the next one', async () => {
   expect(await read).toEqual({ kind: 'changed' })
   body.poke()
   expect(await body.read(10_000)).toEqual({ kind: 'changed' })
+})
+
+test('what comes close together is one read, which does not wait long for more', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const incoming = new PassThrough()
+  const body = bodyOf(incoming)
+  let isRead = false
+  const read = body.read(10_000).finally(() => {
+    isRead = true
+  })
+  for (const text of ['a', 'b']) {
+    incoming.write(text)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  expect(isRead).toBe(false)
+  vi.advanceTimersByTime(4)
+  expect(await read).toEqual({ kind: 'bytes', bytes: new ByteRun([Buffer.from('a'), Buffer.from('b')]) })
+})
+
+test('a body that ends, or brings as much as a write takes, is read at once', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  onTestFinished(() => void vi.useRealTimers())
+  const incoming = new PassThrough({ highWaterMark: 1_000_000 })
+  const body = bodyOf(incoming)
+  incoming.write(Buffer.alloc(300_000))
+  expect(await body.read(10_000)).toMatchObject({ bytes: { length: 300_000 } })
+  incoming.end('end')
+  expect(await body.read(10_000)).toMatchObject({ bytes: { length: 3 } })
 })

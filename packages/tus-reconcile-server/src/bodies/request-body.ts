@@ -96,12 +96,17 @@ type Incoming = Readable & { readonly complete: boolean }
  */
 const READ_AHEAD_BYTES = 256 * 1024
 
+/** How long less than that waits for more: each piece costs as much as hashing 100 KiB, acknowledgements come each 100 ms. */
+const GATHER_MS = 4
+
 class NodeBody implements RequestBody {
   readonly #req: Incoming
   readonly #waker = new Waker()
   /** Read from the request and not yet handed on. */
   #ahead: Uint8Array[] = []
   #aheadBytes = 0
+  /** Since when there are some. */
+  #aheadSinceMs = 0
   readonly #onEvent: () => void = () => {
     if (this.#isWanted) this.#gather()
     this.#waker.event()
@@ -121,12 +126,12 @@ class NodeBody implements RequestBody {
       if (this.#isReleased) return { kind: 'cut' }
       if (this.#waker.takePoke()) return { kind: 'changed' }
       this.#gather()
-      const bytes = this.#takeAhead()
-      if (bytes) return { kind: 'bytes', bytes }
-      if (this.#req.readableEnded) return { kind: this.#req.complete ? 'end' : 'cut' }
-      if (this.#req.destroyed) return { kind: 'cut' }
-      const woken = await this.#waker.wait(timeoutMs)
-      if (woken !== 'event') return { kind: woken }
+      const isOver = this.#req.readableEnded || this.#req.destroyed
+      const leftMs = this.#aheadBytes > 0 ? this.#gatherMs() : timeoutMs
+      if (this.#aheadBytes > 0 && (isOver || leftMs <= 0)) return { kind: 'bytes', bytes: this.#takeAhead() }
+      if (isOver) return { kind: this.#req.readableEnded && this.#req.complete ? 'end' : 'cut' }
+      const woken = await this.#waker.wait(leftMs)
+      if (woken === 'changed' || (woken === 'stalled' && this.#aheadBytes === 0)) return { kind: woken }
     }
   }
 
@@ -150,13 +155,18 @@ class NodeBody implements RequestBody {
     while (this.#aheadBytes < READ_AHEAD_BYTES) {
       const bytes: unknown = this.#req.read()
       if (!(bytes instanceof Uint8Array)) return
+      if (this.#aheadBytes === 0) this.#aheadSinceMs = performance.now()
       this.#ahead.push(bytes)
       this.#aheadBytes += bytes.length
     }
   }
 
-  #takeAhead(): ByteRun | undefined {
-    if (this.#aheadBytes === 0) return undefined
+  /** How long what is there still waits for more. */
+  #gatherMs(): number {
+    return this.#aheadBytes < READ_AHEAD_BYTES ? this.#aheadSinceMs + GATHER_MS - performance.now() : 0
+  }
+
+  #takeAhead(): ByteRun {
     const bytes = new ByteRun(this.#ahead)
     this.#ahead = []
     this.#aheadBytes = 0
