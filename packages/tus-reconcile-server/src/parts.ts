@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { setMaxListeners } from 'node:events'
 import { type Logger, pino } from 'pino'
 import { readStored } from './dedup/stored-bytes.js'
 import { WholeFiles } from './dedup/whole-files.js'
@@ -10,6 +9,7 @@ import { Groups } from './groups/groups.js'
 import { LateDigests } from './groups/late-digests.js'
 import { OffsetReports } from './groups/offset-reports.js'
 import type { Site } from './handlers/exchange/site.js'
+import { heardByMany } from './heard-by-many.js'
 import { type Bounds, resolveBounds } from './limits/bounds.js'
 import { Limits } from './limits/limits.js'
 import { PlainHolds } from './limits/plain-holds.js'
@@ -89,8 +89,8 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
     bounds,
     limits,
     plainHolds,
-    draining: new AbortController(),
-    closing: closingOf(),
+    draining: heardByMany(),
+    closing: heardByMany(),
     hub: new EventHub(randomBytes(6).toString('hex'), bounds.limits.eventStreams.client),
     pace,
     flatDigests: new FlatDigests(pace),
@@ -125,13 +125,6 @@ function networkOf(options: ReconcileOptions, parts: Pick<Parts, 'store' | 'grou
     groups,
     votes: new VoteBook(store.ownPath('votes')),
   })
-}
-
-/** Each event stream listens to it, and there may be thousands. */
-function closingOf(): AbortController {
-  const closing = new AbortController()
-  setMaxListeners(0, closing.signal)
-  return closing
 }
 
 function defaultIndex(store: RangeStore): PartitionIndex {

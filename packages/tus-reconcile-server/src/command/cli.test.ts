@@ -39,6 +39,10 @@ async function ready(child: ChildProcess): Promise<{ url: string; storeId: strin
   return JSON.parse(String(line))
 }
 
+async function textOf(url: URL): Promise<string> {
+  return (await fetch(url)).text()
+}
+
 async function failure(args: string[]): Promise<{ code: number; text: string }> {
   const child = run(args)
   let text = ''
@@ -153,6 +157,33 @@ test('SIGTERM ends a running body with its block, acknowledged, and refuses new 
   session.attempt = 1
   session.url = session.url.replace(url, second.url)
   expect((await again.head(session)).headers.get('upload-offset')).toBe(String(2 * B))
+})
+
+test('SIGTERM ends the body of a plain upload with an answer, and what arrived is there after the restart', async () => {
+  const port = String(await freePort())
+  const args = ['--directory', directory, '--host', '127.0.0.1', '--port', port, '--log', 'json']
+  const child = run(args)
+  const { url } = await ready(child)
+  const tus = { 'Tus-Resumable': '1.0.0' }
+  const upload = await fetch(url, { method: 'POST', headers: { ...tus, 'Upload-Length': '1000' } })
+  const location = upload.headers.get('location') ?? ''
+  const type = { 'Content-Type': 'application/offset+octet-stream' }
+  const slow = new SlowRequest('PATCH', location, { ...tus, ...type, 'Upload-Offset': 0, 'Content-Length': 1000 })
+  slow.write(Buffer.alloc(100))
+  const arrived = async () => /plain_received_bytes_total (\d+)/.exec(await textOf(new URL('/metrics', url)))?.[1]
+  await expect.poll(arrived).toBe('100')
+  child.kill('SIGTERM')
+  const { status, headers } = await slow.answer
+  expect([status, headers['retry-after'], headers.connection, headers['upload-offset']]).toEqual([
+    503,
+    '1',
+    'close',
+    '100',
+  ])
+  expect(await once(child, 'exit')).toEqual([0, null])
+  await ready(run(args))
+  const head = await fetch(location, { method: 'HEAD', headers: tus })
+  expect(head.headers.get('upload-offset')).toBe('100')
 })
 
 test('the command answers its health and its figures beside the endpoint', async () => {

@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { CancellationContext } from '@tus/server'
 import type { Checksum } from '../bodies/checksum.js'
 import type { HeldBytes } from '../bodies/staged-body.js'
+import { Refusal } from '../groups/refusal.js'
 
 /** What its sender may use, and how long its body may be. */
 export interface PlainBounds {
@@ -30,8 +31,15 @@ export interface PlainRequest {
   size?: number | undefined
   /** Its upload had all its bytes before. */
   wasWhole?: boolean
+  /** Its body was ended before its end, because this server is stopping. */
+  isStopped?: boolean
   /** Its upload has all its bytes now. */
   isFinished?: boolean
+}
+
+/** What a body is answered with that ends so. */
+export function stopping(): Refusal {
+  return new Refusal('closing', 'this server is stopping', { headers: { 'Retry-After': '1' } })
 }
 
 const requests = new AsyncLocalStorage<PlainRequest>()

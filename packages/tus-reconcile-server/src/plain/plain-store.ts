@@ -7,7 +7,7 @@ import { RangeStore } from '../store/range-store.js'
 import { splitMark } from './concat-mark.js'
 import { PartExpiry } from './part-expiry.js'
 import { isPartialId } from './partial-uploads.js'
-import { type PlainRequest, plainRequest } from './plain-request.js'
+import { type PlainRequest, plainRequest, stopping } from './plain-request.js'
 
 /** A datastore that can hand out what it holds, as all of tus-node-server's can. */
 export interface ReadableStore extends DataStore {
@@ -86,7 +86,8 @@ export class PlainStore extends DataStore {
     const end = request.checksum
       ? await this.#writeChecked(stream, request.checksum, to)
       : await this.#store.write(boundedBytes(stream, to), id, offset)
-    request.created = undefined
+    // a creation that is not answered in full leaves nothing
+    if (!request.isStopped) request.created = undefined
     if (end === request.size) this.#finish(id, request)
     return end
   }
@@ -177,6 +178,7 @@ export class PlainStore extends DataStore {
       for await (const bytes of stream.iterator({ destroyOnReturn: false })) await staged.take(bytes)
       // a body that was cut short for another request has ended as if it were whole
       if (request.context.signal.aborted) throw new Refusal('replaced', 'another request took over')
+      if (request.isStopped) throw stopping()
       staged.check()
       if (request.declared !== undefined) await this.#store.declareUploadLength(id, request.declared)
       const pieces = Readable.from(staged.pieces(), { objectMode: false })

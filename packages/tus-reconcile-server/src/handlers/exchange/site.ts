@@ -48,6 +48,8 @@ export interface PlainSite {
   readonly plainHolds: PlainHolds
   readonly log: Logger
   readonly metrics: Metrics
+  /** Fires when no new session or body is taken any more, and plain bodies end. */
+  readonly draining: AbortSignal
 }
 
 /** One mounted server and all that its handlers need. */
@@ -67,8 +69,6 @@ export interface Site extends PlainSite {
   readonly expireMs: number
   /** Where files may be committed: at their home, or after a vote at any store of those that list each other. */
   readonly commitAt: 'home' | 'any'
-  /** Fires when no new session or body is taken any more. */
-  readonly draining: AbortSignal
   /** Fires when the extension closes. */
   readonly closing: AbortSignal
 }

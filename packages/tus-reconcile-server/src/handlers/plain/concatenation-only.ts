@@ -1,5 +1,6 @@
 import { type DataStore, MemoryLocker, type Server } from '@tus/server'
 import type { Logger } from 'pino'
+import { heardByMany } from '../../heard-by-many.js'
 import { resolveBounds } from '../../limits/bounds.js'
 import { Limits } from '../../limits/limits.js'
 import { PlainHolds } from '../../limits/plain-holds.js'
@@ -37,7 +38,9 @@ export function mountConcatenation(server: Server, options: ReconcileOptions, lo
     became: (state, uploads) => metrics.plain.became(state, uploads),
   })
   const partials = partialServer(server, plain)
-  mountPlain({ server, plain, partials, finals: new MadeFinals(), bounds, limits, plainHolds, log, metrics })
+  const draining = heardByMany()
+  const observed = { log, metrics, draining: draining.signal }
+  mountPlain({ server, plain, partials, finals: new MadeFinals(), bounds, limits, plainHolds, ...observed })
   const timer = setInterval(
     () => void endParts(plain, plainHolds).catch((err) => log.error({ err }, 'clean-up failed')),
     bounds.cleanUpIntervalMs,
@@ -45,12 +48,13 @@ export function mountConcatenation(server: Server, options: ReconcileOptions, lo
   timer.unref()
   return {
     ready: Promise.resolve({ storeId: '' }),
-    drain: async () => {},
+    drain: async () => draining.abort(),
     close: async () => {
+      draining.abort()
       clearInterval(timer)
       load.close()
     },
-    health: () => ({ state: 'ready' }),
+    health: () => ({ state: draining.signal.aborted ? 'draining' : 'ready' }),
     metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
     cleanUp: async () => {
       // the store knows of no final upload that is being made: the next clean-up does what this one leaves

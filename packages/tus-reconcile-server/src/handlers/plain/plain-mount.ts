@@ -62,9 +62,7 @@ export async function withoutDetails(
     const error = tusError(site, exchange, thrown)
     const incoming = exchange.req.runtime?.node?.req
     if (!incoming || incoming.complete) throw error
-    if (!incoming.readableDidRead) return earlyAnswer(site, exchange, { error, body: requestBody(exchange.req) })
-    exchange.headers.set('Connection', 'close')
-    throw error
+    return earlyAnswer(site, exchange, { error, body: requestBody(exchange.req) })
   }
 }
 

@@ -2,7 +2,13 @@ import type { ServerOptions } from '@tus/server'
 import { readChecksum } from '../../bodies/checksum.js'
 import { announcedLength } from '../../bodies/request-body.js'
 import type { LimitKeys } from '../../limits/quota.js'
-import { inPlainRequest, type PlainBounds, type PlainRequest, plainRequest } from '../../plain/plain-request.js'
+import {
+  inPlainRequest,
+  type PlainBounds,
+  type PlainRequest,
+  plainRequest,
+  stopping,
+} from '../../plain/plain-request.js'
 import { plainKeys } from '../exchange/admission.js'
 import type { Exchange, PlainSite } from '../exchange/site.js'
 import { refuseLongBody } from '../exchange/upload-limit.js'
@@ -23,7 +29,11 @@ export async function writePlain(
   const release = length === 0 ? () => {} : site.limits.admitBody(keys)
   const closed = length === 0 ? () => {} : site.metrics.plain.bodyOpened()
   try {
-    return await inPlainRequest(request, () => withPlainBody(req, site.bounds.bodyTimeoutMs, original))
+    const reply = await inPlainRequest(request, () => withPlainBody(req, endsOf(site, request), original))
+    if (!request.isStopped) return reply
+    const offset = reply.headers.get('upload-offset')
+    if (req.method === 'PATCH' && offset !== null) exchange.headers.set('Upload-Offset', offset)
+    throw stopping()
   } catch (error) {
     // nobody has learnt where it is
     if (request.created !== undefined) await site.plain.remove(request.created).catch(() => {})
@@ -32,6 +42,13 @@ export async function writePlain(
     closed()
     release()
   }
+}
+
+function endsOf(site: PlainSite, request: PlainRequest): Parameters<typeof withPlainBody>[1] {
+  const onStop = () => {
+    request.isStopped = true
+  }
+  return { timeoutMs: site.bounds.bodyTimeoutMs, draining: site.draining, onStop }
 }
 
 function boundsOf(site: PlainSite, keys: LimitKeys): PlainBounds {
