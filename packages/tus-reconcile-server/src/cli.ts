@@ -6,7 +6,7 @@ import { CommandServer } from './command/cli-server.js'
 import { codeOf, FlagError } from './command/cli-values.js'
 import { textLog } from './command/text-log.js'
 
-/** Stopping takes no longer, whatever hangs: above the time for a block, below the usual 10 s before a kill. */
+/** Stopping takes no longer, once its delay is over, whatever hangs: above the time for a block, below the usual 10 s before a kill. */
 const STOP_MS = 8000
 /** What shells make of a process that a signal has ended. */
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143 } as const
@@ -25,10 +25,12 @@ async function main(): Promise<void> {
     options.log === 'json' ? pino.destination(2) : textLog((line) => process.stderr.write(line)),
   )
   const server = new CommandServer(options, log)
-  sayReady(options, await server.start())
+  const ready = await server.start()
   // always: by default the signal ends the process, and whoever sends it means a reload
   process.on('SIGHUP', () => server.readSecretsAgain())
-  stopOnSignals(server)
+  stopOnSignals(server, options.drainDelayMs + STOP_MS)
+  // whoever reads it may send a signal at once
+  sayReady(options, ready)
 }
 
 function sayReady(options: CliOptions, ready: { url: string; storeId: string }): void {
@@ -40,13 +42,13 @@ function sayReady(options: CliOptions, ready: { url: string; storeId: string }):
 }
 
 /** The first signal ends what runs in order; the second ends the process. */
-function stopOnSignals(server: CommandServer): void {
+function stopOnSignals(server: CommandServer, withinMs: number): void {
   let stopping = false
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (stopping) process.exit(EXIT_CODES[signal])
       stopping = true
-      setTimeout(() => fail(new Error(`could not stop within ${STOP_MS / 1000} s`)), STOP_MS).unref()
+      setTimeout(() => fail(new Error(`could not stop within ${withinMs / 1000} s`)), withinMs).unref()
       server.stop(signal).then(() => process.exit(0), fail)
     })
   }

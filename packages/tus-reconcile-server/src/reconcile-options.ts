@@ -59,7 +59,8 @@ export interface ReconcileExtension {
   readonly ready: Promise<{ readonly storeId: string }>
   /**
    * New sessions and bodies are answered 503 from now on; those that run end with the block that they are in, which
-   * is acknowledged; bodies of plain uploads end at once, and what arrived is kept. Settles when all have ended, or after 3 s. Operations go on until `close`.
+   * is acknowledged. Bodies of plain uploads end at once, and what arrived is kept. Settles when all sessions' bodies
+   * have ended, or after 3 s. Operations go on until `close`.
    */
   drain(): Promise<void>
   /** Ends streams, timers and running writes, and writes the records. Requests that come later are answered 503. */

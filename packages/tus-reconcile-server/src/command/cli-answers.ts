@@ -2,8 +2,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ReconcileExtension } from '../reconcile-options.js'
 import { HEALTH_PATH, METRICS_PATH } from './cli-options.js'
 
+type Observed = Pick<ReconcileExtension, 'health' | 'metrics'>
+
 /** What the command answers itself: its health and its figures. Returns whether the request was one of these. */
-export function answerOperator(extension: ReconcileExtension, req: IncomingMessage, res: ServerResponse): boolean {
+export function answerOperator(extension: Observed, req: IncomingMessage, res: ServerResponse): boolean {
   const path = req.url?.split('?')[0]
   if (path !== HEALTH_PATH && path !== METRICS_PATH) return false
   if (req.method !== 'GET' && req.method !== 'HEAD') {

@@ -50,6 +50,28 @@ test('SIGHUP without a secret file ends nothing', async () => {
   expect(await once(server, 'exit')).toEqual([0, null])
 })
 
+test('with --drain-delay a load balancer hears of the end before uploads are refused', async () => {
+  const flags = ['--host', '127.0.0.1', '--port', '0', '--drain-delay', '10m']
+  const { process: server, said } = run('--directory', directory, ...flags)
+  const [url = ''] = /http:\/\/\S+/.exec(await said('takes uploads at')) ?? []
+  server.kill('SIGTERM')
+  await said('stopping')
+  const health = await fetch(new URL('/healthz', url))
+  expect([health.status, await health.json()]).toMatchObject([503, { state: 'draining' }])
+  const headers = { 'Tus-Resumable': '1.0.0', 'Upload-Length': '5' }
+  expect((await fetch(url, { method: 'POST', headers })).status).toBe(201)
+})
+
+test('when --drain-delay is over it stops in order', async () => {
+  const flags = ['--host', '127.0.0.1', '--port', '0', '--drain-delay', '1']
+  const { process: server, said } = run('--directory', directory, ...flags)
+  await said('takes uploads at')
+  const beganMs = performance.now()
+  server.kill('SIGTERM')
+  expect(await once(server, 'exit')).toEqual([0, null])
+  expect(performance.now() - beganMs).toBeGreaterThan(990)
+})
+
 test('where nobody reads the log any more uploads go on', async () => {
   const { process: server, said } = run('--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'text')
   const [url = ''] = /http:\/\/\S+/.exec(await said('info ready')) ?? []

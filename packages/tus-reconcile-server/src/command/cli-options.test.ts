@@ -29,6 +29,14 @@ describe('every wrong flag is named, with what to do', () => {
     ['room of an unknown unit', (d) => ['--directory', d, '--min-free', 'plenty'], /--min-free.*20GiB, or 0/],
     ['a bad log', (d) => ['--directory', d, '--log', 'xml'], /--log/],
     ['an expiry of nothing', (d) => ['--directory', d, '--expire', '0'], /--expire/],
+    ['a delay of an unknown unit', (d) => ['--directory', d, '--drain-delay', 'soon'], /--drain-delay.*10m/],
+    ['a delay that nobody waits for', (d) => ['--directory', d, '--drain-delay', '11m'], /--drain-delay.*10m/],
+    ['a place that is none', (d) => ['--directory', d, '--commit-at', 'mirror'], /--commit-at is home or any/],
+    [
+      'commits anywhere with fewer than three servers',
+      async (d) => [...(await withPeers(d, 'http://a/files')), '--commit-at', 'any'],
+      /--commit-at any needs at least two --peer/,
+    ],
     ['a peer that is no URL', (d) => ['--directory', d, '--peer', 'eu.example.com'], /--peer/],
     ['a peer with a password', (d) => ['--directory', d, '--peer', 'http://me:pass@a/files'], /--peer/],
     ['a peer without a secret', (d) => ['--directory', d, '--peer', 'http://a/files'], /--secret-file/],
@@ -76,6 +84,12 @@ test('sizes and times have units; secrets and peers come in their order', async 
   expect(parseCliOptions(['--directory', directory, '--max-size', '20MB'])).toMatchObject({ maxSize: 20_000_000 })
   expect(parseCliOptions(['--directory', directory, '--min-free', '2GiB'])).toMatchObject({ minFreeBytes: 2 ** 31 })
   expect(parseCliOptions(['--directory', directory, '--min-free', '0'])).toMatchObject({ minFreeBytes: 0 })
+  expect(parseCliOptions([...argv, '--commit-at', 'any'])).toMatchObject({ commitAt: 'any', drainDelayMs: 0 })
+  expect(parseCliOptions(['--directory', directory, '--drain-delay', '0'])).toMatchObject({
+    commitAt: 'home',
+    drainDelayMs: 0,
+  })
+  expect(parseCliOptions(['--directory', directory, '--drain-delay', '15'])).toMatchObject({ drainDelayMs: 15_000 })
   expect(parseCliOptions(['--directory', directory, '--expire', '60'])).toMatchObject({ expireMs: 60_000 })
 })
 

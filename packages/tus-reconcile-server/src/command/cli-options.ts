@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { networkInterfaces } from 'node:os'
 import { Command } from 'commander'
-import type { PeerOptions } from '../reconcile-options.js'
+import type { PeerOptions, ReconcileOptions } from '../reconcile-options.js'
 import type { RangeStoreOptions } from '../store/range-store-options.js'
 import {
+  delayMs,
   FlagError,
   freeBytes,
   oneOf,
@@ -29,11 +30,16 @@ export interface CliOptions {
   readonly minFreeBytes: number | undefined
   readonly maxSize: number | undefined
   readonly expireMs: number
+  /** How long it says that it is going to stop before it does. Milliseconds. */
+  readonly drainDelayMs: number
+  readonly commitAt: CommitAt
   /** Whether URLs in answers are made of what a proxy in front says about the client's own. */
   readonly behindProxy: boolean
   readonly log: 'json' | 'text'
 }
 
+type CommitAt = NonNullable<ReconcileOptions['commitAt']>
+const COMMIT_PLACES: readonly CommitAt[] = ['home', 'any']
 type Durability = NonNullable<RangeStoreOptions['durability']>
 const DURABILITIES: readonly Durability[] = ['process', 'disk']
 const DAY_MS = 86_400_000
@@ -66,6 +72,13 @@ export function parseCliOptions(argv: readonly string[]): CliOptions | undefined
     .option('--min-free <size>', 'refuse bodies with less room on the disk; 0 for never (default: 64MiB)', freeBytes)
     .option('--max-size <size>', 'largest file: bytes, or with a unit such as 20GiB', sizeBytes('--max-size'))
     .option('--expire <time>', 'unfinished uploads end after it: seconds, or 30m, 7d (default: 1d)', timeMs('--expire'))
+    .option('--drain-delay <time>', 'before it stops: say so in /healthz for this long (default: 0)', delayMs)
+    .option(
+      '--commit-at <home|any>',
+      'where files are committed: at their home, or where a majority of all servers agrees; the same on all of them',
+      oneOf('--commit-at', COMMIT_PLACES),
+      'home',
+    )
     .option('--behind-proxy', 'believe Forwarded and X-Forwarded-*: only where a proxy sets or clears all of them')
     .option('--log <json|text>', 'form of the log and of the ready line', oneOf('--log', ['json', 'text']), 'text')
     .option('--check <dir>', 'instead of serving: compare its records with its bytes, repair, tell, and end')
@@ -90,6 +103,8 @@ interface RawOptions {
   minFree?: number
   maxSize?: number
   expire?: number
+  drainDelay?: number
+  commitAt: CommitAt
   behindProxy?: true
   log: 'json' | 'text'
   dryRun?: true
@@ -118,6 +133,8 @@ function resolve(raw: RawOptions): CliOptions {
     minFreeBytes: raw.minFree,
     maxSize: raw.maxSize,
     expireMs: raw.expire ?? DAY_MS,
+    drainDelayMs: raw.drainDelay ?? 0,
+    commitAt: raw.commitAt,
     behindProxy: raw.behindProxy ?? false,
     log: raw.log,
   }
@@ -128,6 +145,9 @@ function checkPeers(raw: RawOptions, secrets: readonly string[]): void {
   const peers = raw.peer ?? []
   if (peers.length > 0 && secrets.length === 0) {
     throw new FlagError('--peer needs --secret-file: a file with a secret of at least 16 characters, the same on all')
+  }
+  if (raw.commitAt === 'any' && peers.length < 2) {
+    throw new FlagError('--commit-at any needs at least two --peer: of fewer than three servers, no majority is left')
   }
   const seen = new Set<string>()
   for (const { endpoint, internalEndpoint = endpoint } of peers) {

@@ -5,7 +5,7 @@ import { Server } from '@tus/server'
 import type { Logger } from 'pino'
 import { privateLog } from '../private-log.js'
 import { reconcile } from '../reconcile.js'
-import type { ReconcileExtension } from '../reconcile-options.js'
+import type { Health, ReconcileExtension } from '../reconcile-options.js'
 import { IndexError } from '../records/index-error.js'
 import { RangeStore } from '../store/range-store.js'
 import { answerOperator } from './cli-answers.js'
@@ -28,6 +28,7 @@ export class CommandServer {
   readonly #extension: ReconcileExtension
   #secrets: readonly string[]
   readonly #http: HttpServer
+  #isLeaving = false
 
   /** @throws FlagError */
   constructor(options: CliOptions, log: Logger) {
@@ -44,8 +45,10 @@ export class CommandServer {
     const maxSize = options.maxSize === undefined ? {} : { maxSize: options.maxSize }
     const tus = new Server({ path: options.path, datastore, respectForwardedHeaders: options.behindProxy, ...maxSize })
     const timeouts = { requestTimeout: 0, headersTimeout: HEADERS_TIMEOUT_MS, keepAliveTimeout: KEEP_ALIVE_MS }
+    const health = () => this.#health()
+    const metrics = () => this.#extension.metrics()
     const http = createServer(timeouts, (req, res) => {
-      if (answerOperator(this.#extension, req, res)) return
+      if (answerOperator({ health, metrics }, req, res)) return
       tus.handle(req, res).catch((err: unknown) => {
         this.#log.error({ err }, 'answer failed')
         res.destroy()
@@ -54,7 +57,12 @@ export class CommandServer {
     http.setTimeout(IDLE_TIMEOUT_MS)
     // who has sent a whole request and closed its side is answered: by default Node closes the other side too, at once
     this.#http = Object.assign(http, { httpAllowHalfOpen: true })
-    this.#extension = reconcile(tus, { peers: options.peers, secrets: () => this.#secrets, logger: log })
+    this.#extension = reconcile(tus, {
+      peers: options.peers,
+      secrets: () => this.#secrets,
+      commitAt: options.commitAt,
+      logger: log,
+    })
   }
 
   /** Listens, loads what is recorded, and says where. @throws FlagError */
@@ -84,11 +92,14 @@ export class CommandServer {
   }
 
   /**
-   * No new session or body; those that run end with their block, and clients go on when the server is back. Then
+   * Says that it is going to stop, and for a while still takes all that comes: who sends it may not have heard. Then:
+   * no new session or body; those that run end with their block, and clients go on when the server is back. Then
    * event streams and connections end. Settles when all is on disk.
    */
   async stop(reason: string): Promise<void> {
     this.#log.info({ reason }, 'stopping')
+    this.#isLeaving = true
+    await sleep(this.#options.drainDelayMs)
     await this.#extension.drain()
     const closed = new Promise((resolve) => this.#http.close(resolve))
     await this.#extension.close()
@@ -96,6 +107,11 @@ export class CommandServer {
     this.#http.closeAllConnections()
     await closed
     this.#log.info('stopped')
+  }
+
+  #health(): Health {
+    const health = this.#extension.health()
+    return this.#isLeaving && health.state === 'ready' ? { ...health, state: 'draining' } : health
   }
 }
 

@@ -30,6 +30,9 @@ const TIME_UNITS_MS: Readonly<Record<string, number>> = {
 /** Timers of Node's hold no more: 24 days. Records live for up to a year, looked at by the minute. */
 const MAX_TIME_MS = 365 * 86_400_000
 
+/** Whatever runs a server kills it after some time of its own: longer than this nobody waits (guess). */
+const MAX_DELAY_MS = 600_000
+
 export function wholeNumber(flag: string, most: number): (text: string) => number {
   return (text) => {
     const number = Number(text)
@@ -61,6 +64,13 @@ export function timeMs(flag: string): (text: string) => number {
     if (ms !== undefined && ms >= 1000 && ms <= MAX_TIME_MS) return Math.floor(ms)
     throw new InvalidArgumentError(`${flag} is a time from 1s to 365d, such as 3600 (seconds), 30m, 12h or 7d.`)
   }
+}
+
+/** Milliseconds of a time that may be 0. */
+export function delayMs(text: string): number {
+  const ms = withUnit(text, TIME_UNITS_MS)
+  if (ms !== undefined && ms <= MAX_DELAY_MS) return Math.floor(ms)
+  throw new InvalidArgumentError('--drain-delay is a time from 0 to 10m, such as 15 (seconds) or 1m.')
 }
 
 function withUnit(text: string, units: Readonly<Record<string, number>>): number | undefined {
