@@ -67,7 +67,8 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
   const limits = new Limits(bounds.limits)
   const plainHolds = new PlainHolds(limits)
   const load = new LoadMonitor()
-  const metrics = new Metrics(groups, load)
+  const network = networkOf(options, { store, groups, log })
+  const metrics = new Metrics(groups, load, network.directory)
   store.onWritten = (bytes, seconds) => metrics.plain.wrote(bytes, seconds)
   const pace = new BackgroundPace(() => load.isLoopBusy)
   return {
@@ -97,7 +98,7 @@ export function createParts(store: RangeStore, options: ReconcileOptions): Parts
     lateDigests: new LateDigests(pace),
     wholeFiles: new WholeFiles(index.contents, store, log),
     offsets: new OffsetReports(),
-    network: networkOf(options, { store, groups, log }),
+    network,
     expireMs: store.getExpiration() > 0 ? store.getExpiration() : DAY_MS,
     commitAt: options.commitAt ?? 'home',
   }

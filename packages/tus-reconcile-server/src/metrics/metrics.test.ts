@@ -11,7 +11,7 @@ import { reconcile } from '../reconcile.js'
 import { RangeStore } from '../store/range-store.js'
 import { TestClient, TestFile } from '../testing/client.js'
 import { startCluster } from '../testing/cluster.js'
-import type { TestStore } from '../testing/server.js'
+import { freePort, type TestStore } from '../testing/server.js'
 import { clientOf, testStores } from '../testing/stores.js'
 import { SlowRequest, TestEvents } from '../testing/streams.js'
 
@@ -166,6 +166,22 @@ test('what is fetched from a peer is counted where it arrives', async () => {
   while ((await client.commit()).status === 202);
   expect((await figuresOf(home)).get('pulled_bytes_total')).toBe(2 * B + 5)
   expect((await figuresOf(mirror)).get('pulled_bytes_total')).toBe(0)
+})
+
+test('peers are counted by how they are found, and one that refuses our signature is in the log', async () => {
+  const [one, other] = await startCluster(2)
+  if (!one || !other) throw new Error('no cluster')
+  const peers = [one.endpoint, `http://127.0.0.1:${await freePort()}/files`]
+  const stranger = await open({ reconcile: { peers, secrets: ['another-secret-0123456789'] } })
+  keep(one, other)
+  const statesOf = async (store: TestStore) => {
+    const figures = await figuresOf(store)
+    return ['reachable', 'unknown', 'failing', 'refusing'].map((state) => figures.get(`peers{state="${state}"}`))
+  }
+  await expect.poll(() => statesOf(one)).toEqual([1, 0, 0, 0])
+  const entry = await stranger.logged(({ msg }) => msg === 'peer refuses our signature')
+  expect(entry).toMatchObject({ level: 40, peer: one.endpoint, reason: expect.stringContaining('secret') })
+  await expect.poll(() => statesOf(stranger)).toEqual([0, 0, 1, 1])
 })
 
 test('each server has figures of its own, and none in the global registry', async () => {

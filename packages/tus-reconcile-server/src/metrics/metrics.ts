@@ -21,6 +21,13 @@ interface KnownGroups {
   all(): Iterable<Group>
 }
 
+const PEER_STATES = ['reachable', 'unknown', 'failing', 'refusing'] as const
+
+/** The other servers, asked at each scrape. */
+interface KnownPeers {
+  states(): Iterable<(typeof PEER_STATES)[number]>
+}
+
 /** The extension's figures in a registry of their own. Labels have fixed values only: no id, no name, no address. */
 export class Metrics {
   readonly #registry = new OwnRegistry()
@@ -71,8 +78,12 @@ export class Metrics {
   readonly #streams = this.#registry.gauge('event_streams', 'Event streams that are open.')
   readonly #bodies = this.#registry.gauge('bodies', 'Bodies of sessions that are being received.')
 
-  constructor(groups: KnownGroups, load: { readonly load: number }) {
+  constructor(groups: KnownGroups, load: { readonly load: number }, peers: KnownPeers = { states: () => [] }) {
     this.#registry.gaugeOf('load', 'How busy this server is, 0 to 1, smoothed.', () => load.load)
+    this.#registry.gaugesOf('peers', 'Other servers, as this one finds them.', {
+      states: PEER_STATES,
+      count: () => countBy(peers.states(), (state) => state),
+    })
     this.#registry.gaugesOf('uploads', 'Uploads that are known, with those that have ended and are remembered.', {
       states: GROUP_STATES,
       count: () => countBy(groups.all(), (group) => group.state),

@@ -192,12 +192,20 @@ async function readAnswer({ response, trust }: Reply): Promise<PeerAnswer> {
   if (isSignedAnswer(signature, trust, { status, retryAfter, body: text })) return { status, text, retryAfter }
   const refusal = status === 401 ? parseFailure(text) : undefined
   if (refusal?.code === 'other-run') throw new OtherRunError()
+  if (refusal?.code === 'not-signed') throw new PeerRefusesError(refusal.message.slice(0, MAX_QUOTE))
   const quoted = refusal ? `: ${refusal.message.slice(0, MAX_QUOTE)}` : ''
   throw new PeerAnswerError(`what answers ${status} at that address is no peer with our secret${quoted}`)
 }
 
 /** Somebody answered, but not as a peer does. */
 class PeerAnswerError extends Error {}
+
+/** Somebody says, unsigned, that our signature is none: another secret, or a wrong clock. */
+export class PeerRefusesError extends PeerAnswerError {
+  constructor(reason: string) {
+    super(`what answers 401 at that address is no peer with our secret: ${reason}`)
+  }
+}
 
 /** Somebody says, unsigned, that the message is for another run: worth a greeting, and no more. */
 class OtherRunError extends PeerAnswerError {

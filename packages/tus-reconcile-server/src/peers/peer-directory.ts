@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
-import { PeerClient } from './peer-client.js'
+import { PeerClient, PeerRefusesError } from './peer-client.js'
 
 const HELLO_IDLE_MS = 2000
 const HELLO_FIRST_RETRY_MS = 200
@@ -16,9 +16,14 @@ export interface Peer {
   storeId: string | undefined
   /** The first failure since it last answered. */
   failingSinceMs: number | undefined
+  /** The last greeting failed for our signature. */
+  refusesUs: boolean
   /** Ends the pause before the next greeting. */
   wake: AbortController
 }
+
+/** `unknown`: it was not asked yet. `refusing`: our signature is nothing to it. `failing`: it does not answer. */
+type PeerState = 'reachable' | 'unknown' | 'failing' | 'refusing'
 
 /** The allow list: the only addresses that are ever called, and which store answers at each. */
 export class PeerDirectory {
@@ -39,6 +44,7 @@ export class PeerDirectory {
       client: new PeerClient({ ...entry, secret }),
       storeId: undefined,
       failingSinceMs: undefined,
+      refusesUs: false,
       wake: new AbortController(),
     }))
   }
@@ -97,6 +103,11 @@ export class PeerDirectory {
     }
   }
 
+  /** One for each peer, in the order of the list. */
+  states(): readonly PeerState[] {
+    return this.peers.map(stateOf)
+  }
+
   isReachable(storeId: string): boolean {
     const peer = this.byStore(storeId)
     const sinceMs = peer ? peer.failingSinceMs : this.#startedMs
@@ -113,6 +124,7 @@ export class PeerDirectory {
   answered(peer: Peer): void {
     const wasFailing = peer.failingSinceMs !== undefined
     peer.failingSinceMs = undefined
+    peer.refusesUs = false
     if (wasFailing) for (const listener of [...this.#known]) listener(peer)
   }
 
@@ -146,13 +158,26 @@ export class PeerDirectory {
       for (const listener of [...this.#known]) listener(peer)
       return true
     } catch (error) {
-      if (!this.signal.aborted && peer.failingSinceMs === undefined) {
-        this.#log.warn({ peer: peer.client.endpoint, reason: reasonOf(error) }, 'peer does not answer')
-      }
+      if (!this.signal.aborted) this.#tellFailure(peer, error)
       this.failed(peer)
       return false
     }
   }
+
+  /** Once, until it answers or fails otherwise. */
+  #tellFailure(peer: Peer, error: unknown): void {
+    const refusesUs = error instanceof PeerRefusesError
+    const failure = { peer: peer.client.endpoint, reason: reasonOf(error) }
+    if (refusesUs && !peer.refusesUs) this.#log.warn(failure, 'peer refuses our signature')
+    if (!refusesUs && peer.failingSinceMs === undefined) this.#log.warn(failure, 'peer does not answer')
+    peer.refusesUs = refusesUs
+  }
+}
+
+function stateOf({ refusesUs, failingSinceMs, storeId }: Peer): PeerState {
+  if (refusesUs) return 'refusing'
+  if (failingSinceMs !== undefined) return 'failing'
+  return storeId === undefined ? 'unknown' : 'reachable'
 }
 
 export function reasonOf(error: unknown): string {
