@@ -1,5 +1,12 @@
 /** What a caller can do wrong. Expected outcomes are never errors; these are programming mistakes, each quoting the value. */
-export type PredictorErrorCode = 'invalidTime' | 'invalidQuantity' | 'invalidOption' | 'unknownSession'
+export type PredictorErrorCode =
+  | 'invalidTime'
+  | 'invalidQuantity'
+  | 'invalidOption'
+  | 'unknownSession'
+  | 'noPredictions'
+  | 'invalidPrediction'
+  | 'oneClass'
 
 export class PredictorError extends Error {
   override readonly name: string = 'PredictorError'
