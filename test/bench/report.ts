@@ -2,8 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { Figure, Spread } from './figures.js'
 import type { Machine } from './machine.js'
 
-const BEGIN = '<!-- figures: npm run bench:server -- --markdown -->'
-const END = '<!-- end of figures -->'
+const MARKS = { begin: '<!-- figures: npm run bench:server -- --markdown -->', end: '<!-- end of figures -->' }
 
 export interface Report {
   readonly date: string
@@ -39,11 +38,8 @@ export function machineLine({ machine, rounds, quick, seconds }: Report): string
   return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}, load ${loadBefore} before; ${how}`
 }
 
-/** Replaces what stands between the marks. @throws Error where they are missing */
+/** Puts the figures into their document. @throws Error where its marks are missing */
 export async function writeMarkdown(path: string, report: Report): Promise<void> {
-  const text = await readFile(path, 'utf8')
-  const [begin, end] = [text.indexOf(BEGIN), text.indexOf(END)]
-  if (begin < 0 || end < begin) throw new Error(`${path} has no lines ${BEGIN} and ${END} to put figures between`)
   const rows = report.figures.map((figure) => {
     const { name, unit, ours, other, ratio, goal, note = '' } = figure
     const reached = goal ? `${goal.text}: ${goal.isReached ? 'yes' : '**no**'}` : ''
@@ -55,6 +51,14 @@ export async function writeMarkdown(path: string, report: Report): Promise<void>
     '| --- | --- | --- | --- | --- | --- |',
     ...rows,
   ]
-  const body = `${BEGIN}\n\n${report.date}: ${machineLine(report)}\n\n${table.join('\n')}\n\n${END}`
-  await writeFile(path, text.slice(0, begin) + body + text.slice(end + END.length))
+  await putBetween(path, MARKS, `${report.date}: ${machineLine(report)}\n\n${table.join('\n')}`)
+}
+
+/** Replaces what stands between two marks of a document. @throws Error where they are missing */
+export async function putBetween(path: string, marks: { begin: string; end: string }, body: string): Promise<void> {
+  const text = await readFile(path, 'utf8')
+  const [begin, end] = [text.indexOf(marks.begin), text.indexOf(marks.end)]
+  if (begin < 0 || end < begin) throw new Error(`${path} has no lines ${marks.begin} and ${marks.end} to write between`)
+  const written = `${marks.begin}\n\n${body}\n\n${marks.end}`
+  await writeFile(path, text.slice(0, begin) + written + text.slice(end + marks.end.length))
 }

@@ -1,0 +1,71 @@
+import { seededRandom } from 'reconcile-test-support/links/seeded-random'
+import { auc } from 'upload-predictor'
+import { expect, test } from 'vitest'
+import { aucOf, countPairs, estimateAuc, estimateGain } from './auc-over-traces.js'
+import { RecentDurations } from './baselines.js'
+import { LinkTrace } from './link-trace.js'
+import { fitLogistic, logisticOf } from './logistic.js'
+import { observeRun } from './observed-run.js'
+import { POLICIES, tune } from './policies.js'
+
+const TRACES = ['a', 'b', 'c']
+
+function scored(seed: string) {
+  const random = seededRandom(seed)
+  return Array.from({ length: 300 }, (_, at) => {
+    const failed = random() < 0.3
+    return { score: Math.round(20 * (random() + (failed ? 0.3 : 0))) / 30, failed, trace: TRACES[at % 3] ?? 'a' }
+  })
+}
+
+test('the AUC counted by pairs of traces is the AUC, also of a resample', () => {
+  const list = scored('auc')
+  const pairs = countPairs(list, TRACES)
+  const plain = (of: typeof list) => auc(of.map(({ score, failed }) => ({ p: score, failed })))
+  expect(aucOf(pairs)).toBeCloseTo(plain(list), 12)
+  const [first, second] = TRACES.map((trace) => list.filter((one) => one.trace === trace))
+  expect(aucOf(pairs, [2, 1, 0])).toBeCloseTo(plain([first ?? [], first ?? [], second ?? []].flat()), 12)
+})
+
+test('an interval holds its value; against itself there is nothing to gain; a missing class gives none', () => {
+  const pairs = countPairs(scored('interval'), TRACES)
+  const found = estimateAuc(pairs, seededRandom('draws'))
+  expect(found?.low).toBeLessThanOrEqual(found?.value ?? 0)
+  expect(found?.high).toBeGreaterThanOrEqual(found?.value ?? 1)
+  expect(estimateGain(pairs, pairs, seededRandom('draws'))).toEqual({ value: 0, low: 0, high: 0 })
+  const healthy = scored('interval').filter(({ failed }) => !failed)
+  expect(estimateAuc(countPairs(healthy, TRACES), seededRandom('draws'))).toBeUndefined()
+})
+
+test('logistic regression finds the weights that made its samples', () => {
+  const random = seededRandom('logistic')
+  const truth = [-1, 2, -0.5]
+  const samples = Array.from({ length: 20_000 }, () => {
+    const x = [1, 2 * random() - 1, 4 * random() - 2]
+    return { x, y: random() < logisticOf(truth, x) }
+  })
+  for (const [at, weight] of fitLogistic(samples).entries()) expect(weight).toBeCloseTo(truth[at] ?? 0, 0)
+})
+
+test('timers that adapt remember the last durations', () => {
+  const durations = new RecentDurations()
+  expect([durations.p90(), durations.thirdFinisher()]).toEqual([undefined, undefined])
+  for (let second = 1; second <= 10; second++) durations.add(second * 1_000)
+  expect([durations.p90(), durations.thirdFinisher()]).toEqual([9_000, 8_000])
+})
+
+test('a tuned policy keeps to its share of extra bytes, and copying early loses less than never', () => {
+  const trace = new LinkTrace('steady', [{ durationMs: 1_000, mbps: 8 }])
+  const random = seededRandom('policy')
+  const faults = [{ store: 0, kind: 'connectionStall', fromMs: 20_000, untilMs: 20_050 } as const]
+  const run = observeRun({ trace, run: 0, offsetMs: 0, stores: 3, faults, durationMs: 60_000, random })
+  for (const policy of POLICIES) expect(tune(policy, [run], 0.03).extraShare).toBeLessThanOrEqual(0.03)
+  const timer = POLICIES.find(({ name }) => name === 'no-progress timer') ?? POLICIES[0]
+  if (!timer) throw new Error('there is no policy')
+  const never = tune({ ...timer, scoreOf: () => 0 }, [run], 0)
+  expect(never.copies).toBe(0)
+  expect(never.lostMs).toBeGreaterThan(25_000)
+  const copied = tune(timer, [run], 0.03)
+  expect(copied.lostMs).toBeLessThan(never.lostMs / 5)
+  expect(copied.recallServer).toBe(1)
+})
