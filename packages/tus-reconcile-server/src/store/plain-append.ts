@@ -13,6 +13,8 @@ interface Disk {
   readonly space: FreeSpace
   /** Told of each piece that is written, however the body ends. */
   readonly onWritten?: (bytes: number, seconds: number) => void
+  /** The upload is gone: what still comes has no place. */
+  readonly removed?: AbortSignal
 }
 
 /**
@@ -25,38 +27,46 @@ export async function appendPlainly(
   to: { readonly path: string; readonly offset: number },
   disk: Disk & { readonly isDurable: boolean },
 ): Promise<number> {
-  const handle = await open(to.path, 'r+')
+  const opening = open(to.path, 'r+')
+  opening.catch(() => {})
+  // a body that flows already is taken from the first, not when the file is open
+  const appending = new Appending(opening, to.offset, disk)
   try {
-    const appending = new Appending(handle, to.offset, disk)
-    await drain(body, appending)
+    await drain(body, appending, disk.removed)
+    const handle = await opening
     if (disk.isDurable) await handle.datasync()
     return appending.offset
   } finally {
-    await handle.close()
+    await opening.then(
+      (handle) => handle.close(),
+      () => {},
+    )
   }
 }
 
 /** Settles when all that `body` brought is written, also where it breaks off. @throws what `body` or `to` failed with */
-async function drain(body: Readable, to: Writable): Promise<void> {
+async function drain(body: Readable, to: Writable, removed: AbortSignal | undefined): Promise<void> {
   const written = finished(to)
-  const read = finished(body, { writable: false }).then(
+  const read = finished(body, { writable: false, ...(removed && { signal: removed }) }).then(
     () => undefined,
     (cause: unknown) => ({ cause }),
   )
   body.pipe(to, { end: false })
   const broken = await Promise.race([read, written])
+  body.unpipe(to)
   to.end()
   await written
+  if (removed?.aborted) throw ERRORS.FILE_NO_LONGER_EXISTS
   if (broken) throw broken.cause
 }
 
 /** What comes while one write is on its way goes with the next. */
 class Appending extends Writable {
   offset: number
-  readonly #handle: FileHandle
+  readonly #handle: Promise<FileHandle>
   readonly #disk: Disk
 
-  constructor(handle: FileHandle, offset: number, disk: Disk) {
+  constructor(handle: Promise<FileHandle>, offset: number, disk: Disk) {
     super({ highWaterMark: READ_AHEAD_BYTES })
     this.#handle = handle
     this.offset = offset
@@ -75,7 +85,7 @@ class Appending extends Writable {
     if (await this.#disk.space.isShort()) throw NO_SPACE_ANSWER
     const beganMs = performance.now()
     try {
-      await writeAll(this.#handle, pieces, this.offset)
+      await writeAll(await this.#handle, pieces, this.offset)
     } catch (error) {
       throw isNoSpace(error) ? NO_SPACE_ANSWER : ERRORS.FILE_WRITE_ERROR
     }

@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { FileStore, MemoryConfigstore } from '@tus/file-store'
 import { Server, Upload } from '@tus/server'
 import { BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
@@ -107,4 +107,27 @@ test('options that mean nothing are refused by name', () => {
   expect(() => new RangeStore({ directory, minFreeBytes: -1 })).toThrow(/minFreeBytes .* not -1/)
   const durability: string = 'always'
   expect(() => Reflect.construct(RangeStore, [{ directory, durability }])).toThrow(/durability .* not "always"/)
+})
+
+test('a body that flows before it is handed over loses no byte', async () => {
+  const store = new RangeStore({ directory })
+  await store.create(new Upload({ id: 'flowing', size: 300, offset: 0 }))
+  const body = Readable.from([Buffer.alloc(100, 1), Buffer.alloc(200, 2)], { objectMode: false })
+  body.on('data', () => {})
+  expect(await store.write(body, 'flowing', 0)).toBe(300)
+  expect(await readFile(join(directory, 'flowing'))).toEqual(
+    Buffer.concat([Buffer.alloc(100, 1), Buffer.alloc(200, 2)]),
+  )
+})
+
+test('who removes an upload ends the body that is on its way into it', async () => {
+  const store = new RangeStore({ directory })
+  await store.create(new Upload({ id: 'gone', size: 300, offset: 0 }))
+  const body = new PassThrough()
+  body.write(Buffer.alloc(100))
+  const writing = store.write(body, 'gone', 0)
+  await store.remove('gone')
+  await expect(writing).rejects.toMatchObject({ status_code: 410 })
+  expect(body.destroyed).toBe(false)
+  expect(await uploads()).toEqual([])
 })

@@ -16,6 +16,7 @@ import { NO_SPACE_ANSWER } from './no-space.js'
 import { appendPlainly } from './plain-append.js'
 import type { RangeBackend, RangeFile } from './range-backend.js'
 import { type Durability, parseDurability, parseMinFree, type RangeStoreOptions } from './range-store-options.js'
+import { RunningAppends } from './running-appends.js'
 import { SparseFileBackend } from './sparse-file-backend.js'
 import { syncDirectory } from './syncing.js'
 
@@ -34,6 +35,7 @@ export class RangeStore extends DataStore {
   /** Set by whoever counts: a piece of a plain upload's body is on the disk. */
   onWritten: (bytes: number, seconds: number) => void = () => {}
   readonly #files: FileStore
+  readonly #appends: RunningAppends = new RunningAppends()
 
   constructor(options: RangeStoreOptions) {
     super()
@@ -176,13 +178,15 @@ export class RangeStore extends DataStore {
   override async remove(id: string): Promise<void> {
     this.#refuseForeign(id)
     await this.#files.remove(id)
+    this.#appends.end(id)
     await this.onRemoved(id)
   }
 
   override async write(stream: Readable, id: string, offset: number): Promise<number> {
     this.#refuseForeign(id)
     const disk = { isDurable: this.durability === 'disk', space: this.space, onWritten: this.onWritten }
-    return appendPlainly(stream, { path: join(this.directory, id), offset }, disk)
+    const to = { path: join(this.directory, id), offset }
+    return this.#appends.run(id, (removed) => appendPlainly(stream, to, { ...disk, removed }))
   }
 
   override async getUpload(id: string): Promise<Upload> {
