@@ -283,6 +283,13 @@ describe.each(MOUNTS)('mounted in $name', (mount) => {
   })
 })
 
+it('node:http: a path that only begins like the endpoint is not the endpoint', async () => {
+  const endpoint = await start(join(DIST, 'node-http.js'))
+  const [other, own] = await Promise.all(['x', ''].map((more) => fetch(endpoint + more, { method: 'OPTIONS' })))
+  expect([other?.status, other?.headers.get('tus-resumable')]).toEqual([404, null])
+  expect([own?.status, own?.headers.get('tus-resumable')]).toEqual([204, '1.0.0'])
+})
+
 describe('beside other routes', () => {
   for (const program of ['express', 'fastify', 'hono']) {
     it(`${program}: they keep their body parser`, async () => {

@@ -22,7 +22,7 @@ await extension.ready
 
 // Node ends any request after 300 s unless told not to; the extension ends bodies that bring nothing by itself
 const http = createServer({ requestTimeout: 0 }, (req, res) => {
-  if (req.url?.startsWith('/api/files')) void uploads.handle(req, res)
+  if (/^\/api\/files(?=[/?]|$)/.test(req.url ?? '')) void uploads.handle(req, res)
   else res.writeHead(404).end()
 })
 http.listen(Number(PORT), () => console.log('uploads are taken at', http.address()))

@@ -17,6 +17,8 @@ test('what a program without types gets wrong is refused by name, and not left o
     ['{"secrets":[null]}', /16/],
     ['{"commitAt":"all"}', /commitAt is 'home' or 'any', not all/],
     ['{"dedup":true}', /dedup is \{ scope/],
+    ['{"peer":["http://a/files"]}', /no option peer: it has peers, secrets/],
+    ['{"constructor":1}', /no option constructor/],
     ['{"logger":{}}', /logger is/],
   ] as const
   for (const [options, expected] of wrong) expect(() => reconcile(server, JSON.parse(options))).toThrow(expected)

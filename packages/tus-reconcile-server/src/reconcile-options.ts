@@ -99,6 +99,29 @@ export function isLong(secret: unknown): secret is string {
   return typeof secret === 'string' && secret.length >= MIN_SECRET
 }
 
+/** All there are: a name that is left out, or is none, does not compile. */
+const OPTIONS: Readonly<Record<keyof ReconcileOptions, true>> = {
+  peers: true,
+  secrets: true,
+  commitAt: true,
+  index: true,
+  logger: true,
+  dedup: true,
+  limits: true,
+  shedAbove: true,
+  bodyTimeoutMs: true,
+  messageTimeoutMs: true,
+  maxAppendSize: true,
+  cleanUpIntervalMs: true,
+}
+
+/** A misspelt option would be one that is not set. @throws TypeError that names it */
+export function refuseUnknown(options: ReconcileOptions): void {
+  const unknown = Object.keys(options).find((name) => !Object.hasOwn(OPTIONS, name))
+  if (unknown === undefined) return
+  throw new TypeError(`reconcile has no option ${unknown}: it has ${Object.keys(OPTIONS).join(', ')}`)
+}
+
 /** What the types say, for programs that have none. @throws TypeError that names the option at fault */
 export function checkOptions({ commitAt = 'home', dedup, logger }: ReconcileOptions): void {
   if (!['home', 'any'].includes(commitAt)) throw new TypeError(`commitAt is 'home' or 'any', not ${commitAt}`)

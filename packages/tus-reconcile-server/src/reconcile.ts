@@ -10,7 +10,7 @@ import type { Metrics } from './metrics/metrics.js'
 import { createParts } from './parts.js'
 import { QueueLocker } from './plain/queue-locker.js'
 import { privateLog } from './private-log.js'
-import type { Health, ReconcileExtension, ReconcileOptions } from './reconcile-options.js'
+import { type Health, type ReconcileExtension, type ReconcileOptions, refuseUnknown } from './reconcile-options.js'
 import { start } from './start.js'
 import { RangeStore } from './store/range-store.js'
 
@@ -25,6 +25,7 @@ const DRAIN_MS = 3000
  * brings concatenation by copying, and announces nothing else.
  */
 export function reconcile(server: Server, options: ReconcileOptions = {}): ReconcileExtension {
+  refuseUnknown(options)
   const { datastore } = server
   if (!(datastore instanceof RangeStore)) {
     return mountConcatenation(server, options, privateLog(options.logger ?? pino({ level: 'silent' })))

@@ -19,7 +19,7 @@ export async function start(server: Server, parts: Parts): Promise<Site> {
   await parts.lock.acquire()
   await groups.load()
   await rm(sideDirectory, { recursive: true, force: true })
-  const storeId = await loadStoreId(store.ownPath('store-id'))
+  const storeId = await loadStoreId(store.ownPath('store-id'), store.durability === 'disk')
   await store.prepare()
   const signals = { draining: parts.draining.signal, closing: parts.closing.signal }
   const partials = partialServer(server, plain)

@@ -30,10 +30,11 @@ interface CheckOptions {
  * be: nothing that is verified and there is touched. @throws IndexError
  */
 export async function checkStore(options: CheckOptions): Promise<CheckReport> {
-  const { index } = options
+  const { index, store } = options
   const loaded = await index.load()
   try {
-    return await new StoreCheck(options, await loadStoreId(options.store.ownPath('store-id'))).run(loaded)
+    const storeId = await loadStoreId(store.ownPath('store-id'), store.durability === 'disk')
+    return await new StoreCheck(options, storeId).run(loaded)
   } finally {
     await index.close()
   }
