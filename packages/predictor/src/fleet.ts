@@ -76,6 +76,16 @@ export class Fleet {
     return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2
   }
 
+  /** A store's queueing delay above the least of the others: what all queue behind is our own last mile. 0 without others. */
+  privateQueueingMs(of: StoreRecord, nowMs: number): number {
+    const others = [...this.stores.values()].filter(
+      (store) => store !== of && store.requestRtt.minimumMs(nowMs) !== undefined,
+    )
+    if (others.length === 0) return 0
+    const shared = Math.min(...others.map((store) => store.requestRtt.queueingDelayMs(nowMs)))
+    return Math.max(0, of.requestRtt.queueingDelayMs(nowMs) - shared)
+  }
+
   /** What a new session at this store may expect: its partitions so far, else a share of what flows. */
   expectedRateOfNew(store: StoreRecord, sessionsInFlight: number): number | undefined {
     const sameStore = [...this.sessions.values()].filter((session) => session.store === store).length + 1
@@ -88,8 +98,8 @@ export class Fleet {
     )
   }
 
-  restartClocks(nowMs: number): void {
-    for (const session of this.sessions.values()) session.restartClocks(nowMs)
+  restartClocks(nowMs: number, pauseMs: number): void {
+    for (const session of this.sessions.values()) session.restartClocks(nowMs, pauseMs)
     for (const store of this.stores.values()) {
       store.silentSinceMs = nowMs
       store.goodput.restart(nowMs)

@@ -12,14 +12,19 @@ function logErfc(x: number): number {
   return Math.log(t) - x * x + polynomial
 }
 
-/** log10 P(Z > z) of a standard normal Z, accurate far beyond where the probability itself underflows. Never above 0. */
-export function log10NormalTail(z: number): number {
+/** ln P(Z > z) of a standard normal Z, accurate far beyond where the probability itself underflows. Never above 0. */
+export function logNormalTail(z: number): number {
   const x = Math.abs(z) / Math.SQRT2
-  if (z >= 0) return Math.min(0, (logErfc(x) - Math.LN2) / Math.LN10)
-  return Math.min(0, Math.log10(1 - Math.exp(logErfc(x)) / 2))
+  if (z >= 0) return Math.min(0, logErfc(x) - Math.LN2)
+  return Math.min(0, Math.log1p(-Math.exp(logErfc(x)) / 2))
+}
+
+/** log10 P(Z > z). */
+export function log10NormalTail(z: number): number {
+  return logNormalTail(z) / Math.LN10
 }
 
 /** P(Z > z) of a standard normal Z. */
 export function normalTail(z: number): number {
-  return 10 ** log10NormalTail(z)
+  return Math.exp(logNormalTail(z))
 }

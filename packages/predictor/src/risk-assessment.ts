@@ -9,6 +9,8 @@ export interface RiskAssessment {
   server: number
   /** Alive, but slow against its own forecast and its peers. */
   straggle: number
+  /** P(takes over twice its plan in all), whatever the cause; 0 while there is no plan. */
+  late: number
   phi: number
   gapMs: number
   rateBytesPerSecond: number
@@ -28,12 +30,16 @@ export interface RiskEvidence {
   /** Phi of the silence of everybody. */
   commonPhi: number
   pLinkNotGood: number
+  /** How busy this server is, 0 to 1: what it reports, and what queues at it alone. */
+  load: number
   /** P(failure within the horizon) from the store's history. */
   pFailure: number
   /** Rate over forecast; undefined while not known. */
   slowness: { ratio: number; trust: number } | undefined
   /** Planned time of what is missing over the least it can take now; undefined without a forecast. */
   planRatio: number | undefined
+  /** P(takes over twice its plan in all); undefined without a plan. */
+  late: number | undefined
   /** Median of slowness' ratio among other stores' sessions; undefined without such peers. */
   peersRatio: number | undefined
   rateBytesPerSecond: number
@@ -46,6 +52,8 @@ export interface RiskEvidence {
 const SILENT_FAILURE_PRIOR = 0.02
 /** Guess: what history alone can make of `server`; a copy needs more than memories. */
 const MOST_FROM_HISTORY = 0.15
+/** Guess: what load alone can make of it. */
+const MOST_FROM_LOAD = 0.1
 /** METHODS, finding 3: a straggler takes over twice its plan. */
 const STRAGGLER_FACTOR = 2
 /** Guess: spread of ln(rate / forecast) of a healthy session. */
@@ -53,26 +61,36 @@ const RATE_SIGMA = 0.35
 /** Guess: without peers, slowness is as likely the link's as the server's. */
 const PRIVATE_WITHOUT_PEERS = 0.5
 
-/** Combines the evidence by noisy or: `risk = 1 - (1 - link)(1 - server)(1 - slow)`. Hand-set, uncalibrated. */
+/** Guess: lateness is put down to this store only as far as it is slow now, and its peers are not. */
+const LEAST_SLOWNESS = 0.1
+
+/**
+ * Combines the evidence by noisy or: `risk = 1 - (1 - link)(1 - server)(1 - max(slow, late))`. Hand-set, uncalibrated.
+ * Being late is part of `risk` whoever caused it, and of `straggle` only as far as the present slowness is this store's.
+ */
 export function assessRisk(e: RiskEvidence): RiskAssessment {
   const linkAlone = either(e.pLinkNotGood, failureGivenSilence(e.commonPhi))
-  const server = either(Math.min(MOST_FROM_HISTORY, e.pFailure), failureGivenSilence(e.witnessedPhi))
+  const unseen = either(Math.min(MOST_FROM_HISTORY, e.pFailure), MOST_FROM_LOAD * e.load)
+  const server = either(unseen, failureGivenSilence(e.witnessedPhi))
   const overdue = e.planRatio === undefined ? 0 : pStraggles(e.planRatio) - pStraggles(1)
   const slowRate = e.slowness === undefined ? 0 : pStraggles(e.slowness.ratio) * e.slowness.trust
   const slow = Math.max(overdue, slowRate)
-  const straggle = Math.max(privateSlowness(e, slowRate), overdue * witnessedShare(e))
+  const slowHere = Math.max(privateSlowness(e, slowRate), overdue * witnessedShare(e))
+  const late = e.late ?? 0
+  const straggle = Math.max(slowHere, late * (slowHere / (slow + LEAST_SLOWNESS)))
   return {
-    risk: probability(either(either(linkAlone, server), slow)),
-    link: probability(either(linkAlone, slow - straggle)),
+    risk: probability(either(either(linkAlone, server), Math.max(slow, late))),
+    link: probability(either(linkAlone, slow - slowHere)),
     server: probability(server),
     straggle: probability(straggle),
+    late: probability(late),
     phi: e.phi,
     gapMs: e.gapMs,
     rateBytesPerSecond: e.rateBytesPerSecond,
     expectedRateBytesPerSecond: e.expectedRateBytesPerSecond,
     expectedRemainingMs: e.expectedRemainingMs,
     horizonMs: e.horizonMs,
-    because: explain(e, straggle, slow),
+    because: explain(e, slowHere, slow),
   }
 }
 
@@ -117,6 +135,8 @@ function explain(e: RiskEvidence, straggle: number, slow: number): RiskAssessmen
     { factor: 'linkState', weight: e.pLinkNotGood, text: `link bad with probability ${e.pLinkNotGood.toFixed(2)}` },
     { factor: 'slow', weight: straggle, text: slownessText(e, percent) },
     { factor: 'slowTogether', weight: slow - straggle, text: `at ${percent} of its forecast, perhaps like everybody` },
+    { factor: 'late', weight: e.late ?? 0, text: 'likely to take over twice its plan' },
+    { factor: 'load', weight: MOST_FROM_LOAD * e.load, text: `busy to ${Math.round(e.load * 100)} %` },
     { factor: 'history', weight: Math.min(MOST_FROM_HISTORY, e.pFailure), text: 'failures of this store so far' },
   ]
   return factors.filter(({ weight }) => weight >= 0.01).sort((a, b) => b.weight - a.weight)

@@ -1,11 +1,14 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { RiskModel, type SessionOutcome } from './risk.js'
+import type { FailureKind, SessionOutcome } from './outcome-ledger.js'
+import { RiskModel } from './risk.js'
 
 const KEYS = ['a1', 'a2', 'b1', 'c1']
 const storeOf = (session: string): string => session.slice(0, 1)
 const key = fc.constantFrom(...KEYS)
 const outcome = fc.constantFrom<SessionOutcome>('completed', 'failed', 'superseded', 'cancelled', 'takenOver')
+
+const failure = fc.constantFrom<FailureKind>('connection', 'timeout', 'serverError', 'load', 'configuration')
 
 type Step = (model: RiskModel, nowMs: number) => void
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -34,10 +37,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       (m, nowMs) =>
         m.probeLost({ nowMs, store: storeOf(session) }),
   ),
-  fc.tuple(key, outcome).map(
-    ([session, how]): Step =>
+  fc.tuple(key, outcome, failure).map(
+    ([session, how, kind]): Step =>
       (m, nowMs) =>
-        m.sessionEnded({ nowMs, session, outcome: how }),
+        m.sessionEnded({ nowMs, session, outcome: how, failure: kind }),
+  ),
+  fc.tuple(key, fc.double({ min: 0, max: 1, noNaN: true })).map(
+    ([session, load]): Step =>
+      (m, nowMs) =>
+        m.serverLoad({ nowMs, store: storeOf(session), load }),
+  ),
+  fc.tuple(key, fc.integer({ min: 0, max: 1e9 })).map(
+    ([session, retryAfterMs]): Step =>
+      (m, nowMs) =>
+        m.busy({ nowMs, store: storeOf(session), retryAfterMs }),
   ),
   fc.integer({ min: 0, max: 1e6 }).map(
     (gapMs): Step =>
@@ -71,7 +84,7 @@ test('whatever happens, and whatever the clock does, every answer is a number in
       for (const session of KEYS) {
         model.sessionStarted({ nowMs, session, store: storeOf(session), rangeBytes: 1e7 })
         const a = model.assess({ nowMs, session, remainingBytes: 1e7 })
-        for (const p of [a.risk, a.link, a.server, a.straggle, ...a.because.map(({ weight }) => weight)]) {
+        for (const p of [a.risk, a.link, a.server, a.straggle, a.late, ...a.because.map(({ weight }) => weight)]) {
           expect(p >= 0 && p <= 1).toBe(true)
         }
         for (const q of [
@@ -84,10 +97,10 @@ test('whatever happens, and whatever the clock does, every answer is a number in
         ]) {
           expect(Number.isFinite(q) && q >= 0).toBe(true)
         }
-        const { goodputBytesPerSecond, requestRttMs, minRequestRttMs, lastHeardMs, ...always } = model.store(
+        const { goodputBytesPerSecond, requestRttMs, minRequestRttMs, lossShare, lastHeardMs, ...always } = model.store(
           storeOf(session),
         )
-        for (const value of [goodputBytesPerSecond, requestRttMs, minRequestRttMs, lastHeardMs]) {
+        for (const value of [goodputBytesPerSecond, requestRttMs, minRequestRttMs, lossShare, lastHeardMs]) {
           expect(value === undefined || Number.isFinite(value)).toBe(true)
         }
         for (const value of Object.values(always)) expect(Number.isFinite(value) && value >= 0).toBe(true)

@@ -1,18 +1,18 @@
 import { estimateRemainingMs } from './completion-time.js'
-import { FailureAttribution } from './failure-attribution.js'
 import { Fleet } from './fleet.js'
 import { type LinkObservation, LinkState } from './link-state.js'
 import { MonotoneTime } from './monotone-time.js'
 import { type RiskModelOptions, resolveOptions } from './options.js'
+import { type FailureKind, isAnswered, OutcomeLedger, type SessionOutcome } from './outcome-ledger.js'
 import { PredictorError, requireInput } from './predictor-error.js'
 import { chooseProbes } from './probe-choice.js'
 import { assessRisk, type RiskAssessment } from './risk-assessment.js'
+import { loadPressure, requireLoad } from './server-load.js'
 import { SessionRecord } from './session-record.js'
 import { StoreRecord, type StoreView } from './store-record.js'
 
 export type SessionKey = string
 export type StoreKey = string
-export type SessionOutcome = 'completed' | 'failed' | 'superseded' | 'cancelled' | 'takenOver'
 
 /** Guess: a late tick advances the filter by no more steps than this; ten seconds settle it. */
 const MOST_STEPS = 40
@@ -24,8 +24,6 @@ const COLD_BYTES_PER_SECOND = 125_000
 const LOST_PROBE_CHANCE = 0.1
 /** Guess: a session taken over counts as half a failure of its store from this risk on. */
 const BLAME_FROM = 0.3
-/** Guess: a partition that took less says nothing of its rate. */
-const MIN_PARTITION_SECONDS = 0.001
 
 /**
  * P(session fails or straggles), told apart into the link that all share and the server that one has.
@@ -37,7 +35,7 @@ export class RiskModel {
   readonly #time: MonotoneTime = new MonotoneTime()
   readonly #fleet: Fleet = new Fleet()
   readonly #link: LinkState
-  readonly #attribution: FailureAttribution = new FailureAttribution()
+  readonly #ledger: OutcomeLedger = new OutcomeLedger()
   #steppedMs: number | undefined
   #commonPhiBefore = 0
 
@@ -52,7 +50,7 @@ export class RiskModel {
     const nowMs = this.#time.advance(o.nowMs)
     this.#remove(o.session)
     const store = this.#fleet.store(o.store, nowMs)
-    const record = new SessionRecord({ nowMs, storeKey: o.store, store })
+    const record = new SessionRecord({ nowMs, storeKey: o.store, store, rangeBytes: o.rangeBytes })
     const sessionsInFlight = this.#fleet.sessions.size + 1
     const expected = this.#fleet.expectedRateOfNew(store, sessionsInFlight)
     if (expected !== undefined) record.expectFromStore(expected, sessionsInFlight)
@@ -103,28 +101,40 @@ export class RiskModel {
     this.#link.observe({ kind: 'silent', chanceWhenGood: LOST_PROBE_CHANCE })
   }
 
-  /** Frees all that was kept of the session. Unknown sessions are ignored. */
-  sessionEnded(o: { nowMs: number; session: SessionKey; outcome: SessionOutcome }): void {
+  /** How busy the store says it is, 0 to 1 (the protocol's `Reconcile-Load`). Also a sign of life. */
+  serverLoad(o: { nowMs: number; store: StoreKey; load: number }): void {
+    requireLoad(o.load)
+    const nowMs = this.#time.advance(o.nowMs)
+    this.#fleet.store(o.store, nowMs).load.reported({ nowMs, load: o.load })
+    this.#signOfLife(nowMs, o.store)
+  }
+
+  /** The store refused for load: 429, or 503 with Retry-After. No failure, and a sign of life. */
+  busy(o: { nowMs: number; store: StoreKey; retryAfterMs?: number }): void {
+    if (o.retryAfterMs !== undefined) requireInput('retryAfterMs', o.retryAfterMs)
+    const nowMs = this.#time.advance(o.nowMs)
+    this.#fleet.store(o.store, nowMs).load.busy({ nowMs, retryAfterMs: o.retryAfterMs })
+    this.#signOfLife(nowMs, o.store)
+  }
+
+  /** Frees all that was kept of the session. Unknown sessions are ignored. `failure` tells how it failed; default `connection`. */
+  sessionEnded(o: { nowMs: number; session: SessionKey; outcome: SessionOutcome; failure?: FailureKind }): void {
     const nowMs = this.#time.advance(o.nowMs)
     const session = this.#fleet.sessions.get(o.session)
     if (session === undefined) return
-    const blame = o.outcome === 'failed' ? 1 : o.outcome === 'takenOver' && this.#isBlamed(nowMs, session) ? 0.5 : 0
-    if (o.outcome === 'completed') {
-      this.#signOfLife(nowMs, session.storeKey, session)
-      const seconds = (nowMs - session.startedMs) / 1000
-      if (seconds >= MIN_PARTITION_SECONDS) session.store.partitions.add(session.ackedBytes / seconds)
-    }
+    const { outcome, failure = 'connection' } = o
+    const isBlamed = outcome === 'takenOver' && this.#isBlamed(nowMs, session)
+    if (isAnswered(outcome, failure)) this.#signOfLife(nowMs, session.storeKey, session)
+    if (outcome === 'failed' && failure === 'load') session.store.load.busy({ nowMs })
     this.#remove(o.session)
-    if (blame === 0) return
-    const weight = blame * this.#link.belief.pGood
-    this.#attribution.failed({ store: session.storeKey, atMs: nowMs, weight, history: session.store.failures })
+    this.#ledger.ended({ nowMs, session, outcome, failure, pLinkGood: this.#link.belief.pGood, isBlamed })
   }
 
   /** Our own tick came late: all clocks start anew, nothing is learned from the gap. */
   localPause(o: { nowMs: number; gapMs: number }): void {
     requireInput('gapMs', o.gapMs)
     const nowMs = this.#time.advance(o.nowMs)
-    this.#fleet.restartClocks(nowMs)
+    this.#fleet.restartClocks(nowMs, o.gapMs)
     this.#steppedMs = nowMs
     this.#commonPhiBefore = 0
   }
@@ -141,7 +151,7 @@ export class RiskModel {
     for (let step = 1; step < Math.min(steps, MOST_STEPS); step++) this.#link.step(quiet)
     this.#link.step(observation)
     this.#steppedMs += steps * this.#options.tickMs
-    this.#attribution.review(nowMs, this.#link.pNotGood)
+    this.#ledger.attribution.review(nowMs, this.#link.pNotGood)
   }
 
   /** @throws PredictorError `unknownSession` for a session that is not in flight. */
@@ -150,6 +160,7 @@ export class RiskModel {
     const nowMs = this.#time.advance(o.nowMs)
     const session = this.#fleet.sessions.get(o.session)
     if (session === undefined) throw new PredictorError('unknownSession', `no session in flight is called ${o.session}`)
+    session.totalBytes = session.ackedBytes + o.remainingBytes
     return this.#assess(nowMs, session, o.remainingBytes)
   }
 
@@ -178,7 +189,7 @@ export class RiskModel {
 
   #signOfLife(nowMs: number, storeKey: StoreKey, speaker?: SessionRecord): void {
     this.#fleet.signOfLife(nowMs, storeKey, speaker)
-    this.#attribution.signOfLife(nowMs)
+    this.#ledger.attribution.signOfLife(nowMs)
   }
 
   #remove(key: SessionKey): void {
@@ -207,6 +218,13 @@ export class RiskModel {
     const rate = session.currentRate(nowMs, COLD_BYTES_PER_SECOND)
     const planMs = estimateRemainingMs(remainingBytes, expectedRate)
     const horizonMs = Math.min(this.#options.maxHorizonMs, Math.max(MIN_HORIZON_MS, 2 * planMs))
+    const slowness = session.slowness(inFlight)
+    const course = session.courseNow({
+      nowMs,
+      remainingBytes,
+      trust: slowness?.trust ?? 0,
+      coldBytesPerSecond: COLD_BYTES_PER_SECOND,
+    })
     return assessRisk({
       gapMs,
       phi: session.phi(gapMs),
@@ -214,13 +232,18 @@ export class RiskModel {
       witnessedPhi: session.phi(session.witness.witnessedMs),
       commonPhi: this.#fleet.commonPhi(nowMs),
       pLinkNotGood: this.#link.pNotGood,
+      load: loadPressure({
+        share: session.store.load.share(nowMs),
+        queueingDelayMs: this.#fleet.privateQueueingMs(session.store, nowMs),
+      }),
       pFailure: session.store.failures.probabilityWithin(horizonMs),
-      slowness: session.slowness(inFlight),
+      slowness,
+      late: session.course.late(course),
       planRatio: session.planRatio({ nowMs, remainingBytes, sessionsInFlight: inFlight }),
       peersRatio: this.#fleet.peersRatio(session, nowMs, this.#options.probePhi),
       rateBytesPerSecond: rate,
       expectedRateBytesPerSecond: expectedRate,
-      expectedRemainingMs: estimateRemainingMs(remainingBytes, rate),
+      expectedRemainingMs: session.course.expectedRemainingMs(course),
       horizonMs,
     })
   }

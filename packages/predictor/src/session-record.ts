@@ -1,4 +1,6 @@
+import { estimateRemainingMs } from './completion-time.js'
 import { Ewma } from './ewma.js'
+import { type CourseNow, SessionCourse } from './session-course.js'
 import { SilenceWitness } from './silence-witness.js'
 import { StallSuspicion } from './stall-suspicion.js'
 import type { StoreRecord } from './store-record.js'
@@ -34,8 +36,11 @@ export class SessionRecord {
   readonly store: StoreRecord
   readonly startedMs: number
   readonly witness: SilenceWitness
+  readonly course: SessionCourse
   lastProgressMs: number
   ackedBytes = 0
+  /** What it is to send in all, as last told. */
+  totalBytes: number
   readonly #gaps: StallSuspicion
   readonly #forecast: Ewma = new Ewma(FORECAST_HALF_LIFE_MS)
   /** Mean number of sessions in flight, over the same time as the forecast. */
@@ -49,14 +54,16 @@ export class SessionRecord {
   #sampleBytes = 0
   #warmSinceMs: number
 
-  constructor(o: { nowMs: number; storeKey: string; store: StoreRecord }) {
+  constructor(o: { nowMs: number; storeKey: string; store: StoreRecord; rangeBytes: number }) {
     this.storeKey = o.storeKey
     this.store = o.store
     this.startedMs = o.nowMs
     this.lastProgressMs = o.nowMs
+    this.totalBytes = o.rangeBytes
     this.#sampleSinceMs = o.nowMs
     this.#warmSinceMs = o.nowMs
     this.witness = new SilenceWitness(o.nowMs)
+    this.course = new SessionCourse({ nowMs: o.nowMs, history: o.store.completions })
     this.#gaps = new StallSuspicion(o.store.gaps)
   }
 
@@ -94,6 +101,7 @@ export class SessionRecord {
   expectFromStore(bytesPerSecond: number, sessionsInFlight: number): void {
     this.#forecast.add(bytesPerSecond, PRIOR_FORECAST_MS)
     this.#concurrency.add(sessionsInFlight, PRIOR_FORECAST_MS)
+    this.course.planned({ bytesPerSecond, startMs: this.store.startFloorMs })
   }
 
   acknowledged(o: Acknowledgement): void {
@@ -102,18 +110,21 @@ export class SessionRecord {
     const unexplained = this.witness.witnessedMs < gapMs / 2
     const suspect = o.linkSuspect && this.phi(gapMs) >= SUSPECT_PHI
     const usual = o.appLimited || this.#resuming || (!suspect && this.#learnGap(gapMs))
+    if (!wasStarting && !o.appLimited && !this.#resuming) this.store.loss.add(gapMs, this.store.requestRtt.rtoMs)
     this.#starting = false
     this.#resuming = false
     this.ackedBytes += o.bytes
     this.lastProgressMs = o.nowMs
     this.witness.restart(o.nowMs)
+    if (o.appLimited) this.course.limitedByUs()
     if (wasStarting || (!usual && unexplained)) this.#restartRate(o.nowMs)
     else if (o.appLimited) this.#restartSample(o.nowMs)
     else this.#sampleRate(o)
   }
 
   /** Our own clock stood still: whatever happened meanwhile teaches nothing. */
-  restartClocks(nowMs: number): void {
+  restartClocks(nowMs: number, pauseMs: number): void {
+    this.course.paused(pauseMs, nowMs)
     this.lastProgressMs = nowMs
     this.#starting = true
     this.#resuming = true
@@ -151,6 +162,21 @@ export class SessionRecord {
     const sendingMs = (o.remainingBytes / expected) * 1000
     const plannedMs = Math.max(this.store.startFloorMs, this.expectedGapMs) + sendingMs
     return plannedMs / Math.max(plannedMs, this.gapMs(o.nowMs) + sendingMs)
+  }
+
+  /** Where it stands, for its course. */
+  courseNow(o: { nowMs: number; remainingBytes: number; trust: number; coldBytesPerSecond: number }): CourseNow {
+    const remainingMs = (atMs: number): number =>
+      estimateRemainingMs(o.remainingBytes, this.currentRate(atMs, o.coldBytesPerSecond))
+    return {
+      nowMs: o.nowMs,
+      ackedBytes: this.ackedBytes,
+      lastProgressMs: this.lastProgressMs,
+      remainingBytes: o.remainingBytes,
+      remainingAtProgressMs: remainingMs(this.lastProgressMs),
+      remainingMs: remainingMs(o.nowMs),
+      trust: o.trust,
+    }
   }
 
   /** Rate over forecast, and how far to trust it (0 just after a start, 1 once warm). */

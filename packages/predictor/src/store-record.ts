@@ -1,7 +1,10 @@
+import { CompletionSurvival } from './completion-survival.js'
 import { PartitionGoodputs } from './completion-time.js'
 import { FailureHistory } from './failure-history.js'
 import { Goodput } from './goodput.js'
+import { LossProxy } from './loss-proxy.js'
 import { RequestRtt } from './request-rtt.js'
+import { ServerLoad } from './server-load.js'
 import { StallSuspicion } from './stall-suspicion.js'
 
 /** The floor of the expected gap: acks come as events at most 10 a second (protocol), so 150 ms, or two round trips. */
@@ -24,6 +27,12 @@ export interface StoreView {
   requestRttMs: number | undefined
   minRequestRttMs: number | undefined
   rtoMs: number
+  /** Smoothed round trip above its windowed minimum. */
+  queueingDelayMs: number
+  /** Share of progress gaps longer than the RTO: a proxy for loss. */
+  lossShare: number | undefined
+  /** How busy the store says that it is, 0 to 1. */
+  load: number
   /** Per second of transfer of one session. */
   failuresPerSecond: number
   meanTimeBetweenFailuresMs: number
@@ -70,6 +79,9 @@ export class StoreRecord {
   readonly requestRtt: RequestRtt = new RequestRtt()
   readonly failures: FailureHistory = new FailureHistory()
   readonly partitions: PartitionGoodputs = new PartitionGoodputs()
+  readonly load: ServerLoad = new ServerLoad()
+  readonly loss: LossProxy = new LossProxy()
+  readonly completions: CompletionSurvival = new CompletionSurvival()
   /** Rhythm of progress, and of first progress, learned from all sessions of the store: their prior. */
   readonly gaps: StallSuspicion = new StallSuspicion()
   readonly startGaps: StallSuspicion = new StallSuspicion()
@@ -100,6 +112,9 @@ export class StoreRecord {
       requestRttMs: this.requestRtt.smoothedMs,
       minRequestRttMs: this.requestRtt.minimumMs(nowMs),
       rtoMs: this.requestRtt.rtoMs,
+      queueingDelayMs: this.requestRtt.queueingDelayMs(nowMs),
+      lossShare: this.loss.share(),
+      load: this.load.share(nowMs),
       failuresPerSecond: this.failures.failuresPerSecond,
       meanTimeBetweenFailuresMs: this.failures.meanTimeBetweenFailuresMs,
       lastHeardMs: this.lastHeardMs,

@@ -1,0 +1,69 @@
+import { FailureAttribution } from './failure-attribution.js'
+import type { SessionRecord } from './session-record.js'
+
+/** How a session ended: superseded and taken over = it would have taken longer; cancelled = no information. */
+export type SessionOutcome = 'completed' | 'failed' | 'superseded' | 'cancelled' | 'takenOver'
+
+/**
+ * How it failed. `connection` (refused, reset) and `timeout` may be the link; `serverError` (5xx) is the server's own
+ * word; `load` (429, 503 with Retry-After) and `configuration` (4xx) are no failures of a server.
+ */
+export type FailureKind = 'connection' | 'timeout' | 'serverError' | 'load' | 'configuration'
+
+/** METHODS, Risk (failure history): each counts by 1 - P(link bad), except what the server answered itself. */
+const COUNTS: { readonly [kind in FailureKind]: 'ifLinkGood' | 'fully' | 'never' } = {
+  connection: 'ifLinkGood',
+  timeout: 'ifLinkGood',
+  serverError: 'fully',
+  load: 'never',
+  configuration: 'never',
+}
+/** Guess: a failure that was only suspected counts half. */
+const SUSPECTED_WEIGHT = 0.5
+
+export interface EndedSession {
+  nowMs: number
+  session: SessionRecord
+  outcome: SessionOutcome
+  failure: FailureKind
+  pLinkGood: number
+  /** It was more likely its server than the link, where it was taken over. */
+  isBlamed: boolean
+}
+
+/** What the end of a session teaches of its store: rate, time against plan, failures. */
+export class OutcomeLedger {
+  readonly attribution: FailureAttribution = new FailureAttribution()
+
+  ended(o: EndedSession): void {
+    if (o.outcome === 'cancelled') return
+    if (o.outcome === 'completed') this.#completed(o)
+    else this.#endedEarly(o)
+  }
+
+  #completed({ nowMs, session }: EndedSession): void {
+    const workedMs = session.course.workedMs(nowMs)
+    const ratio = session.course.ratio(nowMs, session.ackedBytes)
+    if (workedMs === undefined || session.ackedBytes === 0) return
+    session.store.partitions.add((session.ackedBytes / workedMs) * 1000)
+    if (ratio !== undefined) session.store.completions.completed(ratio)
+  }
+
+  #endedEarly(o: EndedSession): void {
+    const { nowMs, session } = o
+    const counts = o.outcome === 'failed' ? COUNTS[o.failure] : 'ifLinkGood'
+    const ratio = session.course.ratio(nowMs, session.totalBytes)
+    if (ratio !== undefined && counts !== 'never') session.store.completions.censored(ratio)
+    if (counts === 'never' || o.outcome === 'superseded') return
+    if (counts === 'fully') return session.store.failures.failed(1)
+    const blame = o.outcome === 'failed' ? 1 : o.isBlamed ? SUSPECTED_WEIGHT : 0
+    if (blame === 0) return
+    const weight = blame * o.pLinkGood
+    this.attribution.failed({ store: session.storeKey, atMs: nowMs, weight, history: session.store.failures })
+  }
+}
+
+/** The server itself spoke when it ended the session. */
+export function isAnswered(outcome: SessionOutcome, failure: FailureKind): boolean {
+  return outcome === 'completed' || (outcome === 'failed' && failure !== 'connection' && failure !== 'timeout')
+}

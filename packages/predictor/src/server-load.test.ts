@@ -1,0 +1,100 @@
+import { expect, test } from 'vitest'
+import { LossProxy } from './loss-proxy.js'
+import { ServerLoad } from './server-load.js'
+import { ALL, three } from './testing/play.js'
+
+test('a report of load fades by half in ten seconds, and a newer one takes its place', () => {
+  const load = new ServerLoad()
+  expect(load.share(0)).toBe(0)
+  load.reported({ nowMs: 0, load: 0.8 })
+  expect(load.share(10_000)).toBeCloseTo(0.4)
+  load.reported({ nowMs: 10_000, load: 0.1 })
+  expect(load.share(10_000)).toBeCloseTo(0.1)
+})
+
+test('a server that asks to be left alone is at its load until then, five minutes at most', () => {
+  const load = new ServerLoad()
+  load.busy({ nowMs: 0, retryAfterMs: 60_000 })
+  expect([load.share(60_000), load.share(70_000)]).toEqual([1, 0.5])
+  load.busy({ nowMs: 0, retryAfterMs: 1e12 })
+  expect(load.share(310_000)).toBeCloseTo(0.5)
+})
+
+test('a load above one is refused and quoted', () => {
+  const { model, nowMs } = three()
+  for (const load of [1.5, -0.1, Number.NaN]) {
+    expect(() => model.serverLoad({ nowMs, store: 'a', load })).toThrow(
+      expect.objectContaining({ code: 'invalidQuantity', message: expect.stringContaining(String(load)) }),
+    )
+  }
+  expect(model.store('a').load).toBe(0)
+})
+
+test('a busy server is somewhat more likely to fail, and never so much that a copy is due', () => {
+  const play = three()
+  const calm = play.of('a').server
+  play.model.serverLoad({ nowMs: play.nowMs, store: 'a', load: 1 })
+  expect(play.of('a').server).toBeGreaterThan(calm + 0.05)
+  expect(play.of('a').server).toBeLessThan(0.3)
+  expect(play.of('a').because.map(({ factor }) => factor)).toContain('load')
+  expect(play.of('b').because.map(({ factor }) => factor)).not.toContain('load')
+})
+
+test('what queues at one server alone is its load, what queues at all is our own link', () => {
+  const queued = (stores: string[]): number => {
+    const play = three()
+    for (const store of ['a', 'b', 'c']) play.model.requestRtt({ nowMs: play.nowMs, store, roundTripMs: 40 })
+    for (let n = 0; n < 8; n++) {
+      for (const store of stores) play.model.requestRtt({ nowMs: play.nowMs, store, roundTripMs: 900 })
+    }
+    expect(play.model.store('a').queueingDelayMs).toBeGreaterThan(400)
+    return play.of('a').because.find(({ factor }) => factor === 'load')?.weight ?? 0
+  }
+  expect(queued(['a'])).toBeGreaterThan(0.02)
+  expect(queued(['a', 'b', 'c'])).toBe(0)
+})
+
+test('429 and 503 with Retry-After are load and no failure, and neither is a refusal for configuration', () => {
+  for (const failure of ['load', 'configuration'] as const) {
+    const play = three()
+    const { failuresPerSecond } = play.model.store('a')
+    play.model.sessionEnded({ nowMs: play.nowMs, session: 'a', outcome: 'failed', failure })
+    expect(play.model.store('a').failuresPerSecond).toBe(failuresPerSecond)
+    expect(play.model.store('a').load).toBe(failure === 'load' ? 1 : 0)
+  }
+  const play = three()
+  play.model.busy({ nowMs: play.nowMs, store: 'a', retryAfterMs: 30_000 })
+  play.run(20_000, ALL)
+  expect(play.model.store('a').load).toBe(1)
+})
+
+test('a server error counts in full though the link is in doubt, a lost connection by how likely the link was good', () => {
+  const counted = (failure: 'serverError' | 'connection'): number => {
+    const play = three().run(4_000, {})
+    const before = play.model.store('a').failuresPerSecond
+    play.model.sessionEnded({ nowMs: play.nowMs, session: 'a', outcome: 'failed', failure })
+    return play.model.store('a').failuresPerSecond / before
+  }
+  expect(counted('serverError')).toBeGreaterThan(2)
+  expect(counted('connection')).toBeLessThan(1.2)
+})
+
+test('the loss proxy is the share of gaps beyond the RTO, once eight were seen', () => {
+  const loss = new LossProxy()
+  for (let n = 0; n < 7; n++) loss.add(100, 300)
+  expect(loss.share()).toBeUndefined()
+  for (let n = 0; n < 400; n++) loss.add(n % 4 === 0 ? 400 : 300, 300)
+  expect(loss.share()).toBeCloseTo(0.25, 1)
+})
+
+test('our own pauses and what the source limits are no loss', () => {
+  const play = three()
+  expect(play.model.store('a').lossShare).toBe(0)
+  for (let n = 0; n < 20; n++) {
+    play.nowMs += 3_000
+    play.model.acknowledged({ nowMs: play.nowMs, session: 'a', bytes: 60_000, appLimited: true })
+  }
+  expect(play.model.store('a').lossShare).toBe(0)
+  play.model.acknowledged({ nowMs: play.nowMs + 3_000, session: 'a', bytes: 60_000 })
+  expect(play.model.store('a').lossShare).toBeGreaterThan(0)
+})
