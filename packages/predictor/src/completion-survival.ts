@@ -18,7 +18,7 @@ const FIT_STEPS = 40
 const FIT_PRECISION = 1e-9
 const LOG_ROOT_TWO_PI = 0.5 * Math.log(2 * Math.PI)
 
-interface Outcome {
+export interface CompletionOutcome {
   readonly logRatio: number
   /** The session was ended by others at this ratio: it would have taken longer. */
   readonly censored: boolean
@@ -31,9 +31,19 @@ interface Outcome {
  * censored normal samples: Wolynetz 1979. Cold start: mean 0, sigma 0.5, which weigh as much as four outcomes.
  */
 export class CompletionSurvival {
-  readonly #outcomes: Outcome[] = []
+  readonly #outcomes: CompletionOutcome[]
   #mean = 0
   #sigma = PRIOR_SIGMA
+
+  constructor(known: readonly CompletionOutcome[] = []) {
+    this.#outcomes = known.slice(-WINDOW)
+    this.#fit()
+  }
+
+  /** The last 64, oldest first. */
+  get recent(): readonly CompletionOutcome[] {
+    return this.#outcomes
+  }
 
   /** How many outcomes it rests on. */
   get outcomes(): number {
@@ -113,7 +123,7 @@ export class CompletionSurvival {
   }
 
   /** First and second moment of ln R, given the fit so far and that R is above a censored ratio. */
-  #expected({ logRatio, censored }: Outcome): { mean: number; square: number } {
+  #expected({ logRatio, censored }: CompletionOutcome): { mean: number; square: number } {
     if (!censored) return { mean: logRatio, square: logRatio ** 2 }
     const z = (logRatio - this.#mean) / this.#sigma
     const mills = Math.exp(-(z ** 2) / 2 - LOG_ROOT_TWO_PI - logNormalTail(z))

@@ -13,6 +13,15 @@ const LONGEST_MS = 86_400_000
 export class PartitionGoodputs {
   readonly #recent: { bytesPerSecond: number; error: number }[] = []
 
+  constructor(known: readonly number[] = []) {
+    for (const bytesPerSecond of known) this.add(bytesPerSecond)
+  }
+
+  /** The last five, oldest first. */
+  get recent(): number[] {
+    return this.#recent.map(({ bytesPerSecond }) => bytesPerSecond)
+  }
+
   add(bytesPerSecond: number): void {
     requireQuantity('bytesPerSecond', bytesPerSecond)
     if (bytesPerSecond === 0) return

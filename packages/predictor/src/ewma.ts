@@ -10,9 +10,11 @@ export class Ewma {
   #biased = 0
   #weightMs = 0
 
-  constructor(halfLifeMs: number) {
+  /** `known`: an earlier estimate, which weighs as a sample of its `weightMs`. */
+  constructor(halfLifeMs: number, known?: { value: number; weightMs: number }) {
     requireQuantity('halfLifeMs', halfLifeMs)
     this.#halfLifeMs = Math.max(halfLifeMs, Number.MIN_VALUE)
+    if (known !== undefined) this.add(known.value, known.weightMs)
   }
 
   /** Sum of the weights of all samples so far. */

@@ -6,6 +6,12 @@ const PRIOR_SECONDS = 15
 /** Guess: half of what was seen is forgotten after 10 s of transfer, so that sizes rise again within 10-20 s. */
 const HALF_LIFE_SECONDS = 10
 
+/** Faded counts, without the prior. */
+export interface FailureEvidence {
+  readonly failures: number
+  readonly seconds: number
+}
+
 /**
  * How often a session of one store fails: Gamma-Poisson with forgetting. `a = a0 + A`, `b = b0 + B`; every t seconds of
  * transfer `A, B <- g A, g B + t` with `g = 0.5^(t / halfLife)`, every failure `A <- A + weight`.
@@ -14,8 +20,17 @@ const HALF_LIFE_SECONDS = 10
  * Cold start: 60 s between failures.
  */
 export class FailureHistory {
-  #failures = 0
-  #seconds = 0
+  #failures: number
+  #seconds: number
+
+  constructor(known: FailureEvidence = { failures: 0, seconds: 0 }) {
+    this.#failures = known.failures
+    this.#seconds = known.seconds
+  }
+
+  get evidence(): FailureEvidence {
+    return { failures: this.#failures, seconds: this.#seconds }
+  }
 
   /** Time in which a session of this store made progress. */
   transferred(durationMs: number): void {

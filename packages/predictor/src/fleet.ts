@@ -1,4 +1,5 @@
 import type { SessionRecord } from './session-record.js'
+import type { StoreMemory } from './store-memory.js'
 import { SharedGoodput, StoreRecord } from './store-record.js'
 
 /** All sessions in flight and all stores ever seen, and what can only be said of them together. */
@@ -22,6 +23,11 @@ export class Fleet {
     const created = new StoreRecord(nowMs)
     this.stores.set(key, created)
     return created
+  }
+
+  /** A store that is remembered from before. */
+  remember(key: string, nowMs: number, memory: StoreMemory): void {
+    this.stores.set(key, new StoreRecord(nowMs, memory))
   }
 
   add(key: string, session: SessionRecord): void {

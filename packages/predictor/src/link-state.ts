@@ -1,3 +1,4 @@
+import { type KnownTransitions, LinkTransitions } from './link-transitions.js'
 import { requireQuantity } from './predictor-error.js'
 
 /** What one tick showed of the link that all sessions share. */
@@ -15,15 +16,6 @@ export interface LinkBelief {
   readonly pOutage: number
 }
 
-/** METHODS, Risk: prior per second good->bad 1/50, bad->good 1/4. The deep outage is a guess: heavier than geometric runs (78 s seen on LTE). */
-const PER_SECOND = {
-  goodBad: 1 / 50,
-  goodOutage: 1 / 500,
-  badGood: 1 / 4,
-  badOutage: 1 / 20,
-  outageGood: 1 / 40,
-  outageBad: 1 / 20,
-}
 /** METHODS, Risk: point mass at zero, 0.01 good and 0.8 bad; outage is a guess. */
 const ZERO = { good: 0.01, bad: 0.8, outage: 0.98 }
 /** Guess: ln(rate / forecast) is N(0, 0.5) on a good link, N(ln 1/4, 1) on a bad one. */
@@ -36,24 +28,17 @@ const MOST_RATE_EVIDENCE = 20
 
 /**
  * Hidden Markov filter (Gilbert-Elliott and a deep outage), one step per tick: predict with the transition matrix,
- * multiply with the likelihood of what was seen, normalise. Source: METHODS, Risk (link state). Constants are fixed in
- * this version. Silence never argues for a good link. Cold start: the stationary distribution of good and bad.
+ * multiply with the likelihood of what was seen, normalise. Source: METHODS, Risk (link state). The rates of change are
+ * learned, the likelihoods are fixed. Silence never argues for a good link. Cold start: the stationary distribution of
+ * good and bad.
  */
 export class LinkState {
-  readonly #transition: { [key in keyof typeof PER_SECOND]: number }
+  readonly transitions: LinkTransitions
   #belief: LinkBelief = { pGood: 0.91, pBad: 0.07, pOutage: 0.02 }
 
-  constructor(tickMs = 250) {
+  constructor(tickMs: number = 250, known?: KnownTransitions) {
     requireQuantity('tickMs', tickMs)
-    const perTick = (perSecond: number): number => 1 - (1 - perSecond) ** (tickMs / 1000)
-    this.#transition = {
-      goodBad: perTick(PER_SECOND.goodBad),
-      goodOutage: perTick(PER_SECOND.goodOutage),
-      badGood: perTick(PER_SECOND.badGood),
-      badOutage: perTick(PER_SECOND.badOutage),
-      outageGood: perTick(PER_SECOND.outageGood),
-      outageBad: perTick(PER_SECOND.outageBad),
-    }
+    this.transitions = new LinkTransitions(tickMs, known)
   }
 
   get belief(): LinkBelief {
@@ -66,10 +51,11 @@ export class LinkState {
   }
 
   step(observation: LinkObservation): void {
-    const predicted = this.#predict()
     const before = this.#belief
-    const after = weigh(predicted, likelihood(observation))
+    const seen = likelihood(observation)
+    const after = weigh(this.#predict(before), seen)
     this.#belief = observation.kind === 'silent' && after.pGood > before.pGood ? before : after
+    if (observation.kind !== 'nothing') this.#learn(before, seen)
   }
 
   /** Evidence that came between ticks. */
@@ -77,14 +63,20 @@ export class LinkState {
     this.#belief = weigh(this.#belief, likelihood(observation))
   }
 
-  #predict(): LinkBelief {
-    const { pGood, pBad, pOutage } = this.#belief
-    const t = this.#transition
-    return {
-      pGood: pGood * (1 - t.goodBad - t.goodOutage) + pBad * t.badGood + pOutage * t.outageGood,
-      pBad: pGood * t.goodBad + pBad * (1 - t.badGood - t.badOutage) + pOutage * t.outageBad,
-      pOutage: pGood * t.goodOutage + pBad * t.badOutage + pOutage * (1 - t.outageGood - t.outageBad),
-    }
+  #predict({ pGood, pBad, pOutage }: LinkBelief): LinkBelief {
+    const into = (to: number): number =>
+      pGood * this.transitions.perTick(0, to) +
+      pBad * this.transitions.perTick(1, to) +
+      pOutage * this.transitions.perTick(2, to)
+    return { pGood: into(0), pBad: into(1), pOutage: into(2) }
+  }
+
+  #learn(before: LinkBelief, seen: Likelihood): void {
+    const from = [before.pGood, before.pBad, before.pOutage]
+    const to = [seen.good, seen.bad, seen.outage]
+    const weights = from.map((p, i) => to.map((l, j) => p * this.transitions.perTick(i, j) * l))
+    const sum = weights.flat().reduce((total, weight) => total + weight, 0)
+    if (sum > 0) this.transitions.learn((i, j) => (weights[i]?.[j] ?? 0) / sum)
   }
 }
 

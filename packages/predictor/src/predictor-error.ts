@@ -7,6 +7,7 @@ export type PredictorErrorCode =
   | 'noPredictions'
   | 'invalidPrediction'
   | 'oneClass'
+  | 'invalidState'
 
 export class PredictorError extends Error {
   override readonly name: string = 'PredictorError'

@@ -10,6 +10,12 @@ const MAX_RTO_MS = 60_000
 const BUCKET_MS = 5_000
 const BUCKETS = 6
 
+export interface KnownRtt {
+  readonly smoothedMs: number
+  readonly variationMs: number
+  readonly minimumMs: number
+}
+
 /**
  * Round trip of small HTTP requests (not TCP's): `RTTVAR = 3/4 RTTVAR + 1/4 |SRTT - R|`, then
  * `SRTT = 7/8 SRTT + 1/8 R`, `RTO = SRTT + 4 RTTVAR`. Source: RFC 6298. Ambiguous (hedged) samples must not be fed
@@ -20,6 +26,20 @@ export class RequestRtt {
   #variationMs = 0
   readonly #minimaMs: number[] = new Array<number>(BUCKETS).fill(Number.POSITIVE_INFINITY)
   #bucket = 0
+
+  /** What was known before counts as seen now. */
+  constructor(known?: KnownRtt & { nowMs: number }) {
+    if (known === undefined) return
+    this.add({ nowMs: known.nowMs, roundTripMs: known.minimumMs })
+    this.#smoothedMs = known.smoothedMs
+    this.#variationMs = known.variationMs
+  }
+
+  get known(): KnownRtt | undefined {
+    if (this.#smoothedMs === undefined) return undefined
+    const minimumMs = Math.min(this.#smoothedMs, ...this.#minimaMs)
+    return { smoothedMs: this.#smoothedMs, variationMs: this.#variationMs, minimumMs }
+  }
 
   add(sample: { nowMs: number; roundTripMs: number }): void {
     requireTime(sample.nowMs)

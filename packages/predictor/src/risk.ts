@@ -1,6 +1,7 @@
 import { estimateRemainingMs } from './completion-time.js'
 import { Fleet } from './fleet.js'
-import { type LinkObservation, LinkState } from './link-state.js'
+import { LinkWatch } from './link-watch.js'
+import { decodeModel, encodeModel, type ModelMemory, type RestoreOptions, type RiskModelState } from './model-state.js'
 import { MonotoneTime } from './monotone-time.js'
 import { type RiskModelOptions, resolveOptions } from './options.js'
 import { type FailureKind, isAnswered, OutcomeLedger, type SessionOutcome } from './outcome-ledger.js'
@@ -14,14 +15,10 @@ import { StoreRecord, type StoreView } from './store-record.js'
 export type SessionKey = string
 export type StoreKey = string
 
-/** Guess: a late tick advances the filter by no more steps than this; ten seconds settle it. */
-const MOST_STEPS = 40
 /** Guess: the shortest horizon. */
 const MIN_HORIZON_MS = 1_000
 /** Guess: expected where nothing at all is known, 1 Mbit/s. */
 const COLD_BYTES_PER_SECOND = 125_000
-/** Guess: P(nothing heard | link good) when a probe is lost and everybody is silent. */
-const LOST_PROBE_CHANCE = 0.1
 /** Guess: a session taken over counts as half a failure of its store from this risk on. */
 const BLAME_FROM = 0.3
 
@@ -34,14 +31,29 @@ export class RiskModel {
   readonly #options: RiskModelOptions
   readonly #time: MonotoneTime = new MonotoneTime()
   readonly #fleet: Fleet = new Fleet()
-  readonly #link: LinkState
+  readonly #link: LinkWatch
   readonly #ledger: OutcomeLedger = new OutcomeLedger()
-  #steppedMs: number | undefined
-  #commonPhiBefore = 0
 
-  constructor(options: Partial<RiskModelOptions> = {}) {
+  constructor(options: Partial<RiskModelOptions> = {}, memory?: ModelMemory) {
     this.#options = resolveOptions(options)
-    this.#link = new LinkState(this.#options.tickMs)
+    this.#link = new LinkWatch({ fleet: this.#fleet, tickMs: this.#options.tickMs, known: memory?.transitions })
+  }
+
+  /**
+   * A model that remembers what `toJSON` gave, or its JSON text, as it was `ageMs` ago: failures and rates fade by half
+   * in ten minutes, rhythms and times against plan in a day. @throws PredictorError `invalidState` for anything else.
+   */
+  static fromJSON(json: unknown, o: RestoreOptions & { options?: Partial<RiskModelOptions> }): RiskModel {
+    const memory = decodeModel(json, o)
+    const model = new RiskModel(o.options, memory)
+    const nowMs = model.#time.advance(o.nowMs)
+    for (const [store, known] of memory.stores) model.#fleet.remember(store, nowMs, known)
+    return model
+  }
+
+  /** What is worth keeping: of stores, not of sessions. Plain data. */
+  toJSON(): RiskModelState {
+    return encodeModel(this.#fleet, this.#link.state.transitions.known)
   }
 
   /** Starting a key that is in flight replaces it. */
@@ -68,12 +80,12 @@ export class RiskModel {
     const sample = { nowMs, bytes: o.bytes, appLimited: (o.appLimited ?? false) || session.isResuming }
     const gapMs = session.gapMs(nowMs)
     this.#signOfLife(nowMs, session.storeKey, session)
-    const transferredMs = Math.min(gapMs, session.expectedGapMs) * this.#link.belief.pGood
+    const transferredMs = Math.min(gapMs, session.expectedGapMs) * this.#link.state.belief.pGood
     session.store.failures.transferred(transferredMs)
     session.acknowledged({
       ...sample,
       sessionsInFlight: this.#fleet.sessions.size,
-      linkSuspect: this.#link.pNotGood > 0.5,
+      linkSuspect: this.#link.state.pNotGood > 0.5,
     })
     session.store.goodput.acknowledged(sample)
     this.#fleet.goodput.acknowledged(sample)
@@ -98,7 +110,7 @@ export class RiskModel {
     const store = this.#fleet.store(o.store, nowMs)
     store.probeLost(nowMs)
     if (this.#fleet.lastLifeMs >= nowMs - store.requestRtt.rtoMs) return
-    this.#link.observe({ kind: 'silent', chanceWhenGood: LOST_PROBE_CHANCE })
+    this.#link.probeLost()
   }
 
   /** How busy the store says it is, 0 to 1 (the protocol's `Reconcile-Load`). Also a sign of life. */
@@ -127,7 +139,7 @@ export class RiskModel {
     if (isAnswered(outcome, failure)) this.#signOfLife(nowMs, session.storeKey, session)
     if (outcome === 'failed' && failure === 'load') session.store.load.busy({ nowMs })
     this.#remove(o.session)
-    this.#ledger.ended({ nowMs, session, outcome, failure, pLinkGood: this.#link.belief.pGood, isBlamed })
+    this.#ledger.ended({ nowMs, session, outcome, failure, pLinkGood: this.#link.state.belief.pGood, isBlamed })
   }
 
   /** Our own tick came late: all clocks start anew, nothing is learned from the gap. */
@@ -135,23 +147,14 @@ export class RiskModel {
     requireInput('gapMs', o.gapMs)
     const nowMs = this.#time.advance(o.nowMs)
     this.#fleet.restartClocks(nowMs, o.gapMs)
-    this.#steppedMs = nowMs
-    this.#commonPhiBefore = 0
+    this.#link.restart(nowMs)
   }
 
   /** Call about every 250 ms: advances the link filter, by several steps when late. */
   tick(o: { nowMs: number }): void {
     const nowMs = this.#time.advance(o.nowMs)
-    this.#steppedMs ??= nowMs
-    const steps = Math.floor((nowMs - this.#steppedMs) / this.#options.tickMs)
-    if (steps === 0) return
-    const observation = this.#observe(nowMs, this.#steppedMs)
-    const quiet: LinkObservation =
-      observation.kind === 'silent' ? { kind: 'silent', chanceWhenGood: 1 } : { kind: 'nothing' }
-    for (let step = 1; step < Math.min(steps, MOST_STEPS); step++) this.#link.step(quiet)
-    this.#link.step(observation)
-    this.#steppedMs += steps * this.#options.tickMs
-    this.#ledger.attribution.review(nowMs, this.#link.pNotGood)
+    if (!this.#link.tick(nowMs)) return
+    this.#ledger.attribution.review(nowMs, this.#link.state.pNotGood)
   }
 
   /** @throws PredictorError `unknownSession` for a session that is not in flight. */
@@ -165,7 +168,7 @@ export class RiskModel {
   }
 
   link(): { pGood: number; pBad: number; pOutage: number; phi: number } {
-    return { ...this.#link.belief, phi: this.#fleet.leastPhi(this.#time.nowMs) }
+    return { ...this.#link.state.belief, phi: this.#fleet.leastPhi(this.#time.nowMs) }
   }
 
   /** Never throws: an unknown store answers as one just met. */
@@ -200,17 +203,6 @@ export class RiskModel {
     if (![...this.#fleet.sessions.values()].some(({ store }) => store === session.store)) session.store.goodput.idle()
   }
 
-  #observe(nowMs: number, sinceMs: number): LinkObservation {
-    const before = this.#commonPhiBefore
-    this.#commonPhiBefore = this.#fleet.commonPhi(nowMs)
-    if (this.#fleet.lastLifeMs > sinceMs) {
-      const rateRatio = this.#fleet.bestRatio(sinceMs)
-      return rateRatio === undefined ? { kind: 'alive' } : { kind: 'alive', rateRatio }
-    }
-    if (this.#fleet.sessions.size === 0) return { kind: 'nothing' }
-    return { kind: 'silent', chanceWhenGood: 10 ** Math.min(0, before - this.#commonPhiBefore) }
-  }
-
   #assess(nowMs: number, session: SessionRecord, remainingBytes: number): RiskAssessment {
     const inFlight = this.#fleet.sessions.size
     const gapMs = session.gapMs(nowMs)
@@ -231,7 +223,7 @@ export class RiskModel {
       witnessedMs: session.witness.witnessedMs,
       witnessedPhi: session.phi(session.witness.witnessedMs),
       commonPhi: this.#fleet.commonPhi(nowMs),
-      pLinkNotGood: this.#link.pNotGood,
+      pLinkNotGood: this.#link.state.pNotGood,
       load: loadPressure({
         share: session.store.load.share(nowMs),
         queueingDelayMs: this.#fleet.privateQueueingMs(session.store, nowMs),

@@ -8,7 +8,7 @@ const MAX_SIGMA = 1.5
 /** Guess: gaps shorter than this are acks that came bunched; only the upper tail matters. */
 const MIN_GAP_MS = 50
 /** Guess: the memory, in gaps. */
-const MEMORY_GAPS = 20
+export const MEMORY_GAPS = 20
 /** METHODS: abandon. A gap that ended only after this was a failure (Akka learns no interval that ended while unavailable). */
 const FAILURE_PHI = 3.5
 /** Guess: so many failure gaps in a row, each ended by progress, are a new rhythm. */
@@ -17,6 +17,13 @@ const REFUSED_IN_A_ROW = 2
 const PRIOR_GAPS = 4
 /** Guess: expected gap before anything is known; the caller's floor is what counts then. */
 const COLD_GAP_MS = 150
+
+/** Mean and variance of ln(gap in ms), and on how many gaps they rest. */
+export interface KnownGaps {
+  readonly meanLog: number
+  readonly variance: number
+  readonly gaps: number
+}
 
 /**
  * Phi accrual on a log-normal gap between signs of progress: `phi(t) = -log10 P(gap > t)`, ln gap ~ N(mean, sigma).
@@ -29,10 +36,11 @@ export class StallSuspicion {
   #gaps: number
   #refused = 0
 
-  constructor(prior?: StallSuspicion) {
+  /** A prior weighs at most as much as `mostGaps` gaps. */
+  constructor(prior?: KnownGaps, mostGaps: number = PRIOR_GAPS) {
     this.#meanLog = prior?.meanLog ?? Math.log(COLD_GAP_MS)
     this.#variance = prior?.variance ?? MIN_SIGMA ** 2
-    this.#gaps = prior === undefined ? 1 : Math.min(PRIOR_GAPS, prior.gaps)
+    this.#gaps = prior === undefined ? 1 : Math.min(mostGaps, prior.gaps)
   }
 
   get meanLog(): number {
@@ -45,6 +53,10 @@ export class StallSuspicion {
 
   get gaps(): number {
     return this.#gaps
+  }
+
+  get known(): KnownGaps {
+    return { meanLog: this.#meanLog, variance: this.#variance, gaps: this.#gaps }
   }
 
   /** True when the gap was learned, false when it was judged a failure and left out. */

@@ -1,11 +1,12 @@
 import { CompletionSurvival } from './completion-survival.js'
 import { PartitionGoodputs } from './completion-time.js'
 import { FailureHistory } from './failure-history.js'
-import { Goodput } from './goodput.js'
+import { Goodput, type KnownGoodput } from './goodput.js'
 import { LossProxy } from './loss-proxy.js'
 import { RequestRtt } from './request-rtt.js'
 import { ServerLoad } from './server-load.js'
-import { StallSuspicion } from './stall-suspicion.js'
+import { MEMORY_GAPS, StallSuspicion } from './stall-suspicion.js'
+import type { StoreMemory } from './store-memory.js'
 
 /** The floor of the expected gap: acks come as events at most 10 a second (protocol), so 150 ms, or two round trips. */
 const GAP_FLOOR_MS = 150
@@ -43,8 +44,16 @@ export interface StoreView {
 
 /** Goodput of several sessions together, over the time in which at least one was in flight. */
 export class SharedGoodput {
-  readonly #goodput: Goodput = new Goodput()
+  readonly #goodput: Goodput
   #sinceMs: number | undefined
+
+  constructor(known?: KnownGoodput) {
+    this.#goodput = new Goodput(known)
+  }
+
+  get known(): KnownGoodput | undefined {
+    return this.#goodput.known
+  }
 
   /** Starts the clock if it stands. */
   started(nowMs: number): void {
@@ -75,16 +84,16 @@ export class SharedGoodput {
 
 /** Everything that is remembered of one store, across sessions. */
 export class StoreRecord {
-  readonly goodput: SharedGoodput = new SharedGoodput()
-  readonly requestRtt: RequestRtt = new RequestRtt()
-  readonly failures: FailureHistory = new FailureHistory()
-  readonly partitions: PartitionGoodputs = new PartitionGoodputs()
+  readonly goodput: SharedGoodput
+  readonly requestRtt: RequestRtt
+  readonly failures: FailureHistory
+  readonly partitions: PartitionGoodputs
   readonly load: ServerLoad = new ServerLoad()
   readonly loss: LossProxy = new LossProxy()
-  readonly completions: CompletionSurvival = new CompletionSurvival()
+  readonly completions: CompletionSurvival
   /** Rhythm of progress, and of first progress, learned from all sessions of the store: their prior. */
-  readonly gaps: StallSuspicion = new StallSuspicion()
-  readonly startGaps: StallSuspicion = new StallSuspicion()
+  readonly gaps: StallSuspicion
+  readonly startGaps: StallSuspicion
   lastHeardMs: number | undefined
   /** Since when silence is counted where the store was never heard, or since a local pause. */
   silentSinceMs: number
@@ -92,8 +101,27 @@ export class StoreRecord {
   #lostInARow = 0
   #askedMs: number = Number.NEGATIVE_INFINITY
 
-  constructor(nowMs: number) {
+  constructor(nowMs: number, memory?: StoreMemory) {
     this.silentSinceMs = nowMs
+    this.goodput = new SharedGoodput(memory?.goodput)
+    this.requestRtt = new RequestRtt(memory?.requestRtt && { ...memory.requestRtt, nowMs })
+    this.failures = new FailureHistory(memory?.failures)
+    this.partitions = new PartitionGoodputs(memory?.partitions)
+    this.completions = new CompletionSurvival(memory?.completions)
+    this.gaps = new StallSuspicion(memory?.gaps, MEMORY_GAPS)
+    this.startGaps = new StallSuspicion(memory?.startGaps, MEMORY_GAPS)
+  }
+
+  memory(): StoreMemory {
+    return {
+      failures: this.failures.evidence,
+      gaps: this.gaps.known,
+      startGaps: this.startGaps.known,
+      requestRtt: this.requestRtt.known,
+      goodput: this.goodput.known,
+      partitions: this.partitions.recent,
+      completions: this.completions.recent,
+    }
   }
 
   get gapFloorMs(): number {
