@@ -33,9 +33,9 @@ test('a model survives the end of a page', () => {
   expect(again).toBe(JSON.stringify(RiskModel.fromJSON(again, { nowMs: 9, ageMs: 0 })))
 })
 
-test('it is small: under 700 bytes per store, and 32 stores at most', () => {
+test('it is small: under 700 bytes per store and 1 kB besides, and 32 stores at most', () => {
   const play = used()
-  expect(JSON.stringify(play.model).length).toBeLessThan(3 * 700)
+  expect(JSON.stringify(play.model).length).toBeLessThan(3 * 700 + 1_000)
   for (let n = 0; n < 200; n++) play.model.heard({ nowMs: play.nowMs + n, store: `store ${n}` })
   const { stores } = play.model.toJSON()
   expect(stores.length).toBe(32)
@@ -73,6 +73,7 @@ test('what is damaged or foreign is refused by a coded error that quotes it', ()
     [{ ...good, format: 'other' }, 'other'],
     [{ ...good, version: 2 }, '2'],
     [{ ...good, stores: 'x' }, '"x"'],
+    [{ ...good, calibration: [[1], [], [], []] }, 'a list of 1'],
     [{ ...good, link: [[0, 0, 0]] }, 'a list of 1'],
     [{ ...good, link: new Array(3).fill([0, 0, -3]) }, '-3'],
     [{ ...good, stores: new Array(33).fill(first) }, 'a list of 33'],
@@ -105,7 +106,13 @@ test('whatever is taken gives answers in their range', () => {
   })
   fc.assert(
     fc.property(store, fc.nat(), (one, ageMs) => {
-      const json = { format: 'upload-predictor', version: 1, link: new Array(3).fill([0, 1, 2]), stores: [one] }
+      const json = {
+        format: 'upload-predictor',
+        version: 1,
+        link: new Array(3).fill([0, 1, 2]),
+        calibration: [[60], [], [], []].map((row) => [...row, ...new Array(31 - row.length).fill(0.5)]),
+        stores: [one],
+      }
       let model: RiskModel
       try {
         model = RiskModel.fromJSON(json, { nowMs: 0, ageMs })
@@ -115,9 +122,10 @@ test('whatever is taken gives answers in their range', () => {
       }
       model.sessionStarted({ nowMs: 1, session: 's', store: 'a', rangeBytes: 1e6 })
       model.acknowledged({ nowMs: 500, session: 's', bytes: 5e5 })
-      const { because, ...values } = model.assess({ nowMs: 700, session: 's', remainingBytes: 5e5 })
+      const { because, calibrated, ...values } = model.assess({ nowMs: 700, session: 's', remainingBytes: 5e5 })
       for (const value of Object.values(values)) expect(Number.isFinite(value) && value >= 0).toBe(true)
-      for (const p of [values.risk, values.server, values.link, values.late]) expect(p).toBeLessThanOrEqual(1)
+      for (const p of [values.risk, values.server, values.link, values.late, ...Object.values(calibrated)])
+        expect(p).toBeLessThanOrEqual(1)
     }),
     { numRuns: 500 },
   )

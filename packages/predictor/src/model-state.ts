@@ -1,6 +1,8 @@
+import { decodeCalibration, encodeCalibration } from './calibration-state.js'
 import type { Fleet } from './fleet.js'
 import type { KnownTransitions, Triple } from './link-transitions.js'
 import { requireInput, requireTime } from './predictor-error.js'
+import type { KnownRecalibration } from './recalibration.js'
 import { list, number, object, refuse, text } from './state-reader.js'
 import { aged, brief, decodeStore, encodeStore, type StoreMemory } from './store-memory.js'
 
@@ -19,6 +21,7 @@ const MOST_COUNTED = 1_000
 export interface ModelMemory {
   readonly stores: ReadonlyMap<string, StoreMemory>
   readonly transitions: KnownTransitions
+  readonly calibration: KnownRecalibration
 }
 
 /** What `RiskModel.toJSON` gives: plain data, about half a kilobyte per store. */
@@ -26,6 +29,7 @@ export interface RiskModelState {
   readonly format: typeof FORMAT
   readonly version: typeof VERSION
   readonly link: readonly (readonly number[])[]
+  readonly calibration: readonly (readonly number[])[]
   readonly stores: readonly Record<string, unknown>[]
 }
 
@@ -36,13 +40,14 @@ export interface RestoreOptions {
   ageMs: number
 }
 
-export function encodeModel(fleet: Fleet, transitions: KnownTransitions): RiskModelState {
+export function encodeModel(fleet: Fleet, shared: Omit<ModelMemory, 'stores'>): RiskModelState {
   const heard = [...fleet.stores].filter(([store]) => store.length <= LONGEST_KEY)
   const latest = heard.sort(([, a], [, b]) => (a.lastHeardMs ?? -Infinity) - (b.lastHeardMs ?? -Infinity))
   return {
     format: FORMAT,
     version: VERSION,
-    link: transitions.map((row) => row.map(brief)),
+    link: shared.transitions.map((row) => row.map(brief)),
+    calibration: encodeCalibration(shared.calibration),
     stores: latest.slice(-MOST_STORES).map(([store, record]) => encodeStore(store, record.memory())),
   }
 }
@@ -60,7 +65,11 @@ export function decodeModel(json: unknown, { nowMs, ageMs }: RestoreOptions): Mo
     const key = text(`${path}.store`, object(path, value).store, LONGEST_KEY)
     stores.set(key, aged(decodeStore(path, value), ageMs))
   }
-  return { stores, transitions: decodeTransitions(state.link, ageMs) }
+  return {
+    stores,
+    transitions: decodeTransitions(state.link, ageMs),
+    calibration: decodeCalibration(state.calibration, ageMs),
+  }
 }
 
 /** Half is forgotten in a day (guess): the same user, perhaps in another place. */

@@ -63,6 +63,11 @@ export class OutcomeLedger {
   }
 }
 
+/** Something failed, and not for load or configuration. */
+export function isFailure(failure: FailureKind): boolean {
+  return COUNTS[failure] !== 'never'
+}
+
 /** The server itself spoke when it ended the session. */
 export function isAnswered(outcome: SessionOutcome, failure: FailureKind): boolean {
   return outcome === 'completed' || (outcome === 'failed' && failure !== 'connection' && failure !== 'timeout')

@@ -11,6 +11,8 @@ export interface RiskAssessment {
   straggle: number
   /** P(takes over twice its plan in all), whatever the cause; 0 while there is no plan. */
   late: number
+  /** The same as recalibrated by the outcomes so far; as they are until there are 50. */
+  calibrated: { readonly risk: number; readonly link: number; readonly server: number; readonly straggle: number }
   phi: number
   gapMs: number
   rateBytesPerSecond: number
@@ -61,26 +63,22 @@ const RATE_SIGMA = 0.35
 /** Guess: without peers, slowness is as likely the link's as the server's. */
 const PRIVATE_WITHOUT_PEERS = 0.5
 
-/** Guess: lateness is put down to this store only as far as it is slow now, and its peers are not. */
-const LEAST_SLOWNESS = 0.1
-
 /**
  * Combines the evidence by noisy or: `risk = 1 - (1 - link)(1 - server)(1 - max(slow, late))`. Hand-set, uncalibrated.
- * Being late is part of `risk` whoever caused it, and of `straggle` only as far as the present slowness is this store's.
+ * Being late is part of `risk` and not of `straggle`: whose fault it was is past, and what moves now needs no remedy.
  */
-export function assessRisk(e: RiskEvidence): RiskAssessment {
+export function assessRisk(e: RiskEvidence): Omit<RiskAssessment, 'calibrated'> {
   const linkAlone = either(e.pLinkNotGood, failureGivenSilence(e.commonPhi))
   const unseen = either(Math.min(MOST_FROM_HISTORY, e.pFailure), MOST_FROM_LOAD * e.load)
   const server = either(unseen, failureGivenSilence(e.witnessedPhi))
   const overdue = e.planRatio === undefined ? 0 : pStraggles(e.planRatio) - pStraggles(1)
   const slowRate = e.slowness === undefined ? 0 : pStraggles(e.slowness.ratio) * e.slowness.trust
   const slow = Math.max(overdue, slowRate)
-  const slowHere = Math.max(privateSlowness(e, slowRate), overdue * witnessedShare(e))
+  const straggle = Math.max(privateSlowness(e, slowRate), overdue * witnessedShare(e))
   const late = e.late ?? 0
-  const straggle = Math.max(slowHere, late * (slowHere / (slow + LEAST_SLOWNESS)))
   return {
     risk: probability(either(either(linkAlone, server), Math.max(slow, late))),
-    link: probability(either(linkAlone, slow - slowHere)),
+    link: probability(either(linkAlone, slow - straggle)),
     server: probability(server),
     straggle: probability(straggle),
     late: probability(late),
@@ -90,7 +88,7 @@ export function assessRisk(e: RiskEvidence): RiskAssessment {
     expectedRateBytesPerSecond: e.expectedRateBytesPerSecond,
     expectedRemainingMs: e.expectedRemainingMs,
     horizonMs: e.horizonMs,
-    because: explain(e, slowHere, slow),
+    because: explain(e, straggle, slow),
   }
 }
 

@@ -84,7 +84,15 @@ test('whatever happens, and whatever the clock does, every answer is a number in
       for (const session of KEYS) {
         model.sessionStarted({ nowMs, session, store: storeOf(session), rangeBytes: 1e7 })
         const a = model.assess({ nowMs, session, remainingBytes: 1e7 })
-        for (const p of [a.risk, a.link, a.server, a.straggle, a.late, ...a.because.map(({ weight }) => weight)]) {
+        for (const p of [
+          a.risk,
+          a.link,
+          a.server,
+          a.straggle,
+          a.late,
+          ...Object.values(a.calibrated),
+          ...a.because.map(({ weight }) => weight),
+        ]) {
           expect(p >= 0 && p <= 1).toBe(true)
         }
         for (const q of [

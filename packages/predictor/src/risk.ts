@@ -7,6 +7,7 @@ import { type RiskModelOptions, resolveOptions } from './options.js'
 import { type FailureKind, isAnswered, OutcomeLedger, type SessionOutcome } from './outcome-ledger.js'
 import { PredictorError, requireInput } from './predictor-error.js'
 import { chooseProbes } from './probe-choice.js'
+import { Recalibration } from './recalibration.js'
 import { assessRisk, type RiskAssessment } from './risk-assessment.js'
 import { loadPressure, requireLoad } from './server-load.js'
 import { SessionRecord } from './session-record.js'
@@ -32,10 +33,12 @@ export class RiskModel {
   readonly #time: MonotoneTime = new MonotoneTime()
   readonly #fleet: Fleet = new Fleet()
   readonly #link: LinkWatch
+  readonly #recalibration: Recalibration
   readonly #ledger: OutcomeLedger = new OutcomeLedger()
 
   constructor(options: Partial<RiskModelOptions> = {}, memory?: ModelMemory) {
     this.#options = resolveOptions(options)
+    this.#recalibration = new Recalibration(memory?.calibration)
     this.#link = new LinkWatch({ fleet: this.#fleet, tickMs: this.#options.tickMs, known: memory?.transitions })
   }
 
@@ -53,7 +56,10 @@ export class RiskModel {
 
   /** What is worth keeping: of stores, not of sessions. Plain data. */
   toJSON(): RiskModelState {
-    return encodeModel(this.#fleet, this.#link.state.transitions.known)
+    return encodeModel(this.#fleet, {
+      transitions: this.#link.state.transitions.known,
+      calibration: this.#recalibration.known,
+    })
   }
 
   /** Starting a key that is in flight replaces it. */
@@ -139,7 +145,9 @@ export class RiskModel {
     if (isAnswered(outcome, failure)) this.#signOfLife(nowMs, session.storeKey, session)
     if (outcome === 'failed' && failure === 'load') session.store.load.busy({ nowMs })
     this.#remove(o.session)
-    this.#ledger.ended({ nowMs, session, outcome, failure, pLinkGood: this.#link.state.belief.pGood, isBlamed })
+    const ended = { nowMs, session, outcome, failure, pLinkGood: this.#link.state.belief.pGood, isBlamed }
+    this.#recalibration.ended(ended)
+    this.#ledger.ended(ended)
   }
 
   /** Our own tick came late: all clocks start anew, nothing is learned from the gap. */
@@ -164,7 +172,9 @@ export class RiskModel {
     const session = this.#fleet.sessions.get(o.session)
     if (session === undefined) throw new PredictorError('unknownSession', `no session in flight is called ${o.session}`)
     session.totalBytes = session.ackedBytes + o.remainingBytes
-    return this.#assess(nowMs, session, o.remainingBytes)
+    const assessment = this.#assess(nowMs, session, o.remainingBytes)
+    session.samples.take(nowMs, assessment)
+    return { ...assessment, calibrated: this.#recalibration.apply(assessment) }
   }
 
   link(): { pGood: number; pBad: number; pOutage: number; phi: number } {
@@ -203,7 +213,7 @@ export class RiskModel {
     if (![...this.#fleet.sessions.values()].some(({ store }) => store === session.store)) session.store.goodput.idle()
   }
 
-  #assess(nowMs: number, session: SessionRecord, remainingBytes: number): RiskAssessment {
+  #assess(nowMs: number, session: SessionRecord, remainingBytes: number): Omit<RiskAssessment, 'calibrated'> {
     const inFlight = this.#fleet.sessions.size
     const gapMs = session.gapMs(nowMs)
     const expectedRate = session.expectedRate(inFlight) ?? session.movingRate() ?? COLD_BYTES_PER_SECOND

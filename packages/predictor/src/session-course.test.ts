@@ -57,7 +57,7 @@ test('the source’s pace, or our own pause, teaches no ratio', () => {
   expect(limited.ratio(40_000, 1e6)).toBeUndefined()
 })
 
-test('a late session raises the risk whoever is to blame, and straggles only while it is slow itself', () => {
+test('a late session raises the risk whoever is to blame, and does not straggle while it moves as its peers do', () => {
   const play = three()
   for (const session of ['a', 'b', 'c']) play.model.sessionEnded({ nowMs: play.nowMs, session, outcome: 'completed' })
   play.start('a', 'b', 'c').run(6_000, ALL)

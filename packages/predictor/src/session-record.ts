@@ -1,5 +1,6 @@
 import { estimateRemainingMs } from './completion-time.js'
 import { Ewma } from './ewma.js'
+import { PredictionSamples } from './recalibration.js'
 import { type CourseNow, SessionCourse } from './session-course.js'
 import { SilenceWitness } from './silence-witness.js'
 import { StallSuspicion } from './stall-suspicion.js'
@@ -37,6 +38,7 @@ export class SessionRecord {
   readonly startedMs: number
   readonly witness: SilenceWitness
   readonly course: SessionCourse
+  readonly samples: PredictionSamples
   lastProgressMs: number
   ackedBytes = 0
   /** What it is to send in all, as last told. */
@@ -63,6 +65,7 @@ export class SessionRecord {
     this.#sampleSinceMs = o.nowMs
     this.#warmSinceMs = o.nowMs
     this.witness = new SilenceWitness(o.nowMs)
+    this.samples = new PredictionSamples(o.nowMs)
     this.course = new SessionCourse({ nowMs: o.nowMs, history: o.store.completions })
     this.#gaps = new StallSuspicion(o.store.gaps)
   }

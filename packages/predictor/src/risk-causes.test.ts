@@ -1,0 +1,77 @@
+import { expect, test } from 'vitest'
+import { ALL, type Flow, Play, three } from './testing/play.js'
+
+const MIRRORS = ['a', 'b', 'c'] as const
+
+test('two mirrors failing together are told from the link by the one that moves', () => {
+  const play = three().run(1_500, { c: ALL.c })
+  for (const session of ['a', 'b']) {
+    expect(play.of(session).server).toBeGreaterThan(0.5)
+    expect(play.of(session).link).toBeLessThan(0.3)
+    play.model.sessionEnded({ nowMs: play.nowMs, session, outcome: 'failed', failure: 'timeout' })
+  }
+  play.run(3_000, { c: ALL.c }, play.serverBelow(0.2, 'c'))
+  for (const store of ['a', 'b']) expect(play.model.store(store).meanTimeBetweenFailuresMs).toBeLessThan(40_000)
+})
+
+test('one mirror failing alone is its own doing, and nobody else’s', () => {
+  const play = three().run(1_500, { b: ALL.b, c: ALL.c })
+  expect(play.of('a').server).toBeGreaterThan(0.5)
+  play.model.sessionEnded({ nowMs: play.nowMs, session: 'a', outcome: 'failed', failure: 'connection' })
+  play.run(3_000, { b: ALL.b, c: ALL.c }, play.serverBelow(0.2, 'b', 'c'))
+  expect(play.model.store('a').meanTimeBetweenFailuresMs).toBeLessThan(40_000)
+  for (const store of ['b', 'c']) expect(play.model.store(store).meanTimeBetweenFailuresMs).toBeGreaterThan(55_000)
+  expect(play.model.link().pGood).toBeGreaterThan(0.9)
+})
+
+test('a tab put to sleep blames nobody and teaches nothing', () => {
+  const play = three()
+  const before = MIRRORS.map((store) => play.model.store(store))
+  const { link } = play.model.toJSON()
+  play.nowMs += 600_000
+  play.model.localPause({ nowMs: play.nowMs, gapMs: 600_000 })
+  for (const session of MIRRORS) {
+    expect(play.of(session).risk).toBeLessThan(0.2)
+    expect(play.of(session).gapMs).toBe(0)
+  }
+  expect(play.model.toJSON().link).toEqual(link)
+  play.run(300, {}).run(3_000, ALL, play.serverBelow(0.2, ...MIRRORS))
+  for (const [index, store] of MIRRORS.entries()) {
+    const { failuresPerSecond, goodputBytesPerSecond = 0, lossShare } = play.model.store(store)
+    expect(failuresPerSecond).toBeLessThanOrEqual(before[index]?.failuresPerSecond ?? 0)
+    expect(goodputBytesPerSecond).toBeCloseTo(before[index]?.goodputBytesPerSecond ?? 0, -4)
+    expect(lossShare).toBe(0)
+  }
+})
+
+test('a paused upload is no failure: its sessions end as cancelled, and later ones begin without suspicion', () => {
+  const play = three()
+  const before = MIRRORS.map((store) => play.model.store(store).failuresPerSecond)
+  for (const session of MIRRORS) play.model.sessionEnded({ nowMs: play.nowMs, session, outcome: 'cancelled' })
+  play.run(120_000, {})
+  expect(MIRRORS.map((store) => play.model.store(store).failuresPerSecond)).toEqual(before)
+  expect(play.model.link().phi).toBe(0)
+  expect(play.model.wantsProbe({ nowMs: play.nowMs })).toEqual([])
+  play.start(...MIRRORS)
+  for (const session of MIRRORS) expect(play.of(session).risk).toBeLessThan(0.3)
+  play.run(3_000, ALL, play.serverBelow(0.2, ...MIRRORS))
+})
+
+for (const inUse of [1, 2, 3]) {
+  test(`a last mile that is gone is the link’s with ${inUse} of the stores in use`, () => {
+    const names = MIRRORS.slice(0, inUse)
+    const flows: Record<string, Flow> = Object.fromEntries(names.map((name) => [name, ALL[name]]))
+    for (const outageMs of [2_000, 10_000, 30_000]) {
+      const play = new Play().start(...names).run(5_000, flows)
+      play.run(outageMs, {}, play.serverBelow(0.2, ...names))
+      for (const session of names) {
+        expect(play.of(session).link).toBeGreaterThan(0.9)
+        expect(play.of(session).straggle).toBeLessThan(0.5)
+      }
+      for (const session of names) {
+        play.model.sessionEnded({ nowMs: play.nowMs, session, outcome: 'failed', failure: 'timeout' })
+      }
+      for (const store of names) expect(play.model.store(store).meanTimeBetweenFailuresMs).toBeGreaterThan(50_000)
+    }
+  })
+}
