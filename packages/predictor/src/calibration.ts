@@ -32,7 +32,8 @@ export interface KnownCalibration {
 export class Calibration {
   readonly #bins: Bin[]
   #outcomes: number
-  #curve: readonly (readonly [number, number])[]
+  /** Undefined when there are outcomes since it was last asked for. */
+  #curve: readonly (readonly [number, number])[] | undefined
 
   constructor(known?: KnownCalibration) {
     this.#outcomes = known?.outcomes ?? 0
@@ -40,7 +41,6 @@ export class Calibration {
       const [outcomes = 0, predicted = 0, happened = 0] = known?.bins[index] ?? []
       return { outcomes, predicted, happened }
     })
-    this.#curve = pooled(this.#bins)
   }
 
   get known(): KnownCalibration {
@@ -66,12 +66,13 @@ export class Calibration {
     bin.predicted += o.weight * Math.min(1, o.predicted)
     bin.happened += o.weight * Math.min(1, o.happened)
     this.#outcomes = Math.min(MEMORY_OUTCOMES, this.#outcomes + o.weight)
-    this.#curve = pooled(this.#bins)
+    this.#curve = undefined
   }
 
   apply(probability: number): number {
     const trust = Math.min(1, Math.max(0, this.#outcomes / IDENTITY_OUTCOMES - 1))
     if (trust === 0) return probability
+    this.#curve ??= pooled(this.#bins)
     const calibrated = (1 - trust) * probability + trust * interpolate(this.#curve, probability)
     return Math.min(1, Math.max(0, calibrated))
   }

@@ -13,8 +13,9 @@ const MAX_SIGMA = 2
 /** Guess: a ratio beyond these says that the plan was no plan. */
 const LEAST_RATIO = 1e-3
 const MOST_RATIO = 1e3
-/** Each step of the fit brings it some ten times closer with few outcomes censored; most of them start from the last fit. */
-const FIT_STEPS = 40
+/** Every outcome goes on from the last fit, so that few steps do; what is remembered from before starts from nothing. */
+const FIT_STEPS = 5
+const FIRST_FIT_STEPS = 40
 const FIT_PRECISION = 1e-9
 const LOG_ROOT_TWO_PI = 0.5 * Math.log(2 * Math.PI)
 
@@ -37,7 +38,7 @@ export class CompletionSurvival {
 
   constructor(known: readonly CompletionOutcome[] = []) {
     this.#outcomes = known.slice(-WINDOW)
-    this.#fit()
+    this.#fit(FIRST_FIT_STEPS)
   }
 
   /** The last 64, oldest first. */
@@ -89,7 +90,7 @@ export class CompletionSurvival {
     }
     this.#outcomes.push({ logRatio: Math.log(clampRatio(ratio)), censored })
     if (this.#outcomes.length > WINDOW) this.#outcomes.shift()
-    this.#fit()
+    this.#fit(FIT_STEPS)
   }
 
   #logTail(ratio: number): number {
@@ -100,8 +101,8 @@ export class CompletionSurvival {
     return (Math.log(clampRatio(ratio)) - this.#mean) / this.#sigma
   }
 
-  #fit(): void {
-    for (let step = 0; step < FIT_STEPS; step++) {
+  #fit(steps: number): void {
+    for (let step = 0; step < steps; step++) {
       const before = this.#mean
       this.#fitStep()
       if (Math.abs(this.#mean - before) < FIT_PRECISION) return

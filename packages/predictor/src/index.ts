@@ -1,3 +1,4 @@
+export { Calibration, type KnownCalibration } from './calibration.js'
 export { CompletionSurvival } from './completion-survival.js'
 export { estimateRemainingMs, PartitionGoodputs } from './completion-time.js'
 export { auc } from './evaluation/auc.js'

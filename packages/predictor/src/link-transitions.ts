@@ -14,6 +14,8 @@ const PER_SECOND: TransitionCounts = [
   [1 / 4, 0, 1 / 20],
   [1 / 40, 1 / 20, 0],
 ]
+/** The matrix follows the counts once in so many steps: they move little in one. */
+const STEPS_PER_MATRIX = 4
 /** METHODS: forgetting 0.995, taken per second: a memory of 200 s, some changes of a link that changes each 20 to 200 s. */
 const KEPT_PER_SECOND = 0.995
 /** Guess: the prior weighs as much as so many seconds in each state. */
@@ -31,7 +33,9 @@ const MOST_PER_SECOND = 0.5
 export class LinkTransitions {
   readonly #tickSeconds: number
   readonly #counts: number[][]
+  readonly #kept: number
   #perTick: number[][]
+  #learned = 0
 
   constructor(tickMs: number, known?: KnownTransitions) {
     this.#tickSeconds = tickMs / 1000
@@ -42,6 +46,7 @@ export class LinkTransitions {
         [0, 0, 0],
       ]
     ).map((row) => [...row])
+    this.#kept = KEPT_PER_SECOND ** this.#tickSeconds
     this.#perTick = this.#matrix()
   }
 
@@ -66,7 +71,7 @@ export class LinkTransitions {
 
   /** One step that showed something: `joint(from, to)` = P(from before, to now | all that was seen). */
   learn(joint: (from: number, to: number) => number): void {
-    const kept = KEPT_PER_SECOND ** this.#tickSeconds
+    const kept = this.#kept
     for (const [from, row] of this.#counts.entries()) {
       let spent = 0
       for (const to of row.keys()) {
@@ -76,7 +81,8 @@ export class LinkTransitions {
       }
       row[from] = kept * (row[from] ?? 0) + spent * this.#tickSeconds
     }
-    this.#perTick = this.#matrix()
+    this.#learned += 1
+    if (this.#learned % STEPS_PER_MATRIX === 0) this.#perTick = this.#matrix()
   }
 
   #matrix(): number[][] {
