@@ -8,6 +8,7 @@ export type PredictorErrorCode =
   | 'invalidPrediction'
   | 'oneClass'
   | 'invalidState'
+  | 'invalidModel'
 
 export class PredictorError extends Error {
   override readonly name: string = 'PredictorError'

@@ -1,0 +1,106 @@
+import { auc } from '../evaluation/auc.js'
+import { expectedCalibrationError, type ReliabilityBin, reliabilityBins } from '../evaluation/calibration-error.js'
+import { type AtCopyRate, atCopyRate } from '../evaluation/copy-rate.js'
+import type { Prediction } from '../evaluation/prediction.js'
+import { brier, brierSkill, logLoss } from '../evaluation/scores.js'
+import type { PredictorModel } from './model-file.js'
+import { priorsOf } from './model-file.js'
+import { recalibrate } from './platt.js'
+import { fateOf } from './trouble.js'
+import type { SessionRun, UploadRun } from './upload-run.js'
+
+/** METHODS, Risk: recall and precision at a 5 % hedge rate. */
+const COPY_RATE = 0.05
+/** METHODS, finding 3: at launch and at these shares of the planned time; and every assessment there is. */
+const SHARES = { launch: 0, 'at 25 %': 0.25, 'at 50 %': 0.5, 'at 100 %': 1 } as const
+
+export type Moment = keyof typeof SHARES | 'all'
+export const MOMENTS: readonly Moment[] = ['launch', 'at 25 %', 'at 50 %', 'at 100 %', 'all']
+
+export interface MomentPredictions {
+  readonly predictions: readonly Prediction[]
+  /** Assessments whose session was ended, paused or lost from sight before it could be told. */
+  readonly unknown: number
+}
+
+export interface Metrics {
+  readonly moment: Moment
+  readonly count: number
+  readonly troubled: number
+  readonly unknown: number
+  readonly brier: number | undefined
+  readonly logLoss: number | undefined
+  readonly calibrationError: number | undefined
+  /** These compare both outcomes: undefined where there was only one. */
+  readonly auc: number | undefined
+  readonly brierSkill: number | undefined
+  readonly atCopyRate: AtCopyRate | undefined
+}
+
+export interface Evaluation {
+  readonly copyRate: number
+  readonly metrics: readonly Metrics[]
+  /** Of all assessments. */
+  readonly reliability: readonly ReliabilityBin[]
+}
+
+/** What the log's decisions knew against what became of each session; with a model, as its calibration corrects it. */
+export function evaluate(runs: readonly UploadRun[], model?: PredictorModel): Evaluation {
+  const map = model && priorsOf(model).calibration
+  const at = (moment: Moment): MomentPredictions => {
+    const found = predictionsOf(runs, moment)
+    if (map === undefined) return found
+    return { ...found, predictions: found.predictions.map((each) => ({ ...each, p: recalibrate(each.p, map) })) }
+  }
+  const all = at('all').predictions
+  return {
+    copyRate: COPY_RATE,
+    metrics: MOMENTS.map((moment) => measure(moment, at(moment))),
+    reliability: all.length === 0 ? [] : reliabilityBins(all),
+  }
+}
+
+/** The risks of one moment of every session, each with what came of it. */
+export function predictionsOf(runs: readonly UploadRun[], moment: Moment): MomentPredictions {
+  const predictions: Prediction[] = []
+  let unknown = 0
+  for (const run of runs) {
+    for (const session of run.sessions.values()) {
+      for (const sample of samplesAt(session, moment)) {
+        const fate = fateOf(run, session, sample)
+        if (fate === 'unknown') unknown += 1
+        else predictions.push({ p: sample.assessment.risk, failed: fate === 'trouble', group: session.session })
+      }
+    }
+  }
+  return { predictions, unknown }
+}
+
+/** The first assessment at or after the share of the planned time: the range over the rate first forecast. */
+function samplesAt(session: SessionRun, moment: Moment): SessionRun['samples'] {
+  const due = session.samples.filter(({ acked, end }) => acked < end)
+  if (moment === 'all') return due
+  const rate = due[0]?.assessment.expectedRateBytesPerSecond ?? 0
+  if (rate <= 0) return []
+  const plannedMs = ((session.plannedEnd - session.start) / rate) * 1000
+  return due.filter(({ elapsedMs }) => elapsedMs >= session.startedMs + SHARES[moment] * plannedMs).slice(0, 1)
+}
+
+function measure(moment: Moment, { predictions, unknown }: MomentPredictions): Metrics {
+  const count = predictions.length
+  const troubled = predictions.filter(({ failed }) => failed).length
+  const hasAny = count > 0
+  const hasBoth = troubled > 0 && troubled < count
+  return {
+    moment,
+    count,
+    troubled,
+    unknown,
+    brier: hasAny ? brier(predictions) : undefined,
+    logLoss: hasAny ? logLoss(predictions) : undefined,
+    calibrationError: hasAny ? expectedCalibrationError(predictions) : undefined,
+    auc: hasBoth ? auc(predictions) : undefined,
+    brierSkill: hasBoth ? brierSkill(predictions) : undefined,
+    atCopyRate: hasBoth ? atCopyRate(predictions, COPY_RATE) : undefined,
+  }
+}

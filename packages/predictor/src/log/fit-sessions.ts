@@ -1,0 +1,87 @@
+import type { Observation } from './log-normal-fit.js'
+import type { Hazard } from './model-file.js'
+import { isPausedWithin, lastDueMs, offsetAt, pLinkGoodAt } from './session-course.js'
+import type { SessionRun, UploadRun } from './upload-run.js'
+
+/** StallSuspicion's: shorter gaps are acknowledgements that came bunched. */
+const LEAST_GAP_MS = 50
+/** As the failure history starts: Gamma(0.25, 15 s), so that what a new store does is felt at once. */
+const PRIOR: Hazard = { failures: 0.25, seconds: 15 }
+/** Guess, as the risk model counts a take-over: suspicion is half a failure. */
+const SUSPECTED_WEIGHT = 1 / 2
+
+export interface Gaps {
+  readonly moving: Observation[]
+  readonly starting: Observation[]
+}
+
+/**
+ * Gaps between acknowledgements, in ms, but none across a pause. The silence before a session's end is left out where no
+ * acknowledgement ended it: it belongs to the failure, as `StallSuspicion` learns no gap that it judged one.
+ */
+export function gapsOf(run: UploadRun): Gaps {
+  const gaps: Gaps = { moving: [], starting: [] }
+  for (const session of run.sessions.values()) {
+    let fromMs = session.startedMs
+    for (const { elapsedMs } of session.acks) {
+      const value = Math.max(LEAST_GAP_MS, elapsedMs - fromMs)
+      const list = fromMs === session.startedMs ? gaps.starting : gaps.moving
+      if (!isPausedWithin(run, fromMs, elapsedMs)) list.push({ value, isCensored: false })
+      fromMs = elapsedMs
+    }
+  }
+  return gaps
+}
+
+/**
+ * Failures, each by how likely the link was good then, and the time in which bytes were due. A session that was taken
+ * over, or whose copy won while it stood still, is half a failure: left alone, it might have gone on.
+ */
+export function failuresOf(run: UploadRun): { failures: number; seconds: number } {
+  let failures = 0
+  let seconds = 0
+  for (const session of run.sessions.values()) {
+    seconds += Math.max(0, lastDueMs(session) - session.startedMs) / 1000
+    failures += blameOf(run, session) * pLinkGoodAt(run, session.endedMs)
+  }
+  return { failures, seconds }
+}
+
+function blameOf(run: UploadRun, session: SessionRun): number {
+  if (session.ending === 'failed') return 1
+  if (session.ending === 'takenOver') return SUSPECTED_WEIGHT
+  const copied = run.decisions.find((decision) => decision.type === 'copy' && decision.of === session.session)
+  if (session.ending !== 'superseded' || copied === undefined) return 0
+  const hasMoved = offsetAt(session, session.endedMs) > offsetAt(session, copied.elapsedMs)
+  return hasMoved ? 0 : SUSPECTED_WEIGHT
+}
+
+/** The logs' mean, as light as the prior: `b` stays, `a` is what gives the posterior mean. */
+export function hazardOf({ failures, seconds }: { failures: number; seconds: number }): Hazard {
+  const mean = (PRIOR.failures + failures) / (PRIOR.seconds + seconds)
+  return { failures: mean * PRIOR.seconds, seconds: PRIOR.seconds }
+}
+
+/**
+ * Actual over planned time. The plan is the range over the rate first forecast for the session, when there was one. What
+ * was ended before all was sent is censored at the ratio of what it took to what had been planned for all of it.
+ */
+export function completionRatios(run: UploadRun): Observation[] {
+  return [...run.sessions.values()].flatMap((session) => {
+    const ratio = completionRatio(run, session)
+    return ratio === undefined ? [] : [ratio]
+  })
+}
+
+function completionRatio(run: UploadRun, session: SessionRun): Observation | undefined {
+  const { startedMs, start, end, ending } = session
+  const rate = session.samples[0]?.assessment.expectedRateBytesPerSecond ?? 0
+  const untilMs = lastDueMs(session)
+  const isDone = offsetAt(session, untilMs) >= end
+  if (!session.hasForecast || rate <= 0 || untilMs <= startedMs || isPausedWithin(run, startedMs, untilMs))
+    return undefined
+  if (!isDone && (ending === 'unknown' || ending === 'cancelled')) return undefined
+  const plannedMs = ((end - start) / rate) * 1000
+  const value = (untilMs - startedMs) / plannedMs
+  return plannedMs > 0 ? { value, isCensored: !isDone } : undefined
+}

@@ -1,0 +1,168 @@
+import type { LogEvent } from './log-event.js'
+
+/** Why a line is not used. */
+export type Refusal =
+  /** No JSON: the last line of a log whose writer was stopped. */
+  | 'truncated'
+  /** No JSON object. */
+  | 'notJson'
+  /** An object, and no event of an upload or a session. */
+  | 'foreign'
+  /** An event of a known type that lacks a field, or has one that cannot be. */
+  | 'damaged'
+  /** The same line stands before it. */
+  | 'repeated'
+
+export type ReadLine =
+  | { readonly event: LogEvent }
+  /** A sound event of which nothing is learned. */
+  | { readonly unused: string }
+  | { readonly refused: Exclude<Refusal, 'repeated' | 'truncated'>; readonly why: string }
+
+type Json = Readonly<Record<string, unknown>>
+type Check = (value: unknown) => boolean
+
+const text: Check = (value) => typeof value === 'string' && value.length > 0
+const amount: Check = (value) => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
+/** No page uploads for longer than thirty days on end: a number beyond is a damaged one. */
+const elapsed: Check = (value) => amount(value) && (value as number) <= 30 * 86_400_000
+const share: Check = (value) => amount(value) && (value as number) <= 1
+const oneOf =
+  (...values: readonly string[]): Check =>
+  (value) =>
+    values.includes(value as string)
+const listOf =
+  (fields: Fields): Check =>
+  (value) =>
+    Array.isArray(value) && value.every((item) => isObject(item) && missing(item, fields) === undefined)
+const objectOf =
+  (fields: Fields): Check =>
+  (value) =>
+    isObject(value) && missing(value, fields) === undefined
+
+type Fields = Readonly<Record<string, Check>>
+
+const OF_SESSION: Fields = { session: text, partition: text, store: text, server: amount }
+const BECAUSE = listOf({ factor: text, weight: (value) => typeof value === 'number' && Number.isFinite(value), text })
+const ASSESSMENT = objectOf({
+  risk: share,
+  link: share,
+  server: share,
+  straggle: share,
+  gapMs: amount,
+  expectedRateBytesPerSecond: amount,
+  expectedRemainingMs: amount,
+  horizonMs: amount,
+  because: BECAUSE,
+})
+const KIND = oneOf('first', 'takeOver', 'copy')
+
+/** Of the events that are used: the fields that are. */
+const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
+  started: { group: text, sizeBytes: amount },
+  server: { server: amount, store: text, state: text },
+  session: {
+    ...OF_SESSION,
+    kind: KIND,
+    start: amount,
+    end: amount,
+    reason: text,
+    goodputBytesPerSecond: (value) => value === null || amount(value),
+  },
+  split: { ...OF_SESSION, oldEnd: amount, newEnd: amount, reason: text, risk: share },
+  takeOver: { ...OF_SESSION, reason: text, risk: share, gapMs: amount },
+  copy: { ...OF_SESSION, of: text, from: amount, reason: text, risk: share, gapMs: amount, because: BECAUSE },
+  acked: { ...OF_SESSION, offset: amount },
+  completed: OF_SESSION,
+  superseded: OF_SESSION,
+  failed: { ...OF_SESSION, cause: text },
+  localPause: { gapMs: amount },
+  paused: {},
+  resumed: {},
+  sample: {
+    link: objectOf({ pGood: share }),
+    sessions: listOf({ ...OF_SESSION, start: amount, end: amount, acked: amount, assessment: ASSESSMENT }),
+  },
+  committed: {},
+  cancelled: {},
+  error: { code: text },
+  script: { text },
+}
+const UNUSED: ReadonlySet<unknown> = new Set([
+  'warning',
+  'reconnect',
+  'cut',
+  'verified',
+  'bad',
+  'resent',
+  'relayed',
+  'progress',
+  'committing',
+])
+
+const AT_SERVER: Fields = {
+  time: amount,
+  group: text,
+  session: text,
+  partition: text,
+  store: text,
+  start: amount,
+  end: amount,
+  offset: amount,
+}
+const SESSION_MESSAGE = /^session (opened|completed|superseded|terminated|expired)$/
+
+/** One line of an event log of the client's (as the demo writes it), or of a server's log in JSON. Never throws. */
+export function readLine(line: string): ReadLine {
+  const value = parse(line)
+  if (!isObject(value)) return { refused: 'notJson', why: 'is no JSON object' }
+  if (typeof value.msg === 'string' && typeof value.level === 'number') return readServerLine(value, value.msg)
+  const { type } = value
+  if (UNUSED.has(type)) return { unused: String(type) }
+  if (typeof type !== 'string' || !Object.hasOwn(USED, type)) {
+    return { refused: 'foreign', why: 'is JSON, but no event of an upload' }
+  }
+  // the demo's script knows the wall clock alone
+  const time: Fields = type === 'script' ? { at: amount } : { at: amount, elapsedMs: elapsed }
+  const wrong = missing(value, { ...time, ...USED[type as keyof typeof USED] })
+  if (wrong !== undefined) return damaged(type, wrong, value)
+  if (hasInvertedRange(value)) return damaged(type, 'end', value)
+  return { event: { elapsedMs: 0, ...value } as unknown as LogEvent }
+}
+
+function readServerLine(value: Json, message: string): ReadLine {
+  const what = SESSION_MESSAGE.exec(message)?.[1]
+  if (what === undefined) return { unused: message }
+  const wrong = missing(value, AT_SERVER) ?? (hasInvertedRange(value) ? 'end' : undefined)
+  if (wrong !== undefined) return damaged(message, wrong, value)
+  const { time, group, session, partition, store, start, end, offset } = value
+  const event = { type: 'atServer', at: time, elapsedMs: 0, what, group, session, partition, store, start, end, offset }
+  return { event: event as unknown as LogEvent }
+}
+
+function parse(line: string): unknown {
+  try {
+    return JSON.parse(line)
+  } catch {
+    return undefined
+  }
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** The first field that is not as it must be. */
+function missing(value: Json, fields: Fields): string | undefined {
+  return Object.keys(fields).find((name) => !fields[name]?.(value[name]))
+}
+
+function hasInvertedRange({ start, end }: Json): boolean {
+  return typeof start === 'number' && typeof end === 'number' && end < start
+}
+
+/** Quotes the value, shortened: a log may hold anything. */
+function damaged(type: string, field: string, value: Json): ReadLine {
+  const quoted = (JSON.stringify(value[field]) ?? 'missing').slice(0, 40)
+  return { refused: 'damaged', why: `${type}: ${field} is ${quoted}` }
+}

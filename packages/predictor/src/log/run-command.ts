@@ -1,0 +1,99 @@
+import { evaluationText, explanationText, type FormatTime, modelText, reportText } from './command-text.js'
+import { evaluate } from './evaluate.js'
+import { explainRun } from './explain.js'
+import { fit, runsOf } from './fit.js'
+import { CommandError, type Invocation } from './invocation.js'
+import { type PredictorModel, parseModel } from './model-file.js'
+import type { ReadLog } from './read-log.js'
+import { reliabilitySvg } from './reliability-picture.js'
+import type { UploadRun } from './upload-run.js'
+
+export interface CommandInput {
+  readonly logs: readonly ReadLog[]
+  /** Text of the file that `--model` names. */
+  readonly model: string | undefined
+  /** ms since 1970. */
+  readonly nowMs: number
+  readonly formatTime: FormatTime
+}
+
+export interface CommandOutput {
+  readonly text: string
+  readonly files: readonly { readonly path: string; readonly content: string }[]
+}
+
+interface Result {
+  readonly json: object
+  readonly text: string
+  readonly files?: CommandOutput['files']
+}
+
+type Work = Exclude<Invocation, { command: 'help' }>
+
+/** One command, from what was read to what is written. @throws CommandError, PredictorError `invalidModel` */
+export function run(work: Work, input: CommandInput): CommandOutput {
+  for (const { report } of input.logs) requireUsable(report)
+  const runs = runsOf(input.logs)
+  if (runs.length === 0) {
+    const message = "no log tells of a session: what was known and done stands in the client's log, not in a server's"
+    throw new CommandError('noUploads', message)
+  }
+  const result = { fit: runFit, evaluate: runEvaluate, explain: runExplain }[work.command](work, input, runs)
+  const logs = input.logs.map(({ report }) => report)
+  const outOfOrder = runs.reduce((sum, each) => sum + each.outOfOrder, 0)
+  const text = work.json
+    ? JSON.stringify({ logs, outOfOrder, ...result.json }, null, 2)
+    : `${result.text}\n\n${reportText(logs, outOfOrder)}`
+  return { text, files: result.files ?? [] }
+}
+
+function requireUsable({ name, lines, used, refused }: ReadLog['report']): void {
+  if (lines === 0) throw new CommandError('emptyLog', `${name} is empty: give the event log of an upload`)
+  if (used > 0) return
+  const first = refused[0] ? `; line ${refused[0].firstLine} ${refused[0].why}` : ''
+  throw new CommandError(
+    'foreignLog',
+    `${name} is no event log of an upload: none of its ${lines} lines is of use${first}`,
+  )
+}
+
+function runFit(work: Work, { logs, nowMs, formatTime }: CommandInput): Result {
+  const model = fit(logs, nowMs)
+  const path = work.out ?? ''
+  return {
+    json: { model },
+    text: modelText(model, formatTime),
+    files: [{ path, content: `${JSON.stringify(model, null, 2)}\n` }],
+  }
+}
+
+function runEvaluate(work: Work, input: CommandInput, runs: readonly UploadRun[]): Result {
+  const model = input.model === undefined ? undefined : parseModel(input.model)
+  const evaluation = evaluate(runs, model)
+  const notes = model ? notesOf(model, input.logs) : []
+  return {
+    json: { ...evaluation, notes },
+    text: [evaluationText(evaluation), ...notes.map((note) => `Note: ${note}`)].join('\n'),
+    files: work.svg === undefined ? [] : [{ path: work.svg, content: reliabilitySvg(evaluation.reliability) }],
+  }
+}
+
+/** What a model cannot show here. */
+function notesOf(model: PredictorModel, logs: readonly ReadLog[]): string[] {
+  const learnedFrom = new Set(model.provenance.logs.map(({ sha256 }) => sha256))
+  const same = logs.filter(({ report }) => learnedFrom.has(report.sha256)).map(({ report }) => report.name)
+  const flatters = same.length === 0 ? [] : [`the model has learned from ${same.join(', ')}: these figures flatter it`]
+  const { from, seen, needed } = model.calibration
+  const none = `the model has no calibration (${seen} of ${needed} outcomes): the risks are as they were logged`
+  return from === 'log' ? flatters : [...flatters, none]
+}
+
+function runExplain(work: Work, { formatTime }: CommandInput, runs: readonly UploadRun[]): Result {
+  const wanted = work.upload === undefined ? runs : runs.filter(({ id }) => id === work.upload)
+  if (wanted.length === 0) {
+    const ids = [...new Set(runs.map(({ id }) => id))].slice(0, 10).join(', ')
+    throw new CommandError('unknownUpload', `no upload ${JSON.stringify(work.upload)} in these logs; there are: ${ids}`)
+  }
+  const uploads = wanted.map(explainRun)
+  return { json: { uploads }, text: uploads.map((each) => explanationText(each, formatTime)).join('\n\n') }
+}
