@@ -84,12 +84,16 @@ export class Fleet {
 
   /** A store's queueing delay above the least of the others: what all queue behind is our own last mile. 0 without others. */
   privateQueueingMs(of: StoreRecord, nowMs: number): number {
-    const others = [...this.stores.values()].filter(
-      (store) => store !== of && store.requestRtt.minimumMs(nowMs) !== undefined,
-    )
-    if (others.length === 0) return 0
-    const shared = Math.min(...others.map((store) => store.requestRtt.queueingDelayMs(nowMs)))
-    return Math.max(0, of.requestRtt.queueingDelayMs(nowMs) - shared)
+    const ownMs = of.requestRtt.queueingDelayMs(nowMs)
+    if (ownMs === 0) return 0
+    let sharedMs = ownMs
+    let hasOther = false
+    for (const store of this.stores.values()) {
+      if (store === of || store.requestRtt.minimumMs(nowMs) === undefined) continue
+      hasOther = true
+      sharedMs = Math.min(sharedMs, store.requestRtt.queueingDelayMs(nowMs))
+    }
+    return hasOther ? ownMs - sharedMs : 0
   }
 
   /** What a new session at this store may expect: its partitions so far, else a share of what flows. */

@@ -76,8 +76,9 @@ export class RequestRtt {
 
   /** Smoothed round trip above the windowed minimum: a sign of load. Cold start: 0. */
   queueingDelayMs(nowMs: number): number {
+    if (this.#smoothedMs === undefined) return 0
     const minimum = this.minimumMs(nowMs)
-    return minimum === undefined || this.#smoothedMs === undefined ? 0 : Math.max(0, this.#smoothedMs - minimum)
+    return minimum === undefined ? 0 : Math.max(0, this.#smoothedMs - minimum)
   }
 
   #expire(nowMs: number): void {
