@@ -1,18 +1,20 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { RiskModel } from 'upload-predictor'
+import { spreadOf } from '../figures.js'
 
 export interface Cost {
   /** Microseconds, with three sessions in flight at three stores. */
   readonly acknowledgedUs: number
   readonly tickUs: number
   readonly assessUs: number
-  /** With a thousand sessions at three stores. */
+  /** With two hundred sessions at three stores. */
   readonly bytesPerSession: number
 }
 
 const ROUNDS = 50_000
-const SESSIONS = 1_000
+/** More would take long: a sign of life costs the square of the sessions in flight. */
+const SESSIONS = 200
 const STORES = ['a', 'b', 'c']
 
 export function measureCost(): Cost {
@@ -23,15 +25,15 @@ function measureTime(): Omit<Cost, 'bytesPerSession'> {
   const model = new RiskModel()
   for (const store of STORES) model.sessionStarted({ nowMs: 0, session: store, store, rangeBytes: 1e12 })
   let nowMs = 0
-  const sum = { acknowledged: 0, tick: 0, assess: 0 }
-  const timed = (what: keyof typeof sum, run: () => void) => {
+  const took = { acknowledged: [0], tick: [0], assess: [0] }
+  const timed = (what: keyof typeof took, run: () => void) => {
     const began = performance.now()
     run()
-    sum[what] += performance.now() - began
+    took[what].push(performance.now() - began)
   }
   // the first round warms up
   for (const rounds of [ROUNDS / 5, ROUNDS]) {
-    sum.acknowledged = sum.tick = sum.assess = 0
+    for (const list of Object.values(took)) list.length = 0
     for (let round = 0; round < rounds; round += 10) {
       timed('acknowledged', () => {
         for (let at = 0; at < 10; at++) {
@@ -45,11 +47,12 @@ function measureTime(): Omit<Cost, 'bytesPerSession'> {
       })
     }
   }
-  const us = (ms: number, calls: number) => (1_000 * ms) / calls
+  // the median: other load interrupts some
+  const us = (list: readonly number[], calls: number) => (1_000 * spreadOf(list).median) / calls
   return {
-    acknowledgedUs: us(sum.acknowledged, ROUNDS),
-    tickUs: us(sum.tick, ROUNDS / 10),
-    assessUs: us(sum.assess, (3 * ROUNDS) / 10),
+    acknowledgedUs: us(took.acknowledged, 10),
+    tickUs: us(took.tick, 1),
+    assessUs: us(took.assess, STORES.length),
   }
 }
 
@@ -59,6 +62,8 @@ function measureMemory(): number {
   const model = new RiskModel()
   for (const store of STORES) model.sessionStarted({ nowMs: 0, session: store, store, rangeBytes: 1e9 })
   const used = () => {
+    // twice: what the first frees may have kept others
+    collect()
     collect()
     return process.memoryUsage().heapUsed
   }
