@@ -27,7 +27,7 @@ export async function appendPlainly(
   to: { readonly path: string; readonly offset: number },
   disk: Disk & { readonly isDurable: boolean },
 ): Promise<number> {
-  const opening = open(to.path, 'r+')
+  const opening = open(to.path, 'r+').catch(refuseUnopened)
   opening.catch(() => {})
   // a body that flows already is taken from the first, not when the file is open
   const appending = new Appending(opening, to.offset, disk)
@@ -42,6 +42,11 @@ export async function appendPlainly(
       () => {},
     )
   }
+}
+
+/** @tus/server asked for the upload a moment ago: one without a file was removed since. */
+function refuseUnopened(error: NodeJS.ErrnoException): never {
+  throw error.code === 'ENOENT' ? ERRORS.FILE_NO_LONGER_EXISTS : ERRORS.FILE_WRITE_ERROR
 }
 
 /** Settles when all that `body` brought is written, also where it breaks off. @throws what `body` or `to` failed with */
@@ -83,9 +88,10 @@ class Appending extends Writable {
 
   async #append(pieces: readonly Uint8Array[]): Promise<void> {
     if (await this.#disk.space.isShort()) throw NO_SPACE_ANSWER
+    const handle = await this.#handle
     const beganMs = performance.now()
     try {
-      await writeAll(await this.#handle, pieces, this.offset)
+      await writeAll(handle, pieces, this.offset)
     } catch (error) {
       throw isNoSpace(error) ? NO_SPACE_ANSWER : ERRORS.FILE_WRITE_ERROR
     }

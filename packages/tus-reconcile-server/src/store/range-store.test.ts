@@ -124,10 +124,22 @@ test('who removes an upload ends the body that is on its way into it', async () 
   const store = new RangeStore({ directory })
   await store.create(new Upload({ id: 'gone', size: 300, offset: 0 }))
   const body = new PassThrough()
+  const onDisk = new Promise<void>((resolve) => {
+    store.onWritten = () => resolve()
+  })
   body.write(Buffer.alloc(100))
-  const writing = store.write(body, 'gone', 0)
+  const writing = expect(store.write(body, 'gone', 0)).rejects.toMatchObject({ status_code: 410 })
+  await onDisk
   await store.remove('gone')
-  await expect(writing).rejects.toMatchObject({ status_code: 410 })
+  await writing
   expect(body.destroyed).toBe(false)
   expect(await uploads()).toEqual([])
+})
+
+test.for([0, 100])('a body of %i bytes for an upload that was removed a moment ago is told so', async (length) => {
+  const store = new RangeStore({ directory })
+  await store.create(new Upload({ id: 'gone', size: 300, offset: 0 }))
+  await store.remove('gone')
+  const body = Readable.from(length > 0 ? [Buffer.alloc(length)] : [], { objectMode: false })
+  await expect(store.write(body, 'gone', 0)).rejects.toMatchObject({ status_code: 410 })
 })
