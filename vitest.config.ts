@@ -21,6 +21,9 @@ const PROPERTIES = path('test/support/properties.ts')
 /** Two cores: more workers make tests slower, and those that measure time wrong. */
 const MAX_WORKERS = 2
 
+/** For what is looked at until it is so: a slow machine takes its time, and the test's own limit ends what never comes. */
+const EXPECT = { poll: { timeout: 20_000 } }
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -38,6 +41,7 @@ export default defineConfig({
           ],
           exclude: ['test/{conformance,e2e,faults}/**', '**/{node_modules,dist}/**'],
           setupFiles: [PROPERTIES],
+          expect: EXPECT,
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 0 },
@@ -49,6 +53,7 @@ export default defineConfig({
           name: 'conformance',
           include: ['test/conformance/**/*.test.ts'],
           setupFiles: [PROPERTIES],
+          expect: EXPECT,
           testTimeout: 30_000,
           hookTimeout: 30_000,
           sequence: { groupOrder: 1 },
@@ -59,6 +64,7 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          expect: EXPECT,
           testTimeout: 180_000,
           hookTimeout: 120_000,
           maxWorkers: 1,

@@ -15,7 +15,7 @@ async function untilStill(link: Link): Promise<void> {
       before = upBytes
       if (hasMoved) throw new Error('still moving')
     },
-    { interval: 100, timeout: 4000 },
+    { interval: 100, timeout: 20_000 },
   )
 }
 

@@ -111,7 +111,8 @@ describe('timed', { retry: 3 }, () => {
     const roundTripsMs: number[] = []
     for (const text of ['a', 'b', 'c', 'd', 'e']) roundTripsMs.push(await roundTrip(text))
     expect(Math.min(...roundTripsMs)).toBeGreaterThanOrEqual(60)
-    expect(Math.min(...roundTripsMs)).toBeLessThan(70)
+    // a third delay would make it 90
+    expect(Math.min(...roundTripsMs)).toBeLessThan(90)
     link.set({ delayMs: 5 })
     expect(Math.min(await roundTrip('x'), await roundTrip('y'), await roundTrip('z'))).toBeLessThan(50)
 

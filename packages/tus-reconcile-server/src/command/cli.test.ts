@@ -102,7 +102,7 @@ test('P21: after kill -9 in mid-body every acknowledged byte is there and the se
   expect(left.filter((name) => name.endsWith('.tmp') || name.endsWith('.data'))).toEqual([])
 })
 
-test('SIGTERM with an open stream and a body that brings nothing more ends within its bound', async () => {
+test('SIGTERM with an open stream and a body that brings nothing more ends in order', async () => {
   const child = run(['--directory', directory, '--host', '127.0.0.1', '--port', '0', '--log', 'json'])
   const { url, storeId } = await ready(child)
   const client = new TestClient(url, new TestFile(4 * B), storeId)
@@ -117,11 +117,9 @@ test('SIGTERM with an open stream and a body that brings nothing more ends withi
   })
   slow.write(Buffer.alloc(10))
   await events.until((event) => event.type === 'offset' && event.offset === 10)
-  const began = performance.now()
   child.kill('SIGTERM')
-  const [code] = await once(child, 'exit')
-  expect(code).toBe(0)
-  expect(performance.now() - began).toBeLessThan(8000)
+  // 1 would say that it could not stop within its bound
+  expect(await once(child, 'exit')).toEqual([0, null])
   await events.ended
 })
 

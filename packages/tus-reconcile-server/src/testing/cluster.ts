@@ -8,10 +8,7 @@ export async function startCluster(
   options: (i: number) => TestStoreOptions = () => ({}),
 ): Promise<TestStore[]> {
   const ports: number[] = []
-  while (ports.length < count) {
-    const port = await freePort()
-    if (!ports.includes(port)) ports.push(port)
-  }
+  while (ports.length < count) ports.push(await freePort())
   const stores = await Promise.all(ports.map((port, i) => startMember(ports, port, options(i))))
   await Promise.all(stores.flatMap((store) => stores.map((other) => other !== store && knows(store, other.storeId))))
   return stores

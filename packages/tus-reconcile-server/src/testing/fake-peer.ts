@@ -2,7 +2,7 @@ import { createServer, type Server as HttpServer, type IncomingMessage, type Ser
 import { type PeerMessage, parsePeerMessage } from '../peers/peer-messages.js'
 import { SIGNATURE_HEADER, signAnswer } from '../peers/signature.js'
 import { newId } from './client.js'
-import { freePort, SECRET } from './server.js'
+import { listen, SECRET } from './server.js'
 
 /** What a message is answered with; `undefined` leaves the response to the test. */
 type FakeAnswer = { readonly status?: number; readonly json: object } | undefined
@@ -11,25 +11,25 @@ type FakeAnswer = { readonly status?: number; readonly json: object } | undefine
 export class FakePeer {
   readonly storeId: string = newId()
   run: string = newId()
-  readonly port: number
   readonly messages: PeerMessage[] = []
   answer: (message: PeerMessage, res: ServerResponse) => FakeAnswer = () => ({ json: {} })
   readonly #http: HttpServer
   #waiting: (() => void)[] = []
 
-  private constructor(port: number) {
-    this.port = port
+  #endpoint = ''
+
+  private constructor() {
     this.#http = createServer((req, res) => void this.#serve(req, res).catch(() => res.destroy()))
   }
 
   static async start(): Promise<FakePeer> {
-    const peer = new FakePeer(await freePort())
-    await new Promise<void>((resolve) => peer.#http.listen(peer.port, '127.0.0.1', resolve))
+    const peer = new FakePeer()
+    peer.#endpoint = `http://127.0.0.1:${await listen(peer.#http, 0)}/files`
     return peer
   }
 
   get endpoint(): string {
-    return `http://127.0.0.1:${this.port}/files`
+    return this.#endpoint
   }
 
   async heard(test: (message: PeerMessage) => boolean): Promise<PeerMessage> {

@@ -1,5 +1,5 @@
 import { createServer, type Server as HttpServer, type IncomingHttpHeaders, request } from 'node:http'
-import { freePort } from './server.js'
+import { listen } from './server.js'
 
 /** A request that was answered, as it went over the wire. */
 export interface Recorded {
@@ -9,13 +9,12 @@ export interface Recorded {
 
 /** Somebody on the way to a store: passes everything on, and keeps it. */
 export class RecordingProxy {
-  readonly endpoint: string
   readonly requests: Recorded[] = []
   readonly #http: HttpServer
+  #endpoint = ''
   #waiting: (() => void)[] = []
 
-  private constructor(port: number, target: string) {
-    this.endpoint = `http://127.0.0.1:${port}${new URL(target).pathname}`
+  private constructor(target: string) {
     this.#http = createServer((req, res) => {
       const { method, headers } = req
       const pieces: Buffer[] = []
@@ -31,10 +30,13 @@ export class RecordingProxy {
   }
 
   static async start(target: string): Promise<RecordingProxy> {
-    const port = await freePort()
-    const proxy = new RecordingProxy(port, target)
-    await new Promise<void>((resolve) => proxy.#http.listen(port, '127.0.0.1', resolve))
+    const proxy = new RecordingProxy(target)
+    proxy.#endpoint = `http://127.0.0.1:${await listen(proxy.#http, 0)}${new URL(target).pathname}`
     return proxy
+  }
+
+  get endpoint(): string {
+    return this.#endpoint
   }
 
   /** The first request whose body passes. */

@@ -36,10 +36,20 @@ export interface TestStoreOptions {
   readonly expireMs?: number
 }
 
-/** A free port, so that stores can know each other before they exist. */
+/** Below those that systems give to whoever asks for any: nobody else's server comes to one that waits for its own. */
+const PORTS = { first: 20_000, count: 10_000 }
+/** Test files run as processes of their own, two at a time: each begins elsewhere. */
+let portsTaken = process.pid * 101
+
+/** A free port, so that stores can know each other before they exist. Never the same twice. */
 export async function freePort(): Promise<number> {
+  const port = PORTS.first + (portsTaken++ % PORTS.count)
   const http = createServer()
-  const port = await listen(http, 0)
+  const isFree = await listen(http, port).then(
+    () => true,
+    () => false,
+  )
+  if (!isFree) return freePort()
   await new Promise((resolve) => http.close(resolve))
   return port
 }
@@ -103,7 +113,8 @@ export async function startStore(options: TestStoreOptions = {}): Promise<TestSt
   }
 }
 
-function listen(http: HttpServer, port: number): Promise<number> {
+/** Returns the port; 0 picks one. @throws where it is taken */
+export function listen(http: HttpServer, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
     http.once('error', reject)
     http.listen(port, '127.0.0.1', () => {

@@ -184,8 +184,8 @@ test('P76: An `offset` event MUST tell a recorded offset: it is an acknowledgeme
 
 test('a stream of a client without open sessions gives a sign of life each five seconds', async () => {
   const store = await open()
-  const stream = await new TestEvents(store.endpoint, newId()).open()
   const began = performance.now()
+  const stream = new TestEvents(store.endpoint, newId())
   await stream.untilComments(2)
   expect(performance.now() - began).toBeGreaterThan(4000)
   stream.close()
