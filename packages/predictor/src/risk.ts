@@ -119,20 +119,23 @@ export class RiskModel {
     this.#link.probeLost()
   }
 
-  /** How busy the store says it is, 0 to 1 (the protocol's `Reconcile-Load`). Also a sign of life. */
-  serverLoad(o: { nowMs: number; store: StoreKey; load: number }): void {
+  /**
+   * How busy the store says it is, 0 to 1 (the protocol's `Reconcile-Load`). Also a sign of life. `session`: over whose
+   * own connection it came, which vouches for no silence of that session.
+   */
+  serverLoad(o: { nowMs: number; store: StoreKey; load: number; session?: SessionKey }): void {
     requireLoad(o.load)
     const nowMs = this.#time.advance(o.nowMs)
     this.#fleet.store(o.store, nowMs).load.reported({ nowMs, load: o.load })
-    this.#signOfLife(nowMs, o.store)
+    this.#signOfLife(nowMs, o.store, this.#inFlight(o.session))
   }
 
-  /** The store refused for load: 429, or 503 with Retry-After. No failure, and a sign of life. */
-  busy(o: { nowMs: number; store: StoreKey; retryAfterMs?: number }): void {
+  /** The store refused for load: 429, or 503 with Retry-After. No failure, and a sign of life; `session` as of `serverLoad`. */
+  busy(o: { nowMs: number; store: StoreKey; retryAfterMs?: number | undefined; session?: SessionKey }): void {
     if (o.retryAfterMs !== undefined) requireInput('retryAfterMs', o.retryAfterMs)
     const nowMs = this.#time.advance(o.nowMs)
     this.#fleet.store(o.store, nowMs).load.busy({ nowMs, retryAfterMs: o.retryAfterMs })
-    this.#signOfLife(nowMs, o.store)
+    this.#signOfLife(nowMs, o.store, this.#inFlight(o.session))
   }
 
   /** Frees all that was kept of the session. Unknown sessions are ignored. `failure` tells how it failed; default `connection`. */
@@ -203,6 +206,10 @@ export class RiskModel {
   #signOfLife(nowMs: number, storeKey: StoreKey, speaker?: SessionRecord): void {
     this.#fleet.signOfLife(nowMs, storeKey, speaker)
     this.#ledger.attribution.signOfLife(nowMs)
+  }
+
+  #inFlight(key: SessionKey | undefined): SessionRecord | undefined {
+    return key === undefined ? undefined : this.#fleet.sessions.get(key)
   }
 
   #remove(key: SessionKey): void {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { LossProxy } from './loss-proxy.js'
 import { ServerLoad } from './server-load.js'
-import { ALL, three } from './testing/play.js'
+import { ALL, type Play, three } from './testing/play.js'
 
 test('a report of load fades by half in ten seconds, and a newer one takes its place', () => {
   const load = new ServerLoad()
@@ -97,4 +97,27 @@ test('our own pauses and what the source limits are no loss', () => {
   expect(play.model.store('a').lossShare).toBe(0)
   play.model.acknowledged({ nowMs: play.nowMs + 3_000, session: 'a', bytes: 60_000 })
   expect(play.model.store('a').lossShare).toBeGreaterThan(0)
+})
+
+test('what a session hears over its own connection vouches for no silence of its own, and for that of others', () => {
+  const silentWith = (say: (play: Play) => void): Play => {
+    const play = three()
+    for (let n = 0; n < 10; n++) {
+      play.run(200, {})
+      say(play)
+    }
+    return play
+  }
+  for (const word of ['serverLoad', 'busy'] as const) {
+    const say = (session?: string) => (play: Play) => {
+      const { model, nowMs } = play
+      const from = { nowMs, store: 'a', ...(session && { session }) }
+      if (word === 'busy') model.busy({ ...from, retryAfterMs: 100 })
+      else model.serverLoad({ ...from, load: 0.1 })
+    }
+    expect(silentWith(say()).of('a').server).toBeGreaterThan(0.5)
+    const own = silentWith(say('a'))
+    expect(own.of('a').server).toBeLessThan(0.2)
+    expect(own.of('b').server).toBeGreaterThan(0.5)
+  }
 })

@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
-import { TUS_VERSION } from 'tus-reconcile-protocol'
+import { HEADER, parseLoad, TUS_VERSION } from 'tus-reconcile-protocol'
 import type { HeaderSource } from '../orchestration/options.js'
+import type { LoadListener } from '../orchestration/ports.js'
 
 export interface HttpOptions {
   readonly stack: HttpStack
@@ -24,6 +25,18 @@ export interface HttpAnswer {
   readonly status: number
   header(name: string): string | undefined
   readonly body: string
+}
+
+/** Tells what the answer says of the server's load, if it does. */
+export function tellLoad(answer: HttpAnswer, onLoad: LoadListener | undefined): void {
+  const load = parseLoad(answer.header(HEADER.load))
+  if (load !== undefined) onLoad?.(load)
+}
+
+/** Whole seconds; a date is left to our own backoff. */
+export function readRetryAfter(answer: HttpAnswer): number | undefined {
+  const seconds = Number(answer.header('Retry-After') ?? Number.NaN)
+  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined
 }
 
 /** The call was ended by its signal. */

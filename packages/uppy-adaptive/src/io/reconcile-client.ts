@@ -6,16 +6,17 @@ import {
   HEADER,
   OPERATION_CONTENT_TYPE,
   parseAnswer,
+  parseLoad,
   parseServerEvent,
   parseUploadLimit,
   RECONCILE_EXTENSION,
   TUS_VERSION,
 } from 'tus-reconcile-protocol'
-import type { Attempt, AttemptOutcome, Capabilities, ServerPort } from '../orchestration/ports.js'
+import type { Attempt, AttemptOutcome, Capabilities, LoadListener, ServerPort } from '../orchestration/ports.js'
 import { OperationError } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
 import type { HttpAnswer, HttpOptions } from './http.js'
-import { AbortedError, sendRequest } from './http.js'
+import { AbortedError, readRetryAfter, sendRequest, tellLoad } from './http.js'
 import { runAttempt } from './tus-session.js'
 
 /** One address of a server, over HTTP. */
@@ -28,8 +29,9 @@ export class ReconcileClient implements ServerPort {
     this.#options = options
   }
 
-  async probe(signal: AbortSignal): Promise<Capabilities> {
+  async probe(signal: AbortSignal, onLoad?: LoadListener): Promise<Capabilities> {
     const answer = await this.#ask(signal)
+    tellLoad(answer, onLoad)
     const version = answer.header('Tus-Version') ?? answer.header('Tus-Resumable')
     if (answer.status >= 500 || answer.status === 429)
       throw new UploadError('unreachable', `${this.endpoint} answered ${answer.status}`, { status: answer.status })
@@ -59,6 +61,7 @@ export class ReconcileClient implements ServerPort {
   async operate<Request extends GroupOperationRequest>(
     request: Request,
     signal: AbortSignal,
+    onLoad?: LoadListener,
   ): Promise<OperationAnswers[Request['op']]> {
     const answer = await sendRequest(this.#options, {
       method: 'POST',
@@ -67,6 +70,7 @@ export class ReconcileClient implements ServerPort {
       body: formatMessage(request),
       signal,
     })
+    tellLoad(answer, onLoad)
     const json = parseJson(answer.body)
     // a 409 of claim and commit is their answer: what conflicts, what is missing
     const carriesAnswer =
@@ -82,6 +86,7 @@ export class ReconcileClient implements ServerPort {
     signal: AbortSignal
     onEvent: (event: ServerEvent, id: string) => void
     onAlive: () => void
+    onLoad: LoadListener
   }): Promise<void> {
     const response = await fetch(this.endpoint, {
       method: 'POST',
@@ -94,6 +99,8 @@ export class ReconcileClient implements ServerPort {
       credentials: this.#options.withCredentials ? 'include' : 'same-origin',
       signal: o.signal,
     })
+    const load = parseLoad(response.headers.get(HEADER.load))
+    if (load !== undefined) o.onLoad(load)
     if (!response.ok || !response.body) throw new Error(`no event stream: ${response.status}`)
     o.onAlive()
     const parser = createParser({
@@ -140,13 +147,8 @@ function isErrorAnswer(json: unknown): json is { error: { code: string; message:
 }
 
 function readRefusal(answer: HttpAnswer, json: unknown): OperationError {
-  const { status } = answer
+  const said = { status: answer.status, body: json, retryAfterMs: readRetryAfter(answer) }
   if (isErrorAnswer(json))
-    return new OperationError({
-      status,
-      code: String(json.error.code),
-      message: String(json.error.message),
-      body: json,
-    })
-  return new OperationError({ status, code: 'http', message: `${status} ${answer.body.slice(0, 200)}`, body: json })
+    return new OperationError({ ...said, code: String(json.error.code), message: String(json.error.message) })
+  return new OperationError({ ...said, code: 'http', message: `${answer.status} ${answer.body.slice(0, 200)}` })
 }

@@ -1,8 +1,9 @@
 import { BODY_CONTENT_TYPE, formatPartitionHeader, HEADER, parseUploadLimit } from 'tus-reconcile-protocol'
+import type { FailureKind } from 'upload-predictor'
 import type { Attempt, AttemptOutcome } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
 import type { HttpAnswer, HttpOptions } from './http.js'
-import { AbortedError, sendRequest } from './http.js'
+import { AbortedError, readRetryAfter, sendRequest, tellLoad } from './http.js'
 import { encodeMetadata } from './metadata.js'
 
 /** One attempt of a session: a POST that creates it (with its first bytes), or a PATCH that goes on. */
@@ -12,6 +13,7 @@ export async function runAttempt(options: HttpOptions, endpoint: string, attempt
       options,
       attempt.url === undefined ? creation(endpoint, attempt) : append(endpoint, attempt, attempt.url),
     )
+    tellLoad(answer, attempt.onLoad)
     return readAnswer(answer, endpoint, attempt)
   } catch (error) {
     if (error instanceof AbortedError) return { kind: 'aborted' }
@@ -64,17 +66,14 @@ function readAnswer(answer: HttpAnswer, endpoint: string, attempt: Attempt): Att
   if (status === 413) return { kind: 'tooLarge', limit: parseUploadLimit(answer.header(HEADER.limit)) }
   // without Tus-Resumable it is the network that answers (captive portal, proxy), not the server (PROTOCOL)
   if (answer.header('Tus-Resumable') === undefined && status < 500 && status !== 429) {
-    return {
-      kind: 'cut',
-      cause: new Error(`something else than the tus server answered (${status}, without Tus-Resumable)`),
-    }
+    return cutBy('connection', `something else than the tus server answered (${status}, without Tus-Resumable)`)
   }
   const offset = readOffset(answer, attempt.partition.start)
   const location = answer.header('Location')
   const url = location === undefined ? attempt.url : new URL(location, `${endpoint}/`).href
   if (status >= 200 && status < 300) {
     if (offset === undefined || url === undefined)
-      return { kind: 'cut', cause: new Error(`the answer ${status} lacks Upload-Offset or Location`) }
+      return cutBy('serverError', `the answer ${status} lacks Upload-Offset or Location`)
     return { kind: 'accepted', offset, url }
   }
   if (status === 409) return { kind: 'mismatch', offset, url, reachedEnd: answer.header(HEADER.state) === 'completed' }
@@ -82,20 +81,19 @@ function readAnswer(answer: HttpAnswer, endpoint: string, attempt: Attempt): Att
   if (status === 507) return { kind: 'full' }
   if (status === 423 || status === 429 || status === 503)
     return { kind: 'wait', status, retryAfterMs: readRetryAfter(answer) }
-  if (status >= 500 || status === 408) return { kind: 'cut', cause: new Error(`the server answered ${status}`) }
+  if (status === 408) return cutBy('timeout', `the server answered ${status}`)
+  if (status >= 500) return cutBy('serverError', `the server answered ${status}`)
   return { kind: 'refused', status, message: firstLine(answer.body) }
+}
+
+function cutBy(failure: FailureKind, cause: string): AttemptOutcome {
+  return { kind: 'cut', failure, cause: new Error(cause) }
 }
 
 function readOffset(answer: HttpAnswer, start: number): number | undefined {
   const text = answer.header('Upload-Offset')
   const offset = text === undefined ? Number.NaN : Number(text)
   return Number.isSafeInteger(offset) && offset >= 0 ? start + offset : undefined
-}
-
-/** Whole seconds; a date is left to our own backoff. */
-function readRetryAfter(answer: HttpAnswer): number | undefined {
-  const seconds = Number(answer.header('Retry-After') ?? Number.NaN)
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined
 }
 
 function firstLine(body: string): string {

@@ -109,3 +109,19 @@ test('it ends with the transfer and leaves no timer, whether it is open or about
   await open.clock.run(60_000)
   expect(open.port().streams).toHaveLength(1)
 })
+
+test('how busy a store is comes with the stream’s answer and by its events, and what is no share is taken for the nearest', () => {
+  const rig = new TransferRig()
+  rig.port().load = 0.25
+  opened(rig)
+  const load = () => rig.context.model.store('s0').load
+  expect(load()).toBe(0.25)
+  for (const [told, taken] of [
+    [0.5, 0.5],
+    [7, 1],
+    [-1, 0],
+  ] as const) {
+    latest(rig).say({ type: 'load', load: told }, 'e-1')
+    expect(load()).toBe(taken)
+  }
+})

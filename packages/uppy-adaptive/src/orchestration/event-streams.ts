@@ -3,6 +3,7 @@ import { backoffMs } from './failure-rules.js'
 import type { Route, Store } from './server-directory.js'
 import { onAbort, pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
+import { hearLoad } from './transfer-context.js'
 
 /** A stream that says nothing for this long, though the server sends a heartbeat a second, is opened anew. */
 const SILENCE_MS = 6_000
@@ -50,6 +51,7 @@ export class EventStreams {
     const leave = onAbort(signal, abort)
     let cancel = clock.after(SILENCE_MS, abort)
     let lastEventId = resumeFrom
+    const onLoad = hearLoad(this.#context, store.id)
     try {
       await route.port.listen({
         client,
@@ -62,8 +64,10 @@ export class EventStreams {
           model.heard({ nowMs: route.heardAtMs, store: store.id })
           onAlive()
         },
+        onLoad,
         onEvent: (event, id) => {
           lastEventId = id
+          if (event.type === 'load') onLoad(Math.min(1, Math.max(0, event.load)))
           this.#onEvent(store, event)
         },
       })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
+import type { FailureKind } from 'upload-predictor'
 import { expect, test } from 'vitest'
-import { backoffMs, decideNextStep, type NextStep, type RuleContext } from './failure-rules.js'
+import { backoffMs, decideNextStep, failureOf, type NextStep, type RuleContext } from './failure-rules.js'
 import type { AttemptOutcome } from './ports.js'
 
 const FRESH: RuleContext = { fruitless: 0, hasAlternative: false, uniform: 1 }
@@ -47,13 +48,19 @@ test.each<Row>([
     '507',
     { kind: 'full' },
     {},
-    { kind: 'end', end: { kind: 'failed', cause: '507: the server has no room', code: 'full', status: 507 } },
+    {
+      kind: 'end',
+      end: { kind: 'failed', cause: '507: the server has no room', code: 'full', failure: 'serverError', status: 507 },
+    },
   ],
   [
     'refused',
     { kind: 'refused', status: 403, message: 'not yours' },
     {},
-    { kind: 'end', end: { kind: 'failed', cause: '403: not yours', code: 'refused', status: 403 } },
+    {
+      kind: 'end',
+      end: { kind: 'failed', cause: '403: not yours', code: 'refused', failure: 'configuration', status: 403 },
+    },
   ],
   ['503 with Retry-After', wait(4_000), {}, { kind: 'wait', delayMs: 4_000, next: 'look', cause: '503' }],
   ['503 with Retry-After 0', wait(0), {}, { kind: 'wait', delayMs: 0, next: 'look', cause: '503' }],
@@ -63,7 +70,7 @@ test.each<Row>([
     '503 again, and another store is there',
     wait(4_000),
     { fruitless: 2, hasAlternative: true },
-    { kind: 'end', end: { kind: 'failed', cause: '503', code: 'network' } },
+    { kind: 'end', end: { kind: 'failed', cause: '503', code: 'network', failure: 'load' } },
   ],
   ['cut', cut, {}, { kind: 'look' }],
   ['cut, and another store is there', cut, { hasAlternative: true }, { kind: 'look' }],
@@ -72,7 +79,7 @@ test.each<Row>([
     'cut for the third time, and another store is there',
     cut,
     { fruitless: 2, hasAlternative: true },
-    { kind: 'end', end: { kind: 'failed', cause: 'ECONNRESET', code: 'network' } },
+    { kind: 'end', end: { kind: 'failed', cause: 'ECONNRESET', code: 'network', failure: 'connection' } },
   ],
   [
     'cut ever so often, and no other store is there',
@@ -82,6 +89,24 @@ test.each<Row>([
   ],
 ])('%s', (_situation, outcome, context, step) => {
   expect(decideNextStep(outcome, { ...FRESH, ...context })).toEqual(step)
+})
+
+const cutBy = (failure: FailureKind): AttemptOutcome => ({ ...cut, failure })
+
+test.each<[situation: string, AttemptOutcome, FailureKind]>([
+  ['a connection that broke may be the link', cut, 'connection'],
+  ['nobody answered in time', cutBy('timeout'), 'timeout'],
+  ['a 5xx is the server’s own word', cutBy('serverError'), 'serverError'],
+  ['503 with Retry-After is load', wait(4_000), 'load'],
+  ['503 without, as of a proxy before a dead server, is none', wait(undefined), 'serverError'],
+  ['429 is load in any case', { kind: 'wait', status: 429, retryAfterMs: undefined }, 'load'],
+  ['423 waits for another request of ours', { kind: 'wait', status: 423, retryAfterMs: undefined }, 'configuration'],
+  ['507 is the server’s', { kind: 'full' }, 'serverError'],
+  ['409 for ever is the server’s', mismatch(undefined), 'serverError'],
+  ['4xx is configuration', { kind: 'refused', status: 403, message: '' }, 'configuration'],
+  ['413 is configuration', { kind: 'tooLarge', limit: {} }, 'configuration'],
+])('what it says of the server: %s', (_situation, outcome, failure) => {
+  expect(failureOf(outcome)).toBe(failure)
 })
 
 test('the server is always asked what it has before anything is sent again', () => {

@@ -1,4 +1,5 @@
 import type { UploadLimit } from 'tus-reconcile-protocol'
+import type { FailureKind } from 'upload-predictor'
 import type { AttemptOutcome } from './ports.js'
 
 /** How a session's run ended, for those who planned it. */
@@ -9,6 +10,8 @@ export type SessionEnd =
       readonly kind: 'failed'
       readonly cause: string
       readonly code: 'network' | 'full' | 'refused'
+      /** What it says of the server. */
+      readonly failure: FailureKind
       readonly status?: number
     }
   | { readonly kind: 'stopped' }
@@ -49,49 +52,75 @@ export function decideNextStep(outcome: AttemptOutcome, context: RuleContext): N
     case 'mismatch':
       // 409: the offset is not what we thought, nothing changed; without an offset in the answer, ask
       if (outcome.offset !== undefined && context.fruitless < MAX_MISMATCHES) return { kind: 'goOn' }
-      return retry(outcome.offset === undefined ? '409 without an offset' : '409 again and again', context)
+      return retry(outcome, outcome.offset === undefined ? '409 without an offset' : '409 again and again', context)
     case 'over':
       return { kind: 'end', end: { kind: 'over', state: outcome.state } }
     case 'tooLarge':
-      if (outcome.limit.maxSize !== undefined) return refuseSize(outcome.limit.maxSize)
+      if (outcome.limit.maxSize !== undefined)
+        return fail(outcome, {
+          cause: `413: a file has at most ${outcome.limit.maxSize} bytes there`,
+          code: 'refused',
+          status: 413,
+        })
       return { kind: 'shrink', limit: outcome.limit }
     case 'full':
-      return { kind: 'end', end: { kind: 'failed', cause: '507: the server has no room', code: 'full', status: 507 } }
+      return fail(outcome, { cause: '507: the server has no room', code: 'full', status: 507 })
     case 'refused':
-      return {
-        kind: 'end',
-        end: {
-          kind: 'failed',
-          cause: `${outcome.status}: ${outcome.message}`,
-          code: 'refused',
-          status: outcome.status,
-        },
-      }
+      return fail(outcome, {
+        cause: `${outcome.status}: ${outcome.message}`,
+        code: 'refused',
+        status: outcome.status,
+      })
     case 'wait': {
       if (context.hasAlternative && context.fruitless >= PATIENCE_WITH_ALTERNATIVE)
-        return giveToOthers(`${outcome.status}`)
+        return fail(outcome, { cause: `${outcome.status}`, code: 'network' })
       const delayMs = Math.min(outcome.retryAfterMs ?? backoffMs(context), LONGEST_RETRY_AFTER_MS)
       return { kind: 'wait', delayMs, next: 'look', cause: `${outcome.status}` }
     }
     case 'cut':
-      return retry(outcome.cause.message, context)
+      return retry(outcome, outcome.cause.message, context)
   }
 }
 
-function refuseSize(maxBytes: number): NextStep {
-  const cause = `413: a file has at most ${maxBytes} bytes there`
-  return { kind: 'end', end: { kind: 'failed', cause, code: 'refused', status: 413 } }
+/** What an attempt that brought nothing says of its server: METHODS, Risk (failure history). */
+export function failureOf(outcome: AttemptOutcome): FailureKind {
+  switch (outcome.kind) {
+    case 'cut':
+      return outcome.failure ?? 'connection'
+    case 'wait':
+      return failureOfStatus(outcome)
+    case 'full':
+    case 'mismatch':
+      return 'serverError'
+    case 'refused':
+    case 'tooLarge':
+    case 'over':
+      return 'configuration'
+    case 'accepted':
+    case 'aborted':
+      return 'connection'
+  }
 }
 
-function retry(cause: string, context: RuleContext): NextStep {
-  if (context.hasAlternative && context.fruitless >= PATIENCE_WITH_ALTERNATIVE) return giveToOthers(cause)
+/** 429, and 503 that says for how long, are load; another 5xx is the server's own word; 4xx is nothing. */
+export function failureOfStatus(answer: { status: number; retryAfterMs: number | undefined }): FailureKind {
+  if (answer.status === 429 || (answer.status === 503 && answer.retryAfterMs !== undefined)) return 'load'
+  return answer.status >= 500 ? 'serverError' : 'configuration'
+}
+
+function retry(outcome: AttemptOutcome, cause: string, context: RuleContext): NextStep {
+  if (context.hasAlternative && context.fruitless >= PATIENCE_WITH_ALTERNATIVE)
+    return fail(outcome, { cause, code: 'network' })
   // the first look costs nothing and tells a broken connection from a broken server
   if (context.fruitless === 0) return { kind: 'look' }
   return { kind: 'wait', delayMs: backoffMs(context), next: 'look', cause }
 }
 
-function giveToOthers(cause: string): NextStep {
-  return { kind: 'end', end: { kind: 'failed', cause, code: 'network' } }
+function fail(
+  outcome: AttemptOutcome,
+  end: Omit<Extract<SessionEnd, { kind: 'failed' }>, 'kind' | 'failure'>,
+): NextStep {
+  return { kind: 'end', end: { kind: 'failed', failure: failureOf(outcome), ...end } }
 }
 
 /** Exponential, jittered over its upper half, so that clients of a restarted server do not return together. */

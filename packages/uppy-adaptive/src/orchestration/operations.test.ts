@@ -137,3 +137,30 @@ test('a store that nobody knows is asked for through the others; with nobody lef
     'no server leads to store elsewhere',
   )
 })
+
+test('the load that an answer tells is that of the server that gave it, relayed or refused', async () => {
+  const rig = new TransferRig({ addresses: [1, 1] })
+  const load = (store: string) => rig.context.model.store(store).load
+  rig.port().onOperation = broken
+  rig.port('s1').onOperation = () => STATUS
+  rig.port('s1').load = 0.4
+  await rig.parts.operations.ask('s0', { op: 'status' }, NEVER)
+  expect([load('s0'), load('s1')]).toEqual([0, 0.4])
+  rig.port().onOperation = refusal(400)
+  rig.port().load = 0.7
+  await expect(rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).rejects.toThrow('400')
+  expect([load('s0'), load('s1')]).toEqual([0.7, 0.4])
+})
+
+test('a refusal for load is no failure: the store is busy for as long as it says', async () => {
+  const rig = new TransferRig()
+  const { model } = rig.context
+  const { failuresPerSecond } = model.store('s0')
+  rig.port().onOperation = () => {
+    throw new OperationError({ status: 429, code: 'too-many', message: 'later', retryAfterMs: 30_000 })
+  }
+  await expect(rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).rejects.toThrow('later')
+  await rig.clock.run(29_000)
+  model.tick({ nowMs: rig.clock.now() })
+  expect(model.store('s0')).toMatchObject({ load: 1, failuresPerSecond })
+})

@@ -1,9 +1,11 @@
 import type { GroupOperationRequest, OperationAnswers } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
+import { failureOfStatus } from './failure-rules.js'
 import { OperationError } from './ports.js'
 import type { Route, Store } from './server-directory.js'
 import { withDeadline } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
+import { hearLoad } from './transfer-context.js'
 
 type WithoutAddress<T> = T extends GroupOperationRequest ? Omit<T, 'group' | 'home' | 'store' | 'client'> : never
 export type Operation = WithoutAddress<GroupOperationRequest>
@@ -79,7 +81,7 @@ export class Operations {
     const deadline = withDeadline(clock, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * model.store(via.id).rtoMs), signal)
     const startedMs = clock.now()
     try {
-      const answer = await route.port.operate(request, deadline.signal)
+      const answer = await route.port.operate(request, deadline.signal, hearLoad(this.#context, via.id))
       const nowMs = clock.now()
       // a relayed answer's time is two servers' time, and a commit waits on purpose: neither is this route's round trip
       if (!relayed && operation.op !== 'commit')
@@ -88,6 +90,11 @@ export class Operations {
       model.heard({ nowMs, store: via.id })
       if (relayed) log.emit({ type: 'relayed', operation: operation.op, store: storeId, through: route.endpoint })
       return answer as OperationAnswers[Op['op']]
+    } catch (error) {
+      const refusal = error instanceof OperationError ? error : undefined
+      if (refusal && failureOfStatus(refusal) === 'load')
+        model.busy({ nowMs: clock.now(), store: via.id, retryAfterMs: refusal.retryAfterMs })
+      throw error
     } finally {
       deadline.done()
     }

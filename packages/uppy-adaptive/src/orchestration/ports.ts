@@ -6,6 +6,7 @@ import type {
   ServerEvent,
   UploadLimit,
 } from 'tus-reconcile-protocol'
+import type { FailureKind } from 'upload-predictor'
 
 /** Time and timers, so that the orchestration has neither of its own. */
 export interface Clock {
@@ -62,9 +63,16 @@ export interface Attempt {
   readonly signal: AbortSignal
   /** Bytes of this body handed to the socket so far. */
   readonly onHandedOver: (bytes: number) => void
+  readonly onLoad?: LoadListener
 }
 
-/** How an attempt ended. Offsets are absolute. `cut` says nothing of what arrived; every other kind is the server's word. */
+/** Told how busy the server says that it is, 0 to 1, before the answer that says so is given. */
+export type LoadListener = (load: number) => void
+
+/**
+ * How an attempt ended. Offsets are absolute. `cut` says nothing of what arrived, and `failure` by what it was cut
+ * (default `connection`); every other kind is the server's word.
+ */
 export type AttemptOutcome =
   | { readonly kind: 'accepted'; readonly offset: number; readonly url: string }
   | {
@@ -78,19 +86,20 @@ export type AttemptOutcome =
   | { readonly kind: 'wait'; readonly status: number; readonly retryAfterMs: number | undefined }
   | { readonly kind: 'full' }
   | { readonly kind: 'refused'; readonly status: number; readonly message: string }
-  | { readonly kind: 'cut'; readonly cause: Error }
+  | { readonly kind: 'cut'; readonly cause: Error; readonly failure?: FailureKind }
   | { readonly kind: 'aborted' }
 
 /** One address of a server. Every method settles promptly when its signal fires and leaves nothing running. */
 export interface ServerPort {
   readonly endpoint: string
   /** @throws UploadError `not-a-tus-server` or `unreachable` */
-  probe(signal: AbortSignal): Promise<Capabilities>
+  probe(signal: AbortSignal, onLoad?: LoadListener): Promise<Capabilities>
   attempt(attempt: Attempt): Promise<AttemptOutcome>
   /** @throws OperationError when refused, any Error when the request was cut. */
   operate<Request extends GroupOperationRequest>(
     request: Request,
     signal: AbortSignal,
+    onLoad?: LoadListener,
   ): Promise<OperationAnswers[Request['op']]>
   /** Reads the event stream until it ends or breaks. `onAlive` is called for anything heard, heartbeats too. */
   listen(o: {
@@ -99,6 +108,7 @@ export interface ServerPort {
     signal: AbortSignal
     onEvent: (event: ServerEvent, id: string) => void
     onAlive: () => void
+    onLoad: LoadListener
   }): Promise<void>
 }
 
@@ -107,9 +117,18 @@ export class OperationError extends Error {
   readonly status: number
   readonly code: string
   readonly body: unknown
-  constructor(o: { status: number; code: string; message: string; body?: unknown }) {
+  /** For how long it wants to be left alone, where it says so. */
+  readonly retryAfterMs: number | undefined
+  constructor(o: {
+    status: number
+    code: string
+    message: string
+    body?: unknown
+    retryAfterMs?: number | undefined
+  }) {
     super(o.message)
     this.name = 'OperationError'
+    this.retryAfterMs = o.retryAfterMs
     this.status = o.status
     this.code = o.code
     this.body = o.body

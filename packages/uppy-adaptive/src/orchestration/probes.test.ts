@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { everythingDone } from '../testing/simulated-clock.js'
 import { broken, TransferRig } from '../testing/transfer-rig.js'
 import type { Capabilities } from './ports.js'
+import { UploadError } from './upload-error.js'
 
 const ANSWER: Capabilities = { kind: 'reconcile', storeId: 's0', limit: {}, extensions: [] }
 
@@ -87,4 +88,32 @@ test('a stop ends the probe and says nothing of the server', async () => {
   await everythingDone()
   expect(rig.clock.timers).toBe(0)
   expect(rig.context.model.link().pGood).toBe(new TransferRig().context.model.link().pGood)
+})
+
+test('a probe’s answer tells the load', async () => {
+  const rig = suspected()
+  rig.port().onProbe = () => ANSWER
+  rig.port().load = 0.6
+  rig.parts.probes.pass(0)
+  await everythingDone()
+  expect(rig.context.model.store('s0').load).toBe(0.6)
+})
+
+test('a proxy that answers for a server that is away is no loss on the link, and no sign of its life', async () => {
+  const rig = suspected()
+  rig.begin({ last: 4 })
+  const { model } = rig.context
+  const before = model.link().pGood
+  rig.port().onProbe = () => {
+    throw new UploadError('unreachable', 'answered 502', { status: 502 })
+  }
+  rig.parts.probes.pass(0)
+  await everythingDone()
+  expect([model.link().pGood, model.store('s0').lastHeardMs]).toEqual([before, undefined])
+  const silent = suspected()
+  silent.begin({ last: 4 })
+  silent.port().onProbe = broken
+  silent.parts.probes.pass(0)
+  await everythingDone()
+  expect(silent.context.model.link().pGood).toBeLessThan(before)
 })

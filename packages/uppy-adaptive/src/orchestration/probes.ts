@@ -3,6 +3,8 @@ import type { RiskWatch } from './risk-watch.js'
 import type { Route, Store } from './server-directory.js'
 import { withDeadline } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
+import { hearLoad } from './transfer-context.js'
+import { UploadError } from './upload-error.js'
 
 const MIN_DEADLINE_MS = 1_500
 const DEADLINE_RTOS = 4
@@ -44,17 +46,17 @@ export class Probes {
     const deadline = withDeadline(clock, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * model.store(store.id).rtoMs), signal)
     try {
       // by every address: which of them answers tells a dead route from a dead server
-      await Promise.any(store.routes.map((route) => this.#probeBy(route, deadline.signal)))
+      await Promise.any(store.routes.map((route) => this.#probeBy(store, route, deadline.signal)))
       const nowMs = clock.now()
       // no round-trip sample: a probe's time holds a handshake, and in a browser a preflight
       model.heard({ nowMs, store: store.id })
       this.#lost.delete(store.id)
       this.#nextAtMs.set(store.id, nowMs + ANSWERED_PAUSE_MS)
-    } catch {
+    } catch (error) {
       if (signal.aborted) return
       const lost = (this.#lost.get(store.id) ?? 0) + 1
       this.#lost.set(store.id, lost)
-      model.probeLost({ nowMs: clock.now(), store: store.id })
+      if (!isAnswered(error)) model.probeLost({ nowMs: clock.now(), store: store.id })
       this.#nextAtMs.set(store.id, clock.now() + backoffMs({ fruitless: lost, uniform: randomness.uniform() }))
     } finally {
       deadline.done()
@@ -63,8 +65,14 @@ export class Probes {
     }
   }
 
-  async #probeBy(route: Route, signal: AbortSignal): Promise<void> {
-    await route.port.probe(signal)
+  async #probeBy(store: Store, route: Route, signal: AbortSignal): Promise<void> {
+    await route.port.probe(signal, hearLoad(this.#context, store.id))
     route.heardAtMs = this.#context.clock.now()
   }
+}
+
+/** Somebody answered by one of the addresses, if only a proxy for a server that is away: neither a loss nor a sign of life. */
+function isAnswered(error: unknown): boolean {
+  const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
+  return errors.some((each) => each instanceof UploadError && each.status !== undefined)
 }

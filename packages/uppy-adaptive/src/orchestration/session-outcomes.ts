@@ -1,9 +1,11 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
 import { addRanges, blockFloor, coversRange, toRangeSet } from 'tus-reconcile-protocol'
-import type { RiskAssessment } from 'upload-predictor'
+import type { FailureKind, RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { Claims } from './claims.js'
 import type { SessionEnd } from './failure-rules.js'
+import type { Ending } from './session-ending.js'
+import { tellEnding } from './session-ending.js'
 import type { SessionRunner } from './session-runner.js'
 import type { Terminations } from './terminations.js'
 import type { TransferContext } from './transfer-context.js'
@@ -14,6 +16,9 @@ import { toError, UploadError } from './upload-error.js'
 const ANSWER_PATIENCE_MS = 2_000
 /** So many sessions ended by servers, without one completing between, are no accident. */
 const MAX_ENDED_BY_SERVER = 5
+
+/** What a server says of a session that it had acknowledged and does not know any more; other ends are somebody's will. */
+const FORGOTTEN: readonly string[] = ['gone', 'expired']
 
 /** Follows running sessions to their one outcome: completed, superseded, taken over or failed; here and on their servers. */
 export class SessionOutcomes {
@@ -56,7 +61,7 @@ export class SessionOutcomes {
     log.emit({ type: 'takeOver', ...nameSession(this.#context, victim), range, reason: o.reason, risk, gapMs })
     this.#tookOver.push(range)
     this.#settleCopy(victim, false)
-    this.#close(victim.session, 'takenOver')
+    this.#close(victim.session, { outcome: 'takenOver' })
     this.#context.statuses.setStatus(victim.session, 'failed')
     this.#terminations.drop({ session: victim.session, store: victim.store, reason: 'taken over' })
   }
@@ -69,7 +74,7 @@ export class SessionOutcomes {
     statuses.setStatus(id, 'superseded')
     log.emit({ type: 'superseded', ...nameSession(this.#context, session), ...o })
     this.#settleCopy(session, false)
-    this.#close(id, 'superseded')
+    this.#close(id, { outcome: 'superseded' })
     if (o.via === 'client') this.#terminations.drop({ session: id, store: session.store, reason: 'superseded' })
   }
 
@@ -108,27 +113,29 @@ export class SessionOutcomes {
 
   /** The store acknowledged the session's bytes and does not hold them: they were another's to write. */
   giveUpDiscarded(session: PlannedSession): void {
-    this.#lose(session, 'its server took its bytes and does not hold them')
+    this.#lose(session, { cause: 'its server took its bytes and does not hold them' })
   }
 
   /** The store is left out: none of its sessions goes on. */
   giveUpStore(store: StoreId): void {
     for (const session of this.#context.plan.sessions()) {
-      if (session.store === store) this.#lose(session, 'its server is left out')
+      if (session.store === store) this.#lose(session, { cause: 'its server is left out', failure: 'serverError' })
     }
   }
 
   /** Bytes that were sent to a store that does not answer any more: nobody's again. */
   giveUpSent(store: StoreId): void {
     for (const session of this.#context.plan.sessions()) {
-      if (session.store === store && session.acked >= session.end) this.#lose(session, 'its server does not answer')
+      if (session.store === store && session.acked >= session.end)
+        this.#lose(session, { cause: 'its server does not answer', failure: 'timeout' })
     }
   }
 
-  /** Stops every session; what their stores hold stays. Settles when all requests have ended. */
+  /** Stops every session; what their stores hold stays, and nothing is learned of them. Settles when all requests have ended. */
   async stopAll(): Promise<void> {
     for (const runner of this.#running.keys()) runner.stop()
     await Promise.all(this.#running.values())
+    for (const session of this.#context.plan.sessions()) tellEnding(this.#context, session, { outcome: 'cancelled' })
   }
 
   #complete(session: PlannedSession): void {
@@ -138,7 +145,7 @@ export class SessionOutcomes {
     if (session.store === this.#context.homeId) this.#context.atHome = addRanges(this.#context.atHome, { start, end })
     this.#settleCopy(session, true)
     this.#endedByServer = 0
-    this.#close(session.session, 'completed')
+    this.#close(session.session, { outcome: 'completed' })
   }
 
   #settleCopy(session: PlannedSession, won: boolean): void {
@@ -159,7 +166,7 @@ export class SessionOutcomes {
       case 'failed':
         if (end.code === 'network') this.#context.directory.suspect(session.store, end.cause, this.#context.clock.now())
         else this.#exclude(session, end)
-        return this.#lose(session, end.cause)
+        return this.#lose(session, end)
     }
   }
 
@@ -174,7 +181,10 @@ export class SessionOutcomes {
     if (session.store !== homeId || state !== 'committed') {
       directory.suspect(session.store, `it says that a session is ${state}`, clock.now())
     }
-    this.#lose(session, `the server says that it is ${state}`)
+    this.#lose(session, {
+      cause: `the server says that it is ${state}`,
+      ...(FORGOTTEN.includes(state) && { failure: 'serverError' }),
+    })
   }
 
   #exclude(session: PlannedSession, end: Extract<SessionEnd, { kind: 'failed' }>): void {
@@ -205,26 +215,27 @@ export class SessionOutcomes {
     )
   }
 
-  #lose(session: PlannedSession, cause: string): void {
+  /** Without `failure` it says nothing of the server. */
+  #lose(session: PlannedSession, { cause, failure }: { cause: string; failure?: FailureKind }): void {
     const { log, statuses } = this.#context
     log.emit({ type: 'failed', ...nameSession(this.#context, session), cause })
     statuses.setStatus(session.session, 'failed')
     this.#settleCopy(session, false)
     this.#tookOver.push({ start: blockFloor(session.acked), end: session.end })
-    this.#close(session.session, 'failed')
+    this.#close(session.session, failure === undefined ? { outcome: 'cancelled' } : { outcome: 'failed', failure })
     this.#terminations.drop({ session: session.session, store: session.store, reason: 'failed' })
   }
 
-  #close(id: SessionId, outcome: 'completed' | 'failed' | 'superseded' | 'takenOver'): void {
-    const { plan, model, clock, runners } = this.#context
+  #close(id: SessionId, ending: Ending): void {
+    const { plan, runners } = this.#context
     const session = plan.session(id)
     if (!session) return
-    model.sessionEnded({ nowMs: clock.now(), session: id, outcome })
+    tellEnding(this.#context, session, ending)
     const ended = plan.end(id)
     if (ended) this.#claims.end(id, ended.acked === plan.sizeBytes ? ended.acked : blockFloor(ended.acked))
     const runner = runners.get(id)
     runners.delete(id)
-    if (runner) this.#release(runner, session.end, outcome)
+    if (runner) this.#release(runner, session.end, ending.outcome)
     this.#claims.hurry(session.store)
     this.#context.wake()
   }

@@ -237,3 +237,18 @@ test('a session that was taken out of the plan stops by itself', async () => {
   await rig.clock.run(1_000)
   expect(await end).toEqual({ kind: 'stopped' })
 })
+
+test('a store that puts a session off is busy for as long as it says, and its own answer vouches for none of its silence', async () => {
+  const rig = new TransferRig()
+  const { model } = rig.context
+  model.sessionStarted({ nowMs: 0, session: 's', store: 's0', rangeBytes: 4 * B })
+  rig.port().load = 0.3
+  run(Array(99).fill({ kind: 'wait', status: 503, retryAfterMs: 500 }), rig)
+  await rig.clock.run(4_900)
+  expect(model.store('s0')).toMatchObject({ load: 1, lastHeardMs: 4_500 })
+  expect(model.assess({ nowMs: 4_900, session: 's', remainingBytes: 4 * B }).server).toBeLessThan(0.5)
+  const answered = new TransferRig()
+  answered.port().load = 0.3
+  await run([accepted(4)], answered).end
+  expect(answered.context.model.store('s0').load).toBe(0.3)
+})

@@ -1,11 +1,12 @@
 import type { PartitionHeader, UploadLimit } from 'tus-reconcile-protocol'
 import type { PlannedSession, SessionId } from '../partitioning/partition-plan.js'
 import type { NextStep, SessionEnd } from './failure-rules.js'
-import { decideNextStep } from './failure-rules.js'
+import { decideNextStep, failureOf } from './failure-rules.js'
 import type { AttemptOutcome } from './ports.js'
 import type { Route, Store } from './server-directory.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
+import { hearLoad } from './transfer-context.js'
 
 /** A PATCH carries at most this much, so that a lost one and the memory it holds stay bounded (DESIGN 5.3). */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -27,6 +28,8 @@ export class SessionRunner {
   reconnectedAtMs: number = Number.NEGATIVE_INFINITY
   /** When it was begun or last acknowledged. */
   aliveAtMs: number
+  /** Its store has refused its last attempt for load, and until when it wants to be left alone, if it says so. */
+  putOff: { readonly untilMs: number | undefined } | undefined
   readonly #context: TransferContext
   readonly #partition: string
   readonly #stop = new AbortController()
@@ -86,6 +89,7 @@ export class SessionRunner {
           kind: 'failed',
           cause: `413: not even ${this.#maxBodyBytes} bytes at once`,
           code: 'refused',
+          failure: 'configuration',
           status: 413,
         }
       }
@@ -124,8 +128,10 @@ export class SessionRunner {
         onHandedOver: (bytes) => {
           this.handedOver = Math.max(this.handedOver, range.start + bytes)
         },
+        onLoad: hearLoad(context, this.store.id, this.id),
       })
-      return isLate() ? { kind: 'cut', cause: new Error('the server did not say what it has') } : outcome
+      if (!isLate()) return outcome
+      return { kind: 'cut', failure: 'timeout', cause: new Error('the server did not say what it has') }
     } finally {
       done()
     }
@@ -178,20 +184,36 @@ export class SessionRunner {
     if (progressed) this.#fruitless = 0
     // a body that was accepted and moved nothing is as good as none
     const isHollow = outcome.kind === 'accepted' && !progressed && !look
-    const judged: AttemptOutcome = isHollow ? { kind: 'cut', cause: new Error('the server took no byte') } : outcome
+    const hollow: AttemptOutcome = {
+      kind: 'cut',
+      failure: 'serverError',
+      cause: new Error('the server took no byte'),
+    }
+    const judged: AttemptOutcome = isHollow ? hollow : outcome
     const step = decideNextStep(judged, {
       fruitless: this.#fruitless,
       hasAlternative: this.#context.hasAlternative(this.store.id),
       uniform: randomness.uniform(),
     })
     if (!progressed && judged.kind !== 'aborted' && judged.kind !== 'accepted') this.#fruitless += 1
+    this.#noteRefusal(outcome)
     if (outcome.kind === 'cut') this.#context.noteCut(session, outcome.cause.message, this.#attempt)
     return step
+  }
+
+  #noteRefusal(outcome: AttemptOutcome): void {
+    if (outcome.kind === 'aborted') return
+    this.putOff = undefined
+    if (outcome.kind !== 'wait' || failureOf(outcome) !== 'load') return
+    const nowMs = this.#context.clock.now()
+    const { retryAfterMs } = outcome
+    this.putOff = { untilMs: retryAfterMs === undefined ? undefined : nowMs + retryAfterMs }
+    this.#context.model.busy({ nowMs, store: this.store.id, session: this.id, retryAfterMs })
   }
 }
 
 /** Nothing brings back what a store has forgotten: its session ends, and what it lacks is sent again by another. */
 function endForgetful(bytes: number): NextStep {
   const cause = `the server lacks ${bytes} bytes that it had acknowledged`
-  return { kind: 'end', end: { kind: 'failed', cause, code: 'network' } }
+  return { kind: 'end', end: { kind: 'failed', cause, code: 'network', failure: 'serverError' } }
 }

@@ -5,7 +5,7 @@ import type { HedgeBudget } from '../redundancy/hedge-budget.js'
 import type { BlockLeaves } from './block-leaves.js'
 import type { EventLog } from './event-log.js'
 import type { ResolvedOptions } from './options.js'
-import type { Clock, Randomness, Source } from './ports.js'
+import type { Clock, LoadListener, Randomness, Source } from './ports.js'
 import type { ServerDirectory } from './server-directory.js'
 import type { SessionRunner } from './session-runner.js'
 import type { UploadStatuses } from './upload-status.js'
@@ -42,6 +42,16 @@ export interface TransferContext {
   /** Something changed that a decision may depend on: decide soon. */
   wake(): void
   fail(error: Error): void
+}
+
+/** Tells the model what a store says of its load. `session`: over whose own connection it comes (see `RiskModel.serverLoad`). */
+export function hearLoad(
+  { model, clock }: Pick<TransferContext, 'model' | 'clock'>,
+  store: StoreId,
+  session?: SessionId,
+): LoadListener {
+  const by = session === undefined ? {} : { session }
+  return (load) => model.serverLoad({ nowMs: clock.now(), store, load, ...by })
 }
 
 /** The words by which every event names a session. */

@@ -1,5 +1,6 @@
 import type { GroupOperationRequest, OperationAnswers, ServerEvent } from 'tus-reconcile-protocol'
-import type { Attempt, AttemptOutcome, Capabilities, ServerPort } from '../orchestration/ports.js'
+import type { Attempt, AttemptOutcome, Capabilities, LoadListener, ServerPort } from '../orchestration/ports.js'
+import { OperationError } from '../orchestration/ports.js'
 
 type Answer = OperationAnswers[GroupOperationRequest['op']]
 
@@ -20,6 +21,8 @@ export class ScriptedPort implements ServerPort {
   readonly operations: GroupOperationRequest[] = []
   readonly streams: OpenStream[] = []
   probes = 0
+  /** What each of its answers says of its load. */
+  load: number | undefined
   onAttempt: (attempt: Attempt) => AttemptOutcome | Promise<AttemptOutcome> = silence
   onOperation: (request: GroupOperationRequest) => Answer | Promise<Answer> = silence
   onProbe: () => Capabilities | Promise<Capabilities> = silence
@@ -28,14 +31,14 @@ export class ScriptedPort implements ServerPort {
     this.endpoint = endpoint
   }
 
-  async probe(signal: AbortSignal): Promise<Capabilities> {
+  async probe(signal: AbortSignal, onLoad?: LoadListener): Promise<Capabilities> {
     this.probes += 1
-    return orAborted(this.onProbe(), signal)
+    return this.#answer(() => this.onProbe(), signal, onLoad)
   }
 
   async attempt(attempt: Attempt): Promise<AttemptOutcome> {
     this.attempts.push(attempt)
-    return orAborted(this.onAttempt(attempt), attempt.signal).catch((error: unknown) => {
+    return this.#answer(() => this.onAttempt(attempt), attempt.signal, attempt.onLoad).catch((error: unknown) => {
       if (attempt.signal.aborted) return { kind: 'aborted' }
       throw error
     })
@@ -44,14 +47,17 @@ export class ScriptedPort implements ServerPort {
   async operate<Request extends GroupOperationRequest>(
     request: Request,
     signal: AbortSignal,
+    onLoad?: LoadListener,
   ): Promise<OperationAnswers[Request['op']]> {
     this.operations.push(request)
     // a test answers the operation that it was asked
-    return (await orAborted(this.onOperation(request), signal)) as OperationAnswers[Request['op']]
+    const answer = await this.#answer(() => this.onOperation(request), signal, onLoad)
+    return answer as OperationAnswers[Request['op']]
   }
 
   listen(o: Parameters<ServerPort['listen']>[0]): Promise<void> {
     const { client, lastEventId, signal } = o
+    if (this.load !== undefined) o.onLoad(this.load)
     const broken = new Promise<void>((_resolve, reject) => {
       this.streams.push({
         client,
@@ -63,6 +69,21 @@ export class ScriptedPort implements ServerPort {
       })
     })
     return orAborted(broken, signal)
+  }
+
+  /** Refusals say the load too. */
+  async #answer<T>(say: () => T | Promise<T>, signal: AbortSignal, onLoad: LoadListener | undefined): Promise<T> {
+    const tell = () => {
+      if (this.load !== undefined) onLoad?.(this.load)
+    }
+    try {
+      const answer = await orAborted(say(), signal)
+      tell()
+      return answer
+    } catch (error) {
+      if (error instanceof OperationError) tell()
+      throw error
+    }
   }
 
   /** The names of the operations that it was asked, in order. */

@@ -1,0 +1,98 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { DefaultHttpStack } from 'tus-js-client'
+import { afterEach, expect, test } from 'vitest'
+import type { Attempt, AttemptOutcome, OperationError } from '../orchestration/ports.js'
+import { ReconcileClient } from './reconcile-client.js'
+
+const NEVER = new AbortController().signal
+const ID = 'a'.repeat(22)
+const TUS = { 'Tus-Resumable': '1.0.0', 'Tus-Version': '1.0.0' }
+
+const closers: (() => Promise<void>)[] = []
+afterEach(async () => {
+  for (const close of closers.splice(0)) await close()
+})
+
+/** A client of a server that answers everything so. */
+async function clientOf(status: number, headers: OutgoingHttpHeaders, body = '{}'): Promise<ReconcileClient> {
+  const server = createServer((req, res) => {
+    req.resume()
+    req.on('end', () => res.writeHead(status, headers).end(body))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  closers.push(
+    () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  )
+  const { port } = server.address() as AddressInfo
+  return new ReconcileClient(`http://127.0.0.1:${port}/files`, {
+    stack: new DefaultHttpStack({}),
+    headers: {},
+    withCredentials: false,
+    addRequestId: false,
+    onBeforeRequest: undefined,
+    onAfterResponse: undefined,
+  })
+}
+
+const ATTEMPT: Attempt = {
+  partition: {
+    ...{ group: ID, partition: 'p0', session: ID, attempt: 1, client: ID, home: ID },
+    ...{ start: 0, end: 3, size: 3 },
+  },
+  metadata: {},
+  url: undefined,
+  range: { start: 0, end: 3 },
+  body: new Uint8Array([1, 2, 3]),
+  signal: NEVER,
+  onHandedOver: () => {},
+}
+
+test('every kind of answer tells the load that it carries', async () => {
+  const loads: number[] = []
+  const onLoad = (load: number) => loads.push(load)
+  const client = await clientOf(200, { ...TUS, 'Reconcile-Load': '0.125', 'Upload-Offset': '3', Location: '/files/x' })
+  await client.probe(NEVER, onLoad)
+  await client.attempt({ ...ATTEMPT, onLoad })
+  await client.operate({ op: 'terminate', group: ID, home: ID, store: ID, client: ID }, NEVER, onLoad).catch(() => {})
+  await client.listen({
+    ...{ client: ID, lastEventId: undefined, signal: NEVER, onLoad },
+    ...{ onEvent: () => {}, onAlive: () => {} },
+  })
+  expect(loads).toEqual([0.125, 0.125, 0.125, 0.125])
+})
+
+test.each(['', 'much', '1.5', '-0.1', 'NaN', '0.5;a, 2'])('the load %j says nothing', async (load) => {
+  const client = await clientOf(200, { ...TUS, 'Reconcile-Load': load })
+  await client.probe(NEVER, () => {
+    throw new Error('told')
+  })
+})
+
+test('a refusal says its load, and for how long the server wants to be left alone', async () => {
+  const client = await clientOf(503, { ...TUS, 'Reconcile-Load': '0.95', 'Retry-After': '7' })
+  const loads: number[] = []
+  const refused: unknown = await client
+    .operate({ op: 'status', group: ID, home: ID, store: ID, client: ID }, NEVER, (load) => loads.push(load))
+    .catch((error: unknown) => error)
+  expect(refused).toMatchObject({ status: 503, retryAfterMs: 7_000 } satisfies Partial<OperationError>)
+  expect(loads).toEqual([0.95])
+  expect(await client.attempt(ATTEMPT)).toEqual({ kind: 'wait', status: 503, retryAfterMs: 7_000 })
+})
+
+test.each<[number, OutgoingHttpHeaders, AttemptOutcome['kind'], string | undefined]>([
+  [500, TUS, 'cut', 'serverError'],
+  [502, {}, 'cut', 'serverError'],
+  [408, TUS, 'cut', 'timeout'],
+  [200, TUS, 'cut', 'serverError'],
+  [200, {}, 'cut', 'connection'],
+  [403, TUS, 'refused', undefined],
+])('%i with %o is %s by %s', async (status, headers, kind, failure) => {
+  const client = await clientOf(status, headers)
+  expect(await client.attempt(ATTEMPT)).toMatchObject({ kind, ...(failure === undefined ? {} : { failure }) })
+})
