@@ -37,18 +37,28 @@ export class Fleet {
 
   /** A store spoke, through `speaker` or over a connection of its own: it vouches for the link to all other sessions. */
   signOfLife(nowMs: number, storeKey: string, speaker?: SessionRecord): void {
+    const store = this.store(storeKey, nowMs)
     for (const session of this.sessions.values()) {
       if (session === speaker) continue
       session.witness.lifeElsewhere({
         nowMs,
         allSilentSinceMs: this.#silentSinceMs,
         observersRhythmMs: this.#observersRhythmMs(session),
-        probeLost: this.#probeLostSince(session),
+        probeLost: this.#probeLostSince(session) || store.isOverdue(nowMs, session.witness.sinceMs),
       })
     }
-    this.store(storeKey, nowMs).heard(nowMs)
+    store.heard(nowMs)
     this.#lastLifeMs = nowMs
     this.#silentSinceMs = nowMs
+  }
+
+  /** A question to the store was lost. Where others answered meanwhile, no outage excuses its sessions. */
+  probeLost(nowMs: number, store: StoreRecord): void {
+    const askedMs = store.probeLost(nowMs)
+    if (askedMs === undefined) return
+    const answered = (other: StoreRecord): boolean => other.isFresh(nowMs) && (other.lastHeardMs ?? askedMs) > askedMs
+    if (![...this.stores.values()].some((other) => other !== store && answered(other))) return
+    for (const session of this.sessions.values()) if (session.store === store) session.witness.unansweredSince(askedMs)
   }
 
   /** -log10 P(everybody silent since the last sign of life of anybody | link good); 0 with nothing in flight. */

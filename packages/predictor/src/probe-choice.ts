@@ -11,14 +11,16 @@ type ProbeOptions = Pick<RiskModelOptions, 'probePhi' | 'probeRateRatio'>
 
 /** Keys of the stores to ask: those in suspicion with too few witnesses, and whoever could testify. Asking is remembered. */
 export function chooseProbes(fleet: Fleet, nowMs: number, options: ProbeOptions): string[] {
-  const suspects = new Set(
-    [...fleet.sessions.values()]
-      .filter((session) => isSuspect(session, { nowMs, inFlight: fleet.sessions.size, options }))
-      .map(({ storeKey }) => storeKey),
+  const suspicious = [...fleet.sessions.values()].filter((session) =>
+    isSuspect(session, { nowMs, inFlight: fleet.sessions.size, options }),
   )
+  const suspects = new Set(suspicious.map(({ storeKey }) => storeKey))
   const stores = [...fleet.stores]
   const fresh = stores.filter(([, record]) => record.isFresh(nowMs)).map(([key]) => key)
   const unclear = [...suspects].filter((key) => fresh.filter((other) => other !== key).length < WITNESSES_NEEDED)
+  // what an outage excuses, whoever else moves, only the store itself can tell from a death in the dark
+  const excused = suspicious.filter(({ witness }) => witness.isExcused(nowMs)).map(({ storeKey }) => storeKey)
+  unclear.push(...excused.filter((key) => !fresh.includes(key)))
   if (unclear.length === 0) return []
   return stores
     .filter(([key]) => unclear.includes(key) || !fresh.includes(key))

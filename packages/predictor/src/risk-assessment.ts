@@ -7,6 +7,11 @@ export interface RiskAssessment {
   link: number
   /** The part of this server or its path, given that the link is good. */
   server: number
+  /**
+   * This connection alone waits for TCP's next try after an outage, while others move: a fresh one is the remedy. No
+   * longer than the outage lasted; after that, or once its store leaves a question unanswered, it is `server`.
+   */
+  connection: number
   /** Alive, but slow against its own forecast and its peers. */
   straggle: number
   /** P(takes over twice its plan in all), whatever the cause; 0 while there is no plan. */
@@ -29,6 +34,8 @@ export interface RiskEvidence {
   /** Phi of the silence during which others showed the link alive. */
   witnessedPhi: number
   witnessedMs: number
+  /** Phi of such silence as TCP's back-off after an outage explains. */
+  excusedPhi: number
   /** Phi of the silence of everybody. */
   commonPhi: number
   pLinkNotGood: number
@@ -64,22 +71,24 @@ const RATE_SIGMA = 0.35
 const PRIVATE_WITHOUT_PEERS = 0.5
 
 /**
- * Combines the evidence by noisy or: `risk = 1 - (1 - link)(1 - server)(1 - max(slow, late))`. Hand-set, uncalibrated.
+ * Combines the evidence by noisy or: `risk = 1 - (1 - link)(1 - server)(1 - connection)(1 - max(slow, late))`. Hand-set, uncalibrated.
  * Being late is part of `risk` and not of `straggle`: whose fault it was is past, and what moves now needs no remedy.
  */
 export function assessRisk(e: RiskEvidence): Omit<RiskAssessment, 'calibrated'> {
   const linkAlone = either(e.pLinkNotGood, failureGivenSilence(e.commonPhi))
   const unseen = either(Math.min(MOST_FROM_HISTORY, e.pFailure), MOST_FROM_LOAD * e.load)
   const server = either(unseen, failureGivenSilence(e.witnessedPhi))
+  const connection = failureGivenSilence(e.excusedPhi)
   const overdue = e.planRatio === undefined ? 0 : pStraggles(e.planRatio) - pStraggles(1)
   const slowRate = e.slowness === undefined ? 0 : pStraggles(e.slowness.ratio) * e.slowness.trust
   const slow = Math.max(overdue, slowRate)
   const straggle = Math.max(privateSlowness(e, slowRate), overdue * witnessedShare(e))
   const late = e.late ?? 0
   return {
-    risk: probability(either(either(linkAlone, server), Math.max(slow, late))),
+    risk: probability(either(either(linkAlone, either(server, connection)), Math.max(slow, late))),
     link: probability(either(linkAlone, slow - straggle)),
     server: probability(server),
+    connection: probability(connection),
     straggle: probability(straggle),
     late: probability(late),
     phi: e.phi,
@@ -129,6 +138,11 @@ function explain(e: RiskEvidence, straggle: number, slow: number): RiskAssessmen
       factor: 'allSilent',
       weight: failureGivenSilence(e.commonPhi),
       text: `silent ${seconds(e.gapMs)}, and no sign of life from elsewhere`,
+    },
+    {
+      factor: 'backOff',
+      weight: failureGivenSilence(e.excusedPhi),
+      text: `silent ${seconds(e.gapMs)}, and waits for TCP's next try after the outage`,
     },
     { factor: 'linkState', weight: e.pLinkNotGood, text: `link bad with probability ${e.pLinkNotGood.toFixed(2)}` },
     { factor: 'slow', weight: straggle, text: slownessText(e, percent) },

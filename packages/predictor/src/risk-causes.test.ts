@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ALL, type Flow, Play, three } from './testing/play.js'
+import { ALL, type Flow, Play, STEADY, three } from './testing/play.js'
 
 const MIRRORS = ['a', 'b', 'c'] as const
 
@@ -75,3 +75,84 @@ for (const inUse of [1, 2, 3]) {
     }
   })
 }
+
+/** Answers of stores on new connections, each 300 ms. */
+function answering(play: Play, ...stores: string[]): () => void {
+  return () => {
+    if (play.nowMs % 300 === 0) for (const store of stores) play.model.heard({ nowMs: play.nowMs, store })
+  }
+}
+
+for (const inUse of [1, 2, 3]) {
+  test(`a connection in back-off after an outage is no server’s fault with ${inUse} of the stores in use`, () => {
+    const names = MIRRORS.slice(0, inUse)
+    const flows: Record<string, Flow> = Object.fromEntries(names.map((name) => [name, ALL[name]]))
+    for (const outageMs of [2_000, 5_000, 20_000]) {
+      const play = new Play().start(...names).run(5_000, flows)
+      play.run(outageMs, {})
+      const { a, ...others } = flows
+      const [answer, check] = [answering(play, ...names), play.serverBelow(0.2, ...names)]
+      if (inUse === 1) play.model.probeLost({ nowMs: play.nowMs, store: 'a' })
+      play.run(outageMs, others, () => {
+        answer()
+        check()
+      })
+      const { connection, because } = play.of('a')
+      expect(connection).toBeGreaterThan(0.5)
+      expect(because.map(({ factor }) => factor)).toContain('backOff')
+      for (const session of Object.keys(others)) expect(play.of(session).connection).toBe(0)
+      play.model.sessionEnded({ nowMs: play.nowMs, session: 'a', outcome: 'failed', failure: 'timeout' })
+      play.run(3_000, others, answer)
+      expect(play.model.store('a').meanTimeBetweenFailuresMs).toBeGreaterThan(50_000)
+    }
+  })
+}
+
+/** Asks whom the model wants asked; `dead` answers nothing within 1.5 s, the others within 50 ms. */
+function asking(play: Play, dead: string): () => void {
+  const asked = new Map<string, number>()
+  return () => {
+    const { model, nowMs } = play
+    if (nowMs % 250 === 0) {
+      for (const store of model.wantsProbe({ nowMs })) if (!asked.has(store)) asked.set(store, nowMs)
+    }
+    for (const [store, sinceMs] of asked) {
+      if (store === dead ? nowMs < sinceMs + 1_500 : nowMs < sinceMs + 50) continue
+      asked.delete(store)
+      if (store === dead) model.probeLost({ nowMs, store })
+      else model.heard({ nowMs, store })
+    }
+  }
+}
+
+test('a server that dies within an outage is found as soon as it leaves a question of after it unanswered', () => {
+  for (const outageMs of [3_000, 10_000, 30_000]) {
+    const play = three().run(outageMs, {})
+    const { b, c } = ALL
+    play.run(500, { b, c }, play.serverBelow(0.2, 'a'))
+    play.run(2_500, { b, c }, asking(play, 'a'))
+    expect(play.of('a').server).toBeGreaterThan(0.5)
+    expect(play.of('a').connection).toBe(0)
+    for (const session of ['b', 'c']) expect(play.of(session).server).toBeLessThan(0.2)
+  }
+})
+
+test('a server that nobody asks, dead since an outage, is found once the outage explains its silence no more', () => {
+  const play = three().run(5_000, {})
+  const { b, c } = ALL
+  play.run(5_000, { b, c }, play.serverBelow(0.2, 'a', 'b', 'c'))
+  expect(play.of('a').connection).toBeGreaterThan(0.9)
+  play.run(3_000, { b, c }, play.serverBelow(0.2, 'b', 'c'))
+  expect(play.of('a').server).toBeGreaterThan(0.5)
+})
+
+test('an answer that comes late vouches for nothing: the link was dark while it was awaited', () => {
+  const play = new Play().start('a')
+  for (let n = 0; n < 9; n++) play.model.requestRtt({ nowMs: play.nowMs, store: 'a', roundTripMs: 40 })
+  play.run(4_000, { a: STEADY }).run(600, {})
+  expect(play.model.wantsProbe({ nowMs: play.nowMs })).toEqual(['a'])
+  play.run(1_400, {})
+  play.model.heard({ nowMs: play.nowMs, store: 'a' })
+  play.run(1_500, {}, answering(play, 'a'))
+  expect(play.of('a').server).toBeLessThan(0.2)
+})

@@ -96,9 +96,9 @@ test('an outage in which one store has just begun a new session is still the lin
   play.run(3_000, ALL, play.serverBelow(0.2, 'a', 'b', 'c'))
 })
 
-test('who stays silent well after the others came back is blamed', () => {
+test('who stays silent well after the others came back, for longer than the outage lasted, is blamed', () => {
   const { b, c } = ALL
-  const play = three().run(10_000, {}).run(3_000, { b, c })
+  const play = three().run(10_000, {}).run(13_000, { b, c })
   expect(play.of('a').server).toBeGreaterThan(0.5)
 })
 

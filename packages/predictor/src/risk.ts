@@ -114,7 +114,7 @@ export class RiskModel {
   probeLost(o: { nowMs: number; store: StoreKey }): void {
     const nowMs = this.#time.advance(o.nowMs)
     const store = this.#fleet.store(o.store, nowMs)
-    store.probeLost(nowMs)
+    this.#fleet.probeLost(nowMs, store)
     if (this.#fleet.lastLifeMs >= nowMs - store.requestRtt.rtoMs) return
     this.#link.probeLost()
   }
@@ -148,7 +148,8 @@ export class RiskModel {
     if (isAnswered(outcome, failure)) this.#signOfLife(nowMs, session.storeKey, session)
     if (outcome === 'failed' && failure === 'load') session.store.load.busy({ nowMs })
     this.#remove(o.session)
-    const ended = { nowMs, session, outcome, failure, pLinkGood: this.#link.state.belief.pGood, isBlamed }
+    const pLinkGood = session.witness.isExcused(nowMs) ? 0 : this.#link.state.belief.pGood
+    const ended = { nowMs, session, outcome, failure, pLinkGood, isBlamed }
     this.#recalibration.ended(ended)
     this.#ledger.ended(ended)
   }
@@ -239,6 +240,7 @@ export class RiskModel {
       phi: session.phi(gapMs),
       witnessedMs: session.witness.witnessedMs,
       witnessedPhi: session.phi(session.witness.witnessedMs),
+      excusedPhi: session.phi(session.witness.excusedMs),
       commonPhi: this.#fleet.commonPhi(nowMs),
       pLinkNotGood: this.#link.state.pNotGood,
       load: loadPressure({

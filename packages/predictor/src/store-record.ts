@@ -100,6 +100,8 @@ export class StoreRecord {
   lastLostMs: number = Number.NEGATIVE_INFINITY
   #lostInARow = 0
   #askedMs: number = Number.NEGATIVE_INFINITY
+  /** The first question since the last answer or loss. */
+  #openSinceMs: number | undefined
 
   constructor(nowMs: number, memory?: StoreMemory) {
     this.silentSinceMs = nowMs
@@ -154,11 +156,22 @@ export class StoreRecord {
     this.lastHeardMs = nowMs
     this.silentSinceMs = nowMs
     this.#lostInARow = 0
+    this.#openSinceMs = undefined
   }
 
-  probeLost(nowMs: number): void {
+  /** @returns when it was asked, as far as is known */
+  probeLost(nowMs: number): number | undefined {
+    const askedMs = this.#openSinceMs
+    this.#openSinceMs = undefined
     this.lastLostMs = nowMs
     this.#lostInARow += 1
+    return askedMs
+  }
+
+  /** It has been asked, and for so long since then that an answer now comes late: a new connection and a timeout. */
+  isOverdue(nowMs: number, sinceMs: number): boolean {
+    if (this.#openSinceMs === undefined) return false
+    return nowMs - Math.max(this.#openSinceMs, sinceMs) > this.startFloorMs + this.requestRtt.rtoMs
   }
 
   /** Heard within its own retransmission timeout. */
@@ -173,6 +186,7 @@ export class StoreRecord {
     const pauseMs = lost === 0 ? Math.min(ANSWERED_PAUSE_MS, backOffMs) : backOffMs
     if (nowMs - this.#askedMs < pauseMs) return false
     this.#askedMs = nowMs
+    this.#openSinceMs ??= nowMs
     return true
   }
 }

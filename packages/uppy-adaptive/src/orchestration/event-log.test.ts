@@ -77,7 +77,7 @@ test('as text, each event is one line of JSON', () => {
 })
 
 const assessment: RiskAssessment = {
-  ...{ risk: 0.5, link: 0.1, server: 0.4, straggle: 0, late: 0, phi: 1, gapMs: 300, horizonMs: 1_000 },
+  ...{ risk: 0.5, link: 0.1, server: 0.4, connection: 0, straggle: 0, late: 0, phi: 1, gapMs: 300, horizonMs: 1_000 },
   calibrated: { risk: 0.4, link: 0.1, server: 0.3, straggle: 0 },
   ...{ rateBytesPerSecond: 1e6, expectedRateBytesPerSecond: 1e6, expectedRemainingMs: 500 },
   because: [{ factor: 'slow', weight: 0.4, text: 'slow' }],
