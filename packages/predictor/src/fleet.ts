@@ -7,6 +7,8 @@ export class Fleet {
   readonly sessions: Map<string, SessionRecord> = new Map()
   readonly stores: Map<string, StoreRecord> = new Map()
   readonly goodput: SharedGoodput = new SharedGoodput()
+  /** Stores that left a question unanswered while nobody spoke. */
+  readonly #lostInTheDark: Set<StoreRecord> = new Set()
   /** Last sign of life of anybody, or the end of a local pause. */
   #lastLifeMs: number = Number.NEGATIVE_INFINITY
 
@@ -48,6 +50,8 @@ export class Fleet {
       })
     }
     store.heard(nowMs)
+    for (const other of this.#lostInTheDark) other.mayBeAskedAnew()
+    this.#lostInTheDark.clear()
     this.#lastLifeMs = nowMs
     this.#silentSinceMs = nowMs
   }
@@ -55,6 +59,7 @@ export class Fleet {
   /** A question to the store was lost. Where others answered meanwhile, no outage excuses its sessions. */
   probeLost(nowMs: number, store: StoreRecord): void {
     const askedMs = store.probeLost(nowMs)
+    if (this.#lastLifeMs <= (askedMs ?? nowMs)) this.#lostInTheDark.add(store)
     if (askedMs === undefined) return
     const answered = (other: StoreRecord): boolean => other.isFresh(nowMs) && (other.lastHeardMs ?? askedMs) > askedMs
     if (![...this.stores.values()].some((other) => other !== store && answered(other))) return

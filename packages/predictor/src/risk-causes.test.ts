@@ -137,6 +137,20 @@ test('a server that dies within an outage is found as soon as it leaves a questi
   }
 })
 
+test('a store whose answers the dark swallowed is asked anew as soon as anybody is heard again', () => {
+  const play = three().run(1_600, {})
+  const { model } = play
+  for (let n = 0; n < 5; n++) {
+    expect(model.wantsProbe({ nowMs: play.nowMs })).toContain('a')
+    play.run(1_500, {})
+    for (const store of MIRRORS) model.probeLost({ nowMs: play.nowMs, store })
+    play.run(8_000, {})
+  }
+  model.wantsProbe({ nowMs: play.nowMs })
+  play.run(1_500, { b: ALL.b, c: ALL.c })
+  expect(model.wantsProbe({ nowMs: play.nowMs })).toEqual(['a'])
+})
+
 test('a server that nobody asks, dead since an outage, is found once the outage explains its silence no more', () => {
   const play = three().run(5_000, {})
   const { b, c } = ALL

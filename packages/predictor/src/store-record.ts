@@ -168,6 +168,11 @@ export class StoreRecord {
     return askedMs
   }
 
+  /** What was lost was the link's. */
+  mayBeAskedAnew(): void {
+    this.#lostInARow = 0
+  }
+
   /** It has been asked, and for so long since then that an answer now comes late: a new connection and a timeout. */
   isOverdue(nowMs: number, sinceMs: number): boolean {
     if (this.#openSinceMs === undefined) return false

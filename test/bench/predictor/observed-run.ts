@@ -16,6 +16,8 @@ export interface Scores {
   readonly server: number
   /** Ours without slowness: what the engine takes for a dead server. */
   readonly dead: number
+  /** Ours: the connection alone waits for TCP's next try after an outage. */
+  readonly connection: number
   readonly phi: number
   readonly gapMs: number
   readonly elapsedMs: number
@@ -119,6 +121,7 @@ class Observer implements Client {
       link: found.link,
       server: 1 - (1 - found.server) * (1 - found.straggle),
       dead: found.server,
+      connection: found.connection,
       phi: found.phi,
       gapMs: found.gapMs,
       elapsedMs,

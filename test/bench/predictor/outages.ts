@@ -3,12 +3,12 @@ import { LinkTrace } from './link-trace.js'
 import { observeRun } from './observed-run.js'
 
 const OUTAGES_S: readonly number[] = [2, 3, 5, 10, 20, 30]
-const BEGIN_MS = 20_000
+export const BEGIN_MS = 20_000
 /** Sessions count that are in flight until so long after the outage. */
 const AFTER_MS = 20_000
 const BIN_MS = 100
 /** The engine's threshold of a dead server. */
-const CROSSED = 0.5
+export const CROSSED = 0.5
 
 export interface OutageRow {
   readonly trace: string
@@ -56,7 +56,7 @@ function measure(trace: LinkTrace, o: Outage): OutageRow {
 }
 
 /** Two minutes of a link from an offset on, with nothing in between. */
-function cutAt(trace: LinkTrace, o: { offsetMs: number; beginMs: number; endMs: number }): LinkTrace {
+export function cutAt(trace: LinkTrace, o: { offsetMs: number; beginMs: number; endMs: number }): LinkTrace {
   const bins = Array.from({ length: 120_000 / BIN_MS }, (_, at) => at * BIN_MS)
   const segments = bins.map((atMs) => ({
     durationMs: BIN_MS,

@@ -2,6 +2,7 @@ import type { Machine } from '../machine.js'
 import type { Cost } from './cost.js'
 import type { InstantMeasures } from './measures.js'
 import type { ObservedRun } from './observed-run.js'
+import type { OutageStallRow } from './outage-stalls.js'
 import type { OutageRow } from './outages.js'
 import { type Decided, medianLeadMs, POLICIES, tune } from './policies.js'
 
@@ -29,6 +30,7 @@ export interface PredictorReport {
   readonly decisions: readonly DecisionRow[]
   readonly bestTimer: string
   readonly outages: readonly OutageRow[]
+  readonly outageStalls: readonly OutageStallRow[]
   readonly cost: Cost
 }
 

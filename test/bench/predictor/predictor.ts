@@ -8,6 +8,7 @@ import { planFaults } from './faults.js'
 import { type LinkTrace, readTraces } from './link-trace.js'
 import { measureInstants } from './measures.js'
 import { type ObservedRun, observeRun } from './observed-run.js'
+import { measureOutageStalls } from './outage-stalls.js'
 import { measureOutages } from './outages.js'
 import { parsePredictorOptions } from './predictor-options.js'
 import { decideAll, headLine, type PredictorReport } from './predictor-report.js'
@@ -44,6 +45,7 @@ async function main(): Promise<void> {
     instants: measureInstants(runs, { seed, runsPerTrace: seeds }),
     ...decideAll(runs),
     outages: measureOutages(traces, { seed, offsets: Math.ceil(seeds / 8) }),
+    outageStalls: measureOutageStalls(traces, { seed, offsets: Math.ceil(seeds / 20) }),
   }
   const report: PredictorReport = {
     date: new Date().toISOString().slice(0, 10),

@@ -1,5 +1,6 @@
 import type { Estimate } from './auc-over-traces.js'
 import { type InstantMeasures, TRACE_COLUMNS } from './measures.js'
+import type { OutageStallRow } from './outage-stalls.js'
 import type { OutageRow } from './outages.js'
 import type { PredictorReport } from './predictor-report.js'
 import { LOGISTIC } from './predictors.js'
@@ -11,6 +12,7 @@ export function tablesOf(report: PredictorReport): string {
     splitTable(report.instants),
     decisionTable(report),
     outageTable(report.outages),
+    outageStallTable(report.outageStalls),
     calibrationTable(report.instants),
     traceTable(report.instants),
     costLine(report),
@@ -99,7 +101,7 @@ function decisionTable({ decisions, bestTimer }: PredictorReport): string {
     percent(one.recallServer),
     percent(one.recallLink),
     percent(one.precision),
-    ...timers.map((timer) => lead(one.leadsMs[timer])),
+    ...timers.map((timer) => seconds(one.leadsMs[timer])),
   ])
   return table(
     'Decisions: every policy tuned to 3 % of extra bytes',
@@ -108,7 +110,7 @@ function decisionTable({ decisions, bestTimer }: PredictorReport): string {
   )
 }
 
-const lead = (ms: number | undefined) => (ms === undefined ? '–' : `${shown(ms / 1_000, 1)} s`)
+const seconds = (ms: number | undefined) => (ms === undefined ? '–' : `${shown(ms / 1_000, 1)} s`)
 
 function outageTable(outages: readonly OutageRow[]): string {
   const lengths = [...new Set(outages.map(({ outageS }) => outageS))]
@@ -129,6 +131,29 @@ function outageTable(outages: readonly OutageRow[]): string {
   const head = ['Stores in use', ...lengths.map((length) => `${length} s`), 'all']
   return table('Last-mile outages: sessions whose server part crosses 0.5', head, rows)
 }
+
+function outageStallTable(stalls: readonly OutageStallRow[]): string {
+  const names = { storeStall: 'the store', connectionStall: 'its connection' } as const
+  const rows = stalls.map((row) => [
+    `${names[row.kind]} stalls ${row.beginning}, ${row.stores} stores in use`,
+    `${row.outageS} s`,
+    `${row.stalls}`,
+    ...[row.blamedMs, row.noticedMs].flatMap((ms) => [seconds(quantile(ms, 0.5)), seconds(quantile(ms, 0.9))]),
+  ])
+  const head = [
+    'True stalls in or after an outage',
+    'outage',
+    'stalls',
+    '`server` 0.5',
+    'p90',
+    'or `connection`',
+    'p90',
+  ]
+  return table('How long after the outage a true stall of a server or connection is seen: median and p90', head, rows)
+}
+
+const quantile = (values: readonly number[], share: number) =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(share * values.length))]
 
 function calibrationTable(instants: readonly InstantMeasures[]): string {
   const rows = instants.map(({ instant, ece, bins }) => [
