@@ -218,7 +218,9 @@ export async function writeEvents(
   path: string,
   { state, script }: Pick<HeadlessRun, 'state' | 'script'>,
 ): Promise<void> {
-  const all = [...state.events, ...script.events].sort((a, b) => a.at - b.at)
+  // as in toNdjson(): progress says nothing that acknowledgements and samples do not
+  const events = state.events.filter(({ type }) => type !== 'progress')
+  const all = [...events, ...script.events].sort((a, b) => a.at - b.at)
   await writeFile(path, all.map((event) => `${JSON.stringify(event)}\n`).join(''))
 }
 

@@ -5,7 +5,10 @@ import { judge, type Measured } from './verdict.js'
 
 const START = 1_700_000_000_000
 const of = (session: string, server: number) => ({ session, partition: 'p1', store: `store${server}`, server })
-const at = (elapsedMs: number, event: UploadEvent): LoggedEvent => ({ ...event, at: START + elapsedMs, elapsedMs })
+const at = (elapsedMs: number, event: UploadEvent): LoggedEvent => ({
+  ...event,
+  ...{ upload: 'u', n: elapsedMs, at: START + elapsedMs, elapsedMs },
+})
 const begin = (session: string, server: number, kind: 'first' | 'copy', end: number): UploadEvent => ({
   ...of(session, server),
   ...{ type: 'session', kind, start: 0, end, reason: 'initial', windowMs: 1000, goodputBytesPerSecond: null },

@@ -169,15 +169,20 @@ export class RiskModel {
     this.#ledger.attribution.review(nowMs, this.#link.state.pNotGood)
   }
 
-  /** @throws PredictorError `unknownSession` for a session that is not in flight. */
-  assess(o: { nowMs: number; session: SessionKey; remainingBytes: number }): RiskAssessment {
+  /**
+   * Call for every session with each tick. `isGlance`: an assessment between ticks, which leaves no trace in what is learned.
+   * @throws PredictorError `unknownSession` for a session that is not in flight.
+   */
+  assess(o: { nowMs: number; session: SessionKey; remainingBytes: number; isGlance?: boolean }): RiskAssessment {
     requireInput('remainingBytes', o.remainingBytes)
     const nowMs = this.#time.advance(o.nowMs)
     const session = this.#fleet.sessions.get(o.session)
     if (session === undefined) throw new PredictorError('unknownSession', `no session in flight is called ${o.session}`)
-    session.totalBytes = session.ackedBytes + o.remainingBytes
     const assessment = this.#assess(nowMs, session, o.remainingBytes)
-    session.samples.take(nowMs, assessment)
+    if (!o.isGlance) {
+      session.totalBytes = session.ackedBytes + o.remainingBytes
+      session.samples.take(nowMs, assessment)
+    }
     return { ...assessment, calibrated: this.#recalibration.apply(assessment) }
   }
 

@@ -16,18 +16,19 @@ export class Acknowledgements {
   /** The session's bytes up to `offset` (absolute) arrived. What is known already, or older, changes nothing. */
   take(id: SessionId, offset: number): void {
     const { plan, clock, model, log, directory, runners } = this.#context
+    const nowMs = clock.now()
     const session = plan.session(id)
     const bytes = plan.acknowledge(id, offset)
     if (!session || bytes === 0) return
     this.#context.noteProgress()
-    model.acknowledged({ nowMs: clock.now(), session: id, bytes })
+    model.acknowledged({ nowMs, session: id, bytes })
     const runner = runners.get(id)
     if (runner) {
       runner.freshTries = 0
-      runner.aliveAtMs = clock.now()
+      runner.aliveAtMs = nowMs
     }
     directory.trust(session.store, 'its bytes flow again')
-    log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes })
+    log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes }, nowMs)
     if (session.acked + bytes >= session.end) {
       runner?.stopBodyAt(session.end)
       this.#claims.hurry(session.store)

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import { ScriptedPort } from '../testing/scripted-port.js'
 import { SimulatedClock } from '../testing/simulated-clock.js'
+import { strictLog } from '../testing/strict-log.js'
 import { broken, OrderedRandomness } from '../testing/transfer-rig.js'
 import { Connector } from './connector.js'
 import type { LoggedEvent } from './event-log.js'
-import { EventLog } from './event-log.js'
 import type { Capabilities } from './ports.js'
 import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
@@ -15,9 +15,7 @@ const NEVER = new AbortController().signal
 
 function connecting(giveUpAfterMs = 600_000) {
   const clock = new SimulatedClock()
-  const events: LoggedEvent[] = []
-  const log = new EventLog(() => ({ at: 0, elapsedMs: clock.now() }), broken)
-  log.subscribe((event) => events.push(event))
+  const { log, events } = strictLog(clock)
   const directory = new ServerDirectory(log)
   const connector = new Connector({ directory, log, clock, randomness: new OrderedRandomness(), giveUpAfterMs })
   return { clock, events, directory, connector, port: new ScriptedPort('http://up.test/files') }

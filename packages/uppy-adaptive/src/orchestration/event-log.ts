@@ -1,135 +1,82 @@
-import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
-import type { RiskAssessment } from 'upload-predictor'
-import type { PartitionId, SessionId, StoreId } from '../partitioning/partition-plan.js'
+import type { Clock } from './ports.js'
+import { Ring } from './ring.js'
+import type { UploadEvent } from './upload-event.js'
 
-/** A server as the log names it: 0 is the primary, then the mirrors as they were given. */
-type ServerIndex = number
-interface OfSession {
-  readonly session: SessionId
-  readonly partition: PartitionId
-  readonly store: StoreId
-  readonly server: ServerIndex
-}
-export interface SessionSample extends OfSession {
-  readonly start: number
-  readonly end: number
-  readonly acked: number
-  readonly kind: 'first' | 'takeOver' | 'copy'
-  readonly assessment: RiskAssessment
+export type { SessionSample, UploadEvent } from './upload-event.js'
+
+/** What every line of the log has. */
+interface Stamp {
+  /** Of one `AdaptiveUpload`, over all its starts: tells logs of several uploads apart that were mixed. */
+  readonly upload: string
+  /** Counts the upload's events from 1, `progress` aside: order and loss show. */
+  readonly n: number
+  /** Wall clock, ms since 1970. */
+  readonly at: number
+  /** Whole ms since the upload's first event, on the clock by which the risk model is told. */
+  readonly elapsedMs: number
 }
 
-/** Every decision and outcome, with its reason and inputs. `at` is added when it is logged. */
-export type UploadEvent =
-  | { readonly type: 'started'; readonly group: string; readonly sizeBytes: number; readonly resumed: boolean }
-  | {
-      readonly type: 'server'
-      readonly endpoint: string
-      readonly server: ServerIndex
-      readonly store: StoreId
-      readonly state: 'ready' | 'suspect' | 'returned'
-      readonly reason: string
-    }
-  | { readonly type: 'warning'; readonly code: string; readonly message: string; readonly endpoint?: string }
-  | ({
-      readonly type: 'session'
-      readonly kind: 'first' | 'takeOver' | 'copy'
-      readonly start: number
-      readonly end: number
-      readonly reason: string
-      readonly windowMs: number
-      readonly goodputBytesPerSecond: number | null
-    } & OfSession)
-  | ({
-      readonly type: 'split'
-      readonly oldEnd: number
-      readonly newEnd: number
-      readonly reason: string
-      readonly risk: number
-    } & OfSession)
-  | ({
-      readonly type: 'takeOver'
-      readonly range: ByteRange
-      readonly reason: string
-      readonly risk: number
-      readonly gapMs: number
-    } & OfSession)
-  | ({
-      readonly type: 'copy'
-      readonly of: SessionId
-      readonly from: ServerIndex
-      readonly range: ByteRange
-      readonly reason: string
-      readonly risk: number
-      readonly gapMs: number
-      readonly because: RiskAssessment['because']
-    } & OfSession)
-  | ({
-      readonly type: 'reconnect'
-      readonly reason: string
-      readonly remedy: 'freshConnection' | 'otherRoute'
-      readonly endpoint: string
-    } & OfSession)
-  | ({ readonly type: 'cut'; readonly cause: string; readonly attempt: number } & OfSession)
-  | ({ readonly type: 'acked'; readonly offset: number } & OfSession)
-  | ({
-      readonly type: 'completed'
-      readonly start: number
-      readonly end: number
-      readonly kind: 'first' | 'takeOver' | 'copy'
-    } & OfSession)
-  | ({ readonly type: 'superseded'; readonly via: 'client' | 'server'; readonly by: SessionId | null } & OfSession)
-  | ({ readonly type: 'failed'; readonly cause: string } & OfSession)
-  | { readonly type: 'verified'; readonly ranges: RangeSet; readonly via: 'claim' | 'event' | 'status' }
-  | { readonly type: 'bad'; readonly ranges: RangeSet; readonly store: StoreId }
-  | { readonly type: 'resent'; readonly ranges: RangeSet; readonly reason: string }
-  | { readonly type: 'relayed'; readonly operation: string; readonly store: StoreId; readonly through: string }
-  | { readonly type: 'progress'; readonly ackedBytes: number; readonly totalBytes: number }
-  | { readonly type: 'localPause'; readonly gapMs: number }
-  | {
-      readonly type: 'sample'
-      readonly ackedBytes: number
-      readonly verifiedBytes: number
-      readonly goodputBytesPerSecond: number | null
-      readonly link: { pGood: number; pBad: number; pOutage: number; phi: number }
-      readonly sessions: readonly SessionSample[]
-    }
-  | { readonly type: 'committing' }
-  | {
-      readonly type: 'committed'
-      readonly url: string
-      readonly waitMs: number
-      /** Part of waitMs: until the home had pulled its peers' last blocks. */
-      readonly pullWaitMs: number
-      readonly pulledAtCommit: number
-      readonly pulledEarly: number
-    }
-  | { readonly type: 'paused' }
-  | { readonly type: 'resumed' }
-  | { readonly type: 'cancelled' }
-  | { readonly type: 'error'; readonly code: string; readonly message: string }
+/** An event as listeners get it and as it is kept. */
+export type LoggedEvent = UploadEvent & Stamp
 
-/** An event as it is kept: `at` is the wall clock (ms since 1970), `elapsedMs` counts from the start of the upload. */
-export type LoggedEvent = UploadEvent & { readonly at: number; readonly elapsedMs: number }
+type EventType = UploadEvent['type']
 
-const KEPT = 10_000
+/** Of each kind of event the last so many are kept, so that frequent kinds push out no rare ones. Guesses. */
+const KEPT = 1_000
+/** Of three servers, at least five minutes of what comes with every tick or acknowledgement; sessions of the largest files. */
+const KEPT_OF: { readonly [type in EventType]?: number } = {
+  acked: 10_000,
+  heard: 5_000,
+  roundTrip: 3_000,
+  load: 3_000,
+  verified: 5_000,
+  sample: 1_200,
+  session: 3_000,
+  completed: 3_000,
+  ended: 3_000,
+}
+/** What a server says may stand in a message: no more of it than this. */
+const LONGEST_TEXT = 300
 
-/** The last events in a ring, and whoever listens. A listener that throws does not stop the upload. */
+/** The last events of each kind, and whoever listens. A listener that throws does not stop the upload. */
 export class EventLog {
-  readonly #now: () => { at: number; elapsedMs: number }
+  readonly #clock: Pick<Clock, 'now' | 'epochMs'>
+  readonly #upload: string
   readonly #onListenerError: (error: unknown) => void
-  readonly #kept: LoggedEvent[] = []
+  readonly #kept = new Map<EventType, Ring<LoggedEvent>>()
   readonly #listeners = new Set<(event: LoggedEvent) => void>()
+  #originMs: number | undefined
+  #count = 0
 
   /** @param onListenerError is told of a listener that threw: its bug stays visible and stays the listener's */
-  constructor(now: () => { at: number; elapsedMs: number }, onListenerError: (error: unknown) => void) {
-    this.#now = now
-    this.#onListenerError = onListenerError
+  constructor(o: {
+    clock: Pick<Clock, 'now' | 'epochMs'>
+    upload: string
+    onListenerError: (error: unknown) => void
+  }) {
+    this.#clock = o.clock
+    this.#upload = o.upload
+    this.#onListenerError = o.onListenerError
   }
 
-  emit(event: UploadEvent): void {
-    const logged = { ...event, ...this.#now() }
-    this.#kept.push(logged)
-    if (this.#kept.length > KEPT) this.#kept.splice(0, this.#kept.length - KEPT)
+  /** The log's own time of a time on the engine's clock: whole ms, so that a line's time is exactly the model's. */
+  timeOf(nowMs: number): number {
+    this.#originMs ??= Math.floor(nowMs)
+    return Math.floor(nowMs) - this.#originMs
+  }
+
+  /** The engine's clock at a time of the log. */
+  clockAt(elapsedMs: number): number {
+    return elapsedMs + (this.#originMs ?? 0)
+  }
+
+  /** @param nowMs on the engine's clock: when the model was told the same, where it was */
+  emit(event: UploadEvent, nowMs: number = this.#clock.now()): void {
+    const isKept = event.type !== 'progress'
+    if (isKept) this.#count += 1
+    const stamp = { upload: this.#upload, n: this.#count, at: this.#clock.epochMs(), elapsedMs: this.timeOf(nowMs) }
+    const logged = { ...withBoundedTexts(event), ...stamp }
+    if (isKept) this.#ring(event.type).push(logged)
     for (const listener of this.#listeners) {
       try {
         listener(logged)
@@ -144,13 +91,38 @@ export class EventLog {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The kept events, oldest first. */
+  /** The kept events, oldest first: the last of each kind, and no `progress`, of which `acked` and `sample` tell more. */
   events(): readonly LoggedEvent[] {
-    return this.#kept
+    return [...this.#kept.values()].flatMap((ring) => ring.items()).sort((a, b) => a.n - b.n)
   }
 
-  /** The kept events, oldest first, one JSON object a line. */
+  /** The kept events, oldest first, one JSON object a line. The first line says so when some are no longer kept. */
   toNdjson(): string {
-    return this.#kept.map((event) => `${JSON.stringify(event)}\n`).join('')
+    const events: readonly LoggedEvent[] = this.events()
+    const dropped = [...this.#kept].flatMap(([type, ring]) => (ring.dropped > 0 ? [[type, ring.dropped]] : []))
+    const { at = 0, elapsedMs = 0 } = events[0] ?? {}
+    const note = { type: 'dropped', counts: Object.fromEntries(dropped), upload: this.#upload, n: 0, at, elapsedMs }
+    return [...(dropped.length > 0 ? [note] : []), ...events].map((line) => `${JSON.stringify(line)}\n`).join('')
   }
+
+  #ring(type: EventType): Ring<LoggedEvent> {
+    const known = this.#kept.get(type)
+    if (known) return known
+    const ring = new Ring<LoggedEvent>(KEPT_OF[type] ?? KEPT)
+    this.#kept.set(type, ring)
+    return ring
+  }
+}
+
+/** Texts of a bounded length, and without what an address may hold besides its path: names, passwords, tokens. */
+function withBoundedTexts(event: UploadEvent): UploadEvent {
+  const texts = Object.entries(event).flatMap(([key, value]) =>
+    typeof value === 'string' && (value.length > LONGEST_TEXT || value.includes('://')) ? [[key, bounded(value)]] : [],
+  )
+  return texts.length === 0 ? event : { ...event, ...Object.fromEntries(texts) }
+}
+
+function bounded(text: string): string {
+  const bare = text.replace(/:\/\/[^\s/@]*@/g, '://').replace(/(:\/\/[^\s?#]*)[?#][^\s)"',]*/g, '$1')
+  return bare.length <= LONGEST_TEXT ? bare : `${bare.slice(0, LONGEST_TEXT - 1)}…`
 }

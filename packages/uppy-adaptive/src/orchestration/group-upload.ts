@@ -1,6 +1,6 @@
-import type { RiskModel } from 'upload-predictor'
 import type { EventLog } from './event-log.js'
 import { Journal } from './journal.js'
+import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import type { PauseGate } from './pause-gate.js'
 import type { Clock, Digester, JournalStorage, Randomness, Source } from './ports.js'
@@ -18,7 +18,7 @@ interface GroupUploadParts {
   readonly journal: JournalStorage | undefined
   readonly options: ResolvedOptions
   readonly log: EventLog
-  readonly model: RiskModel
+  readonly model: LoggedModel
   readonly client: string
   readonly gate: PauseGate
 }

@@ -85,7 +85,7 @@ export class Operations {
       const nowMs = clock.now()
       // a relayed answer's time is two servers' time, and a commit waits on purpose: neither is this route's round trip
       if (!relayed && operation.op !== 'commit')
-        model.requestRtt({ nowMs, store: via.id, roundTripMs: nowMs - startedMs })
+        model.requestRtt({ nowMs, store: via.id, roundTripMs: nowMs - startedMs, operation: operation.op })
       route.heardAtMs = nowMs
       model.heard({ nowMs, store: via.id })
       if (relayed) log.emit({ type: 'relayed', operation: operation.op, store: storeId, through: route.endpoint })

@@ -1,16 +1,13 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { EventLog } from './event-log.js'
+import { strictLog } from '../testing/strict-log.js'
 import { Progress } from './progress.js'
 
 function reported(totalBytes: number, reports: number[]): number[] {
-  const log = new EventLog(
-    () => ({ at: 0, elapsedMs: 0 }),
-    () => {},
-  )
+  const { log, events } = strictLog()
   const progress = new Progress(log, totalBytes)
   for (const ackedBytes of reports) progress.report(ackedBytes)
-  return log.events().flatMap((event) => {
+  return events.flatMap((event) => {
     if (event.type !== 'progress') return []
     expect(event.totalBytes).toBe(totalBytes)
     return [event.ackedBytes]

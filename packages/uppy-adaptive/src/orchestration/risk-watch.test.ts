@@ -20,7 +20,8 @@ async function flow(
       if (acked !== undefined) rig.context.acknowledge(session, acked + (rate * STEP_MS) / 1000)
     }
     if (nowMs % 250 === 0) rig.context.model.tick({ nowMs })
-    rig.parts.watch.pass(nowMs)
+    rig.parts.watch.score(nowMs, nowMs % 250 === 0)
+    rig.parts.watch.treat(nowMs)
   }
 }
 
@@ -178,7 +179,8 @@ test('a machine that slept blames nobody', async () => {
   const { rig, s0, s1, s2 } = await silentS1({ unassigned: true })
   rig.clock.advance(60_000)
   rig.context.model.localPause({ nowMs: rig.clock.now(), gapMs: 60_000 })
-  rig.parts.watch.pass(rig.clock.now())
+  rig.parts.watch.score(rig.clock.now(), false)
+  rig.parts.watch.treat(rig.clock.now())
   await flow(rig, 1_000, [
     [s0, RATE],
     [s1, RATE],

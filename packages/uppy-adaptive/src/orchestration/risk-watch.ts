@@ -43,15 +43,20 @@ export class RiskWatch {
     return this.#assessments.get(session)
   }
 
-  pass(nowMs: number): void {
+  /** Scores the sessions in flight; between ticks the model learns nothing from being asked. */
+  score(nowMs: number, isTick: boolean): void {
     const { plan, model } = this.#context
     this.#assessments.clear()
     for (const session of plan.sessions()) {
-      this.#assessments.set(
-        session.session,
-        model.assess({ nowMs, session: session.session, remainingBytes: plan.missingOf(session) }),
-      )
+      const remainingBytes = plan.missingOf(session)
+      const asked = { nowMs, session: session.session, remainingBytes, isGlance: !isTick }
+      this.#assessments.set(session.session, model.assess(asked))
     }
+  }
+
+  /** Applies to each session that was scored the remedy that the policy names. */
+  treat(nowMs: number): void {
+    const { plan } = this.#context
     for (const session of plan.sessions()) {
       const assessment = this.#assessments.get(session.session)
       if (assessment) this.#treat(session, assessment, nowMs)

@@ -13,20 +13,35 @@ export class Sampler {
     this.#watch = watch
   }
 
-  sample(): void {
+  /** With a tick, after the sessions were scored and before anything is decided of them. */
+  sample(nowMs: number): void {
     const { plan, model, log } = this.#context
     const sessions = plan.sessions().flatMap((session) => {
       const assessment = this.#watch.assessmentOf(session.session)
+      if (!assessment) return []
       const { start, end, acked, kind } = session
-      return assessment ? [{ ...nameSession(this.#context, session), start, end, acked, kind, assessment }] : []
+      const where = { ...nameSession(this.#context, session), start, end, acked, kind }
+      return [{ ...where, remainingBytes: plan.missingOf(session), assessment }]
     })
-    log.emit({
-      type: 'sample',
+    const event = {
+      type: 'sample' as const,
       ackedBytes: totalBytes(plan.acknowledged()),
       verifiedBytes: totalBytes(plan.verified),
       goodputBytesPerSecond: model.aggregateGoodput() ?? null,
       link: model.link(),
       sessions,
-    })
+    }
+    log.emit(rounded(event), nowMs)
   }
+}
+
+/** Four digits are more than was measured, and half of the log. */
+function rounded<T>(value: T): T {
+  return JSON.parse(
+    JSON.stringify(value, (_key, each: unknown) => (isReal(each) ? Number(each.toPrecision(4)) : each)),
+  ) as T
+}
+
+function isReal(value: unknown): value is number {
+  return typeof value === 'number' && !Number.isInteger(value)
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { EventLog, type LoggedEvent } from './event-log.js'
+import { strictLog } from '../testing/strict-log.js'
+import type { LoggedEvent } from './event-log.js'
 import type { Capabilities, ServerPort } from './ports.js'
 import { ServerDirectory } from './server-directory.js'
 
@@ -12,14 +13,7 @@ function port(endpoint: string): ServerPort {
 }
 
 function directory(): { directory: ServerDirectory; events: LoggedEvent[] } {
-  const events: LoggedEvent[] = []
-  const log = new EventLog(
-    () => ({ at: 0, elapsedMs: 0 }),
-    (error) => {
-      throw error
-    },
-  )
-  log.subscribe((event) => events.push(event))
+  const { log, events } = strictLog()
   return { directory: new ServerDirectory(log), events }
 }
 

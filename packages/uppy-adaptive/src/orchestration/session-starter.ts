@@ -111,6 +111,7 @@ export class SessionStarter {
     const { plan, model, clock, log, statuses, randomness, directory, runners } = this.#context
     const store = directory.get(order.store)
     if (!store) return undefined
+    const nowMs = clock.now()
     const session = plan.add({
       session: randomness.id(),
       partition: order.partition,
@@ -122,13 +123,13 @@ export class SessionStarter {
     statuses.addUpload(session.partition, session.session)
     statuses.setStatus(session.session, 'inProgress')
     model.sessionStarted({
-      nowMs: clock.now(),
+      nowMs,
       session: session.session,
       store: session.store,
       rangeBytes: rangeLength(order.range),
     })
     this.#claims.begin(session)
-    log.emit({
+    const event = {
       type: 'session',
       ...nameSession(this.#context, session),
       ...order.range,
@@ -136,7 +137,8 @@ export class SessionStarter {
       reason: order.reason,
       windowMs: order.size?.windowMs ?? 0,
       goodputBytesPerSecond: model.store(order.store).goodputBytesPerSecond ?? null,
-    })
+    } as const
+    log.emit(event, nowMs)
     const runner = new SessionRunner(this.#context, session, store)
     runners.set(session.session, runner)
     this.#outcomes.follow(runner)

@@ -1,6 +1,6 @@
-import type { RiskModel } from 'upload-predictor'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
 import { rankStores } from '../redundancy/mirror-choice.js'
+import type { LoggedModel } from './logged-model.js'
 import type { Store } from './server-directory.js'
 
 /** Assumed round trip before one was measured. */
@@ -8,7 +8,7 @@ export const UNKNOWN_RTT_MS = 100
 
 /** The stores by when each would have these bytes, soonest first. `inFlight` counts the sessions that it sends beside. */
 export function rankForBytes(
-  model: RiskModel,
+  model: Pick<LoggedModel, 'store'>,
   stores: readonly Store[],
   o: { bytes: number; inFlight: (store: Store) => number },
 ): RankedStore[] {

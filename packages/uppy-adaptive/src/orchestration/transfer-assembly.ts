@@ -1,5 +1,4 @@
 import { EMPTY_RANGES } from 'tus-reconcile-protocol'
-import type { RiskModel } from 'upload-predictor'
 import { PartitionPlan } from '../partitioning/partition-plan.js'
 import { HedgeBudget } from '../redundancy/hedge-budget.js'
 import { Acknowledgements } from './acknowledgements.js'
@@ -9,6 +8,7 @@ import { BlockLeaves } from './block-leaves.js'
 import { Claims } from './claims.js'
 import type { EventLog } from './event-log.js'
 import { EventStreams } from './event-streams.js'
+import type { LoggedModel } from './logged-model.js'
 import { Operations } from './operations.js'
 import type { ResolvedOptions } from './options.js'
 import { Patience } from './patience.js'
@@ -36,7 +36,7 @@ export interface TransferParts {
   readonly randomness: Randomness
   readonly log: EventLog
   readonly directory: ServerDirectory
-  readonly model: RiskModel
+  readonly model: LoggedModel
 }
 
 /** What one transfer is made of, each part knowing the parts that it needs. Nothing in it moves by itself. */

@@ -1,9 +1,9 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
-import type { RiskModel } from 'upload-predictor'
 import type { PartitionPlan, PlannedSession, SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { HedgeBudget } from '../redundancy/hedge-budget.js'
 import type { BlockLeaves } from './block-leaves.js'
 import type { EventLog } from './event-log.js'
+import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import type { Clock, LoadListener, Randomness, Source } from './ports.js'
 import type { ServerDirectory } from './server-directory.js'
@@ -21,7 +21,7 @@ export interface TransferContext {
   readonly randomness: Randomness
   readonly log: EventLog
   readonly plan: PartitionPlan
-  readonly model: RiskModel
+  readonly model: LoggedModel
   readonly directory: ServerDirectory
   readonly budget: HedgeBudget
   readonly leaves: BlockLeaves

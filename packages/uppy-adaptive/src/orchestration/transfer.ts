@@ -106,12 +106,13 @@ export class Transfer {
     const { watch, streams, outcomes, assigner, claims, sampler, patience } = this.#parts
     const isTick = nowMs - this.#lastTickMs >= TICK_MS
     if (isTick) this.#tick(nowMs)
-    watch.pass(nowMs)
+    watch.score(nowMs, isTick)
+    if (isTick) sampler.sample(nowMs)
+    watch.treat(nowMs)
     for (const store of this.#context.directory.stores()) streams.open(store)
     outcomes.completeVerified()
     assigner.pass()
     claims.pass(nowMs)
-    if (isTick) sampler.sample()
     this.#account()
     patience.pass(nowMs)
   }
@@ -123,7 +124,7 @@ export class Transfer {
     if (gapMs > LOCAL_PAUSE_MS) {
       model.localPause({ nowMs, gapMs })
       this.#parts.patience.noteLocalPause(gapMs)
-      log.emit({ type: 'localPause', gapMs })
+      log.emit({ type: 'localPause', gapMs }, nowMs)
     }
     model.tick({ nowMs })
     this.#parts.probes.pass(nowMs)

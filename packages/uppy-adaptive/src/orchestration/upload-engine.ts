@@ -1,8 +1,8 @@
-import { RiskModel } from 'upload-predictor'
 import { Connector } from './connector.js'
 import type { LoggedEvent } from './event-log.js'
 import { EventLog } from './event-log.js'
 import { GroupUpload } from './group-upload.js'
+import { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import { PauseGate } from './pause-gate.js'
 import type { Clock, Digester, JournalStorage, Randomness, ServerPort, Source } from './ports.js'
@@ -46,26 +46,25 @@ export class UploadEngine {
   readonly #host: UploadHost
   readonly #options: ResolvedOptions
   readonly #log: EventLog
-  readonly #model = new RiskModel()
+  readonly #model: LoggedModel
   readonly #gate = new PauseGate()
   readonly #group: GroupUpload
   #directory: ServerDirectory
   #stop = new AbortController()
-  #startedMs = 0
   #state: State = 'idle'
   #running: Promise<UploadResult> | undefined
 
   constructor(host: UploadHost, options: ResolvedOptions) {
     this.#host = host
     this.#options = options
-    this.#log = new EventLog(
-      () => ({ at: host.clock.epochMs(), elapsedMs: host.clock.now() - this.#startedMs }),
-      (error) => host.reportError(error),
-    )
-    this.#directory = new ServerDirectory(this.#log)
     const { clock, randomness, digester, journal } = host
+    const client = randomness.id()
+    const onListenerError = (error: unknown) => host.reportError(error)
+    this.#log = new EventLog({ clock, upload: client.slice(-8), onListenerError })
+    this.#model = new LoggedModel(this.#log)
+    this.#directory = new ServerDirectory(this.#log)
     const shared = { options, log: this.#log, model: this.#model, gate: this.#gate }
-    this.#group = new GroupUpload({ clock, randomness, digester, journal, client: randomness.id(), ...shared })
+    this.#group = new GroupUpload({ clock, randomness, digester, journal, client, ...shared })
   }
 
   get state(): State {
@@ -82,7 +81,7 @@ export class UploadEngine {
     return this.#log.subscribe(listener)
   }
 
-  /** The last 10,000 events, one JSON object a line. */
+  /** The last events of each kind, one JSON object a line. */
   toNdjson(): string {
     return this.#log.toNdjson()
   }
@@ -126,7 +125,6 @@ export class UploadEngine {
 
   async #run(outer: AbortSignal | undefined): Promise<UploadResult> {
     if (this.#isCancelled()) throw new UploadError('cancelled', 'the upload was cancelled: make a new one')
-    this.#startedMs = this.#host.clock.now()
     this.#stop = new AbortController()
     this.#directory = new ServerDirectory(this.#log)
     const abort = () => {

@@ -1,8 +1,7 @@
 import type { ByteRange, ClaimAnswer, StatusAnswer } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { RiskModel } from 'upload-predictor'
 import type { LoggedEvent } from '../orchestration/event-log.js'
-import { EventLog } from '../orchestration/event-log.js'
+import { LoggedModel } from '../orchestration/logged-model.js'
 import type { UploadOptions } from '../orchestration/options.js'
 import { resolveOptions } from '../orchestration/options.js'
 import type { Randomness } from '../orchestration/ports.js'
@@ -15,6 +14,7 @@ import type { PlannedSession } from '../partitioning/partition-plan.js'
 import { MemorySource, sha256 } from './memory-source.js'
 import { ScriptedPort } from './scripted-port.js'
 import { SimulatedClock } from './simulated-clock.js'
+import { strictLog } from './strict-log.js'
 
 /** Ids in their order, and the middle of every interval. */
 export class OrderedRandomness implements Randomness {
@@ -34,7 +34,7 @@ export class OrderedRandomness implements Randomness {
 export class TransferRig {
   readonly clock = new SimulatedClock()
   readonly source: MemorySource
-  readonly events: LoggedEvent[] = []
+  readonly events: LoggedEvent[]
   readonly directory: ServerDirectory
   readonly parts: TransferAssembly
   readonly context: TransferContext
@@ -44,20 +44,15 @@ export class TransferRig {
   constructor(o: { addresses?: readonly number[]; blocks?: number; options?: Omit<UploadOptions, 'endpoint'> } = {}) {
     const { clock } = this
     this.source = new MemorySource((o.blocks ?? 8) * BLOCK_SIZE)
-    const log = new EventLog(
-      () => ({ at: 0, elapsedMs: clock.now() }),
-      (error) => {
-        throw error
-      },
-    )
-    log.subscribe((event) => this.events.push(event))
+    const { log, events } = strictLog(clock)
+    this.events = events
     this.directory = new ServerDirectory(log)
     for (const [i, count] of (o.addresses ?? [1]).entries()) this.#admit(i, count)
     this.parts = new TransferAssembly({
       ...{ group: 'g'.repeat(22), client: 'c'.repeat(22), homeId: 's0' },
       options: resolveOptions({ ...o.options, endpoint: 'http://s0-0.test/files' }),
       ...{ source: this.source, digester: sha256, clock, randomness: new OrderedRandomness() },
-      ...{ log, directory: this.directory, model: new RiskModel() },
+      ...{ log, directory: this.directory, model: new LoggedModel(log) },
     })
     this.context = this.parts.context
   }

@@ -16,7 +16,7 @@ const begin = (
 
 function paint(...events: UploadEvent[]): FilePicture {
   return [{ type: 'started', group: 'g', sizeBytes: 1000, resumed: false } as const, ...events]
-    .map((event, index): LoggedEvent => ({ ...event, at: index, elapsedMs: index }))
+    .map((event, index): LoggedEvent => ({ ...event, upload: 'u', n: index, at: index, elapsedMs: index }))
     .reduce(addEvent, EMPTY_PICTURE)
 }
 

@@ -1,0 +1,120 @@
+import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
+import type { RiskAssessment, RiskModel } from 'upload-predictor'
+import type { PartitionId, SessionId, StoreId } from '../partitioning/partition-plan.js'
+
+/** A server as the log names it: 0 is the primary, then the mirrors as they were given. */
+type ServerIndex = number
+interface OfSession {
+  readonly session: SessionId
+  readonly partition: PartitionId
+  readonly store: StoreId
+  readonly server: ServerIndex
+}
+export interface SessionSample extends OfSession {
+  readonly start: number
+  readonly end: number
+  readonly acked: number
+  readonly kind: 'first' | 'takeOver' | 'copy'
+  /** Neither acknowledged to this session nor verified. */
+  readonly remainingBytes: number
+  readonly assessment: RiskAssessment
+}
+/** What the model is told by such a call. */
+type Told<Call extends 'sessionEnded' | 'serverLoad' | 'busy'> = Omit<Parameters<RiskModel[Call]>[0], 'nowMs'>
+
+/** Every decision and outcome, with its reason and inputs, and all that the risk model is told. The log adds the time. */
+export type UploadEvent =
+  | { readonly type: 'started'; readonly group: string; readonly sizeBytes: number; readonly resumed: boolean }
+  | {
+      readonly type: 'server'
+      readonly endpoint: string
+      readonly server: ServerIndex
+      readonly store: StoreId
+      readonly state: 'ready' | 'suspect' | 'returned'
+      readonly reason: string
+    }
+  | { readonly type: 'warning'; readonly code: string; readonly message: string; readonly endpoint?: string }
+  | ({
+      readonly type: 'session'
+      readonly kind: 'first' | 'takeOver' | 'copy'
+      readonly start: number
+      readonly end: number
+      readonly reason: string
+      readonly windowMs: number
+      readonly goodputBytesPerSecond: number | null
+    } & OfSession)
+  | ({
+      readonly type: 'split'
+      readonly oldEnd: number
+      readonly newEnd: number
+      readonly reason: string
+      readonly risk: number
+    } & OfSession)
+  | ({
+      readonly type: 'takeOver'
+      readonly range: ByteRange
+      readonly reason: string
+      readonly risk: number
+      readonly gapMs: number
+    } & OfSession)
+  | ({
+      readonly type: 'copy'
+      readonly of: SessionId
+      readonly from: ServerIndex
+      readonly range: ByteRange
+      readonly reason: string
+      readonly risk: number
+      readonly gapMs: number
+      readonly because: RiskAssessment['because']
+    } & OfSession)
+  | ({
+      readonly type: 'reconnect'
+      readonly reason: string
+      readonly remedy: 'freshConnection' | 'otherRoute'
+      readonly endpoint: string
+    } & OfSession)
+  | ({ readonly type: 'cut'; readonly cause: string; readonly attempt: number } & OfSession)
+  | ({ readonly type: 'acked'; readonly offset: number } & OfSession)
+  | ({
+      readonly type: 'completed'
+      readonly start: number
+      readonly end: number
+      readonly kind: 'first' | 'takeOver' | 'copy'
+    } & OfSession)
+  | ({ readonly type: 'superseded'; readonly via: 'client' | 'server'; readonly by: SessionId | null } & OfSession)
+  | ({ readonly type: 'failed'; readonly cause: string } & OfSession)
+  | { readonly type: 'verified'; readonly ranges: RangeSet; readonly via: 'claim' | 'event' | 'status' }
+  | { readonly type: 'bad'; readonly ranges: RangeSet; readonly store: StoreId }
+  | { readonly type: 'resent'; readonly ranges: RangeSet; readonly reason: string }
+  | { readonly type: 'relayed'; readonly operation: string; readonly store: StoreId; readonly through: string }
+  | { readonly type: 'progress'; readonly ackedBytes: number; readonly totalBytes: number }
+  | { readonly type: 'localPause'; readonly gapMs: number }
+  | { readonly type: 'heard'; readonly store: StoreId }
+  | { readonly type: 'roundTrip'; readonly store: StoreId; readonly operation: string; readonly roundTripMs: number }
+  | { readonly type: 'probesWanted'; readonly stores: readonly StoreId[] }
+  | { readonly type: 'probeLost'; readonly store: StoreId }
+  | ({ readonly type: 'load' } & Told<'serverLoad'>)
+  | ({ readonly type: 'busy' } & Told<'busy'>)
+  | ({ readonly type: 'ended' } & Told<'sessionEnded'>)
+  | {
+      readonly type: 'sample'
+      readonly ackedBytes: number
+      readonly verifiedBytes: number
+      readonly goodputBytesPerSecond: number | null
+      readonly link: { pGood: number; pBad: number; pOutage: number; phi: number }
+      readonly sessions: readonly SessionSample[]
+    }
+  | { readonly type: 'committing' }
+  | {
+      readonly type: 'committed'
+      readonly url: string
+      readonly waitMs: number
+      /** Part of waitMs: until the home had pulled its peers' last blocks. */
+      readonly pullWaitMs: number
+      readonly pulledAtCommit: number
+      readonly pulledEarly: number
+    }
+  | { readonly type: 'paused' }
+  | { readonly type: 'resumed' }
+  | { readonly type: 'cancelled' }
+  | { readonly type: 'error'; readonly code: string; readonly message: string }
