@@ -4,7 +4,7 @@ import { checkStore, hasRecords } from '../check/check-store.js'
 import { IndexError } from '../records/index-error.js'
 import { LevelIndex, rebuildLevel } from '../records/level-index.js'
 import { RangeStore } from '../store/range-store.js'
-import { codeOf, FlagError, oneOf, timeMs } from './cli-values.js'
+import { codeOf, DAY_MS, FlagError, oneOf, timeMs } from './cli-values.js'
 import { parseFlags } from './parse-flags.js'
 
 interface CheckFlags {
@@ -13,8 +13,6 @@ interface CheckFlags {
   readonly expire: number
   readonly log: 'text' | 'json'
 }
-
-const DAY_MS = 86_400_000
 
 /** Whether the command is asked to check and not to serve. */
 export function isCheck(argv: readonly string[]): boolean {

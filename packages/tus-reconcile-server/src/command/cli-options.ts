@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import type { PeerOptions, ReconcileOptions } from '../reconcile-options.js'
 import type { RangeStoreOptions } from '../store/range-store-options.js'
 import {
+  DAY_MS,
   delayMs,
   FlagError,
   freeBytes,
@@ -42,7 +43,6 @@ type CommitAt = NonNullable<ReconcileOptions['commitAt']>
 const COMMIT_PLACES: readonly CommitAt[] = ['home', 'any']
 type Durability = NonNullable<RangeStoreOptions['durability']>
 const DURABILITIES: readonly Durability[] = ['process', 'disk']
-const DAY_MS = 86_400_000
 
 /** What the command answers itself, beside the endpoint. */
 export const HEALTH_PATH = '/healthz'

@@ -20,15 +20,16 @@ const SIZE_UNITS: Readonly<Record<string, number>> = {
   gib: 2 ** 30,
   tib: 2 ** 40,
 }
+export const DAY_MS = 86_400_000
 const TIME_UNITS_MS: Readonly<Record<string, number>> = {
   '': 1000,
   s: 1000,
   m: 60_000,
   h: 3_600_000,
-  d: 86_400_000,
+  d: DAY_MS,
 }
 /** Timers of Node's hold no more: 24 days. Records live for up to a year, looked at by the minute. */
-const MAX_TIME_MS = 365 * 86_400_000
+const MAX_TIME_MS = 365 * DAY_MS
 
 /** Whatever runs a server kills it after some time of its own: longer than this nobody waits (guess). */
 const MAX_DELAY_MS = 600_000

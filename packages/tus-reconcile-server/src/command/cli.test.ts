@@ -64,19 +64,10 @@ test('P21: after kill -9 in mid-body every acknowledged byte is there and the se
   await client.claim(whole)
   const session = client.session(0, 4 * B)
   await client.post(session)
-  const events = await new TestEvents(url, file.client).open()
-  const slow = new SlowRequest('PATCH', session.url, {
-    ...client.header(session),
-    'Upload-Offset': 0,
-    'Content-Type': 'application/offset+octet-stream',
-    'Content-Length': 4 * B,
-  })
   const acked = 2 * B + 1000
-  slow.write(file.bytes.subarray(0, acked))
-  await events.until((event) => event.type === 'offset' && event.offset === acked)
+  const slow = await client.beginPatch(session, acked)
   first.kill('SIGKILL')
   await once(first, 'exit')
-  events.close()
   slow.destroy()
   const second = run(args)
   expect((await ready(second)).storeId).toBe(storeId)
@@ -109,14 +100,7 @@ test('SIGTERM with an open stream and a body that brings nothing more ends in or
   const events = await new TestEvents(url, client.file.client).open()
   const session = client.session(0, 4 * B)
   await client.post(session)
-  const slow = new SlowRequest('PATCH', session.url, {
-    ...client.header(session),
-    'Upload-Offset': 0,
-    'Content-Type': 'application/offset+octet-stream',
-    'Content-Length': 4 * B,
-  })
-  slow.write(Buffer.alloc(10))
-  await events.until((event) => event.type === 'offset' && event.offset === 10)
+  await client.beginPatch(session, 10)
   child.kill('SIGTERM')
   // 1 would say that it could not stop within its bound
   expect(await once(child, 'exit')).toEqual([0, null])

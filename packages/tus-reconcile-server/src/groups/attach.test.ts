@@ -3,6 +3,7 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { MemoryIndex } from '../records/memory-index.js'
 import type { RangeBackend, RangeFile } from '../store/range-backend.js'
+import { factsOf } from '../testing/groups.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { attachKnown } from './attach.js'
 import { overwrite, replaceBlock } from './bring-in.js'
@@ -34,8 +35,7 @@ async function setUp<Files extends RangeBackend>(files: Files) {
   groups.subscribe((notice) => {
     if ('blocks' in notice) told.push({ kind: notice.kind, blocks: notice.blocks })
   })
-  const facts = { home: 'h', url: null, size: 5 * BLOCK_SIZE, maxSize: null, metadata: null, opened: true }
-  const group = await groups.open('g', async () => ({ ...facts, id: 'g', fileId: 'g' }))
+  const group = await groups.open('g', async () => factsOf('g', { size: 5 * BLOCK_SIZE }))
   await group.queue.run(() => replaceBlock(group, { index: 0, leaf, bytes }))
   return { files, group, told }
 }

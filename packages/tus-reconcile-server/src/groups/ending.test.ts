@@ -1,33 +1,22 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { EntryIndex } from '../records/entry-index.js'
-import { MemoryEntries } from '../records/memory-index.js'
-import type { EntryWrites } from '../records/ordered-entries.js'
+import { FullEntries } from '../testing/full-entries.js'
+import { factsOf } from '../testing/groups.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { commitGroup, endGroup, settleEnd } from './ending.js'
-import type { GroupFacts } from './group-facts.js'
 import { Groups } from './groups.js'
 
-/** A database that can be told to fail. */
-class BrokenEntries extends MemoryEntries {
-  isBroken = false
-  override async write(writes: EntryWrites): Promise<void> {
-    if (this.isBroken) throw new Error('no space')
-    await super.write(writes)
-  }
-}
-
 async function setUp() {
-  const entries = new BrokenEntries()
+  const entries = new FullEntries()
   const files = new MemoryBackend()
   const groups = new Groups({ index: new EntryIndex(entries), files, now: () => 0 })
   const told: unknown[] = []
   groups.subscribe(({ kind, group }) => {
     if (kind === 'groupEnded') told.push(group.state)
   })
-  const facts = { home: 'h', url: null, size: BLOCK_SIZE, maxSize: null, metadata: null, opened: true }
   const open = async (id: string) => {
-    const group = await groups.open(id, async (): Promise<GroupFacts> => ({ ...facts, id, fileId: id }))
+    const group = await groups.open(id, async () => factsOf(id, { size: BLOCK_SIZE }))
     await group.file.write(0, Buffer.alloc(10))
     await group.save()
     return group
@@ -40,11 +29,11 @@ async function setUp() {
 test('an end that could not be recorded is recorded, told and cleared up by whoever asks for it again', async () => {
   const { entries, open, told, recorded, stored } = await setUp()
   const group = await open('g')
-  entries.isBroken = true
+  entries.isFull = true
   await expect(endGroup(group, 'terminated')).rejects.toThrow('no space')
   await expect(endGroup(group, 'terminated')).rejects.toThrow('no space')
   expect([told, await recorded(), await stored()]).toEqual([[], ['open'], ['g']])
-  entries.isBroken = false
+  entries.isFull = false
   expect(await endGroup(group, 'terminated')).toBe(false)
   expect([told, await recorded(), await stored()]).toEqual([['terminated'], ['terminated'], []])
   await endGroup(group, 'terminated')
@@ -55,11 +44,11 @@ test('a commit that is made and could not be recorded is told once it is', async
   const { entries, open, told, recorded } = await setUp()
   const group = await open('g')
   const finalise = async () => {
-    entries.isBroken = true
+    entries.isFull = true
   }
   await expect(group.queue.run(() => commitGroup(group, finalise))).rejects.toThrow('no space')
   expect([group.state, told, await recorded()]).toEqual(['committed', [], ['committing']])
-  entries.isBroken = false
+  entries.isFull = false
   await settleEnd(group)
   expect([told, await recorded()]).toEqual([['committed'], ['committed']])
 })
@@ -70,9 +59,9 @@ test('the clean-up tries again, and one end that fails does not hold up the othe
   first.file.remove = async () => {
     throw new Error('denied')
   }
-  entries.isBroken = true
+  entries.isFull = true
   await expect(endGroup(first, 'terminated')).rejects.toThrow('no space')
-  entries.isBroken = false
+  entries.isFull = false
   await expect(groups.expire(-1)).rejects.toThrow('denied')
   expect([told, await stored()]).toEqual([['expired'], ['a']])
 })

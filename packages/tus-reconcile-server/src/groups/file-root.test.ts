@@ -1,11 +1,8 @@
 import { createHash } from 'node:crypto'
 import { BLOCK_SIZE, decodeDigest, encodeDigest, merkleRoot } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
-import { MemoryIndex } from '../records/memory-index.js'
-import { MemoryBackend } from '../testing/memory-backend.js'
-import { GroupBudgets } from './budgets.js'
+import { groupAlone } from '../testing/groups.js'
 import { prepareRoot, rootHere } from './file-root.js'
-import { Group } from './group.js'
 
 const COUNT = 150
 const sha256 = (bytes: Uint8Array): Buffer => createHash('sha256').update(bytes).digest()
@@ -15,9 +12,7 @@ const rootOf = async (leaves: readonly string[]): Promise<string> =>
   encodeDigest(await merkleRoot(leaves.map(decodeDigest), COUNT * BLOCK_SIZE, sha256))
 
 async function setUp() {
-  const facts = { id: 'g', home: 'h', fileId: 'f', url: null, size: COUNT * BLOCK_SIZE, maxSize: null, metadata: null }
-  const ports = { index: new MemoryIndex(), files: new MemoryBackend(), budgets: new GroupBudgets() }
-  const group = new Group({ ...facts, opened: true }, { ...ports, now: () => 0, notify: () => {} })
+  const group = groupAlone({ size: COUNT * BLOCK_SIZE })
   const verify = (blocks: number[], version: number): Promise<void> => {
     for (const index of blocks) group.blocks.replaced(index, leafOf(index, version))
     return prepareRoot({ kind: 'verified', group, blocks, where: 'here' })

@@ -1,12 +1,10 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, onTestFinished, test } from 'vitest'
-import { MemoryIndex } from '../records/memory-index.js'
+import { groupAlone } from '../testing/groups.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { BackgroundPace } from './background-pace.js'
-import { GroupBudgets } from './budgets.js'
 import { FlatDigests } from './flat-digests.js'
-import { Group } from './group.js'
 
 const COUNT = 40
 const BYTES = randomBytes(COUNT * BLOCK_SIZE)
@@ -30,9 +28,7 @@ async function setUp(isBusy: () => boolean = () => false) {
     },
     openSide: (name: string) => backend.openSide(name),
   }
-  const facts = { id: 'g', home: 'h', fileId: 'f', url: null, size: BYTES.length, maxSize: null, metadata: null }
-  const ports = { index: new MemoryIndex(), files, budgets: new GroupBudgets(), now: () => 0, notify: () => {} }
-  const group = new Group({ ...facts, opened: true }, ports)
+  const group = groupAlone({ size: BYTES.length }, { files })
   await group.file.write(0, BYTES)
   const verify = (from: number, to: number): void => {
     for (let index = from; index < to; index++) group.blocks.replaced(index, 'leaf')

@@ -22,20 +22,10 @@ export interface GroupPorts {
   readonly notify: (notice: Notice) => void
 }
 
-export type Metadata = Readonly<Record<string, string | null>>
+export type Metadata = NonNullable<GroupHeader['metadata']>
 
-export interface GroupFacts {
-  readonly id: string
-  readonly home: string
-  readonly fileId: string
-  readonly url: string | null
-  readonly size: number | null
-  readonly maxSize: number | null
-  readonly metadata: Metadata | null
-  /** The home has agreed. */
-  readonly opened: boolean
-  /** As in its record. */
-  readonly homeMove?: GroupHeader['homeMove']
-  /** Of which files the blocks are known again here; null: of this one only. */
-  readonly scope?: string | null
-}
+/** What is known of a group when it is opened, as in its record. */
+export type GroupFacts = Pick<
+  GroupHeader,
+  'id' | 'home' | 'fileId' | 'url' | 'size' | 'maxSize' | 'metadata' | 'opened' | 'homeMove' | 'scope'
+>

@@ -3,37 +3,15 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { EntryIndex } from '../records/entry-index.js'
 import { MemoryEntries } from '../records/memory-index.js'
-import type { EntryWrites } from '../records/ordered-entries.js'
 import type { GroupRecord } from '../records/partition-index.js'
-import { MemoryBackend } from '../testing/memory-backend.js'
+import { FullEntries } from '../testing/full-entries.js'
+import { groupAlone, portsAlone } from '../testing/groups.js'
 import { STORE } from './block-table.js'
-import { GroupBudgets } from './budgets.js'
 import { Group } from './group.js'
-import type { GroupPorts } from './group-facts.js'
 import { Session } from './session.js'
 
-/** A disk that is full when `isFull` says so. */
-class FullEntries extends MemoryEntries {
-  isFull = false
-  override async write(writes: EntryWrites): Promise<void> {
-    if (this.isFull) throw new Error('no space')
-    await super.write(writes)
-  }
-}
-
 function newGroup(index: EntryIndex): Group {
-  const facts = { id: 'g', home: 'h', fileId: 'f', url: null, size: 8 * BLOCK_SIZE, maxSize: null, metadata: null }
-  return new Group({ ...facts, opened: true }, portsOf(index))
-}
-
-function portsOf(index: EntryIndex): GroupPorts {
-  return {
-    index,
-    files: new MemoryBackend(),
-    budgets: new GroupBudgets(),
-    now: () => 0,
-    notify: () => {},
-  }
+  return groupAlone({ size: 8 * BLOCK_SIZE }, { index })
 }
 
 const index = fc.nat(7)
@@ -113,7 +91,7 @@ test('changes that are recorded on the way, some failing and some lost with the 
           await group.save()
           const record = await recorded(entries)
           if (!record) throw new Error('nothing was recorded')
-          group = Group.restore(record, portsOf(new EntryIndex(entries)))
+          group = Group.restore(record, portsAlone({ index: new EntryIndex(entries) }))
           // what the store was writing ends with its process
           whole.blocks.release(STORE)
         } else {

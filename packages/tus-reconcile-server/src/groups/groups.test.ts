@@ -2,19 +2,14 @@ import { expect, test } from 'vitest'
 import { status } from '../handlers/operations/op-status.js'
 import { MemoryIndex } from '../records/memory-index.js'
 import { newId } from '../testing/client.js'
+import { factsOf } from '../testing/groups.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { Budget, ClientBudget, GroupBudgets } from './budgets.js'
 import { commitGroup, endGroup } from './ending.js'
 import type { Group } from './group.js'
-import type { GroupFacts } from './group-facts.js'
 import { type GroupLimits, Groups } from './groups.js'
 import { dropSession } from './sessions.js'
 import { claimBlocks, noteElsewhere, reportBlocks } from './verification.js'
-
-const factsOf = (id: string): GroupFacts => {
-  const facts = { url: null, size: 1, maxSize: null, metadata: null, opened: true }
-  return { ...facts, id, home: newId(), fileId: id }
-}
 
 function setUp(limits: GroupLimits = {}) {
   const clock = { ms: 0 }

@@ -3,6 +3,7 @@ import { BLOCK_SIZE, encodeDigest } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { MemoryIndex } from '../records/memory-index.js'
 import { blockDigest, newId } from '../testing/client.js'
+import { factsOf } from '../testing/groups.js'
 import { MemoryBackend } from '../testing/memory-backend.js'
 import { replaceBlock } from './bring-in.js'
 import { Groups } from './groups.js'
@@ -18,8 +19,7 @@ test.each([
   const index = new MemoryIndex()
   const groups = new Groups({ index, files: new MemoryBackend(), now: Date.now })
   const id = newId()
-  const facts = { id, home: newId(), fileId: id, url: null, size: null, maxSize: null, metadata: null, opened: true }
-  const group = await groups.open(id, async () => facts)
+  const group = await groups.open(id, async () => factsOf(id))
   for (const at of [0, 1, 2]) {
     const bytes = randomBytes(B)
     const leaf = encodeDigest(blockDigest(bytes))

@@ -1,34 +1,20 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { EntryIndex } from '../records/entry-index.js'
-import { MemoryEntries } from '../records/memory-index.js'
-import type { EntryWrites } from '../records/ordered-entries.js'
 import { blockDigest } from '../testing/client.js'
-import { MemoryBackend } from '../testing/memory-backend.js'
+import { FullEntries } from '../testing/full-entries.js'
+import { groupAlone } from '../testing/groups.js'
 import { overwrite } from './bring-in.js'
-import { GroupBudgets } from './budgets.js'
 import { ByteRun } from './byte-run.js'
-import { Group } from './group.js'
 import { RunningWrite, Session } from './session.js'
 import { acceptBytes } from './writing.js'
 
 const B = BLOCK_SIZE
 
-/** A database that can be told to fail. */
-class BrokenEntries extends MemoryEntries {
-  isBroken = false
-  override async write(writes: EntryWrites): Promise<void> {
-    if (this.isBroken) throw new Error('no space')
-    await super.write(writes)
-  }
-}
-
 /** A group with one whole block of zeros that nobody has claimed, recorded. */
 async function setUp() {
-  const entries = new BrokenEntries()
-  const ports = { files: new MemoryBackend(), budgets: new GroupBudgets(), now: () => 0, notify: () => {} }
-  const facts = { id: 'g', home: 'h', fileId: 'f', url: null, size: 4 * B, maxSize: null, metadata: null, opened: true }
-  const group = new Group(facts, { ...ports, index: new EntryIndex(entries) })
+  const entries = new FullEntries()
+  const group = groupAlone({ size: 4 * B }, { index: new EntryIndex(entries) })
   const write = async (name: string, bytes: Uint8Array) => {
     const facts = { id: name, partition: 'p', client: 'c', start: 0, end: null, attempt: 0 }
     const session = group.sessions.get(name) ?? new Session(facts)
@@ -48,11 +34,11 @@ test('bytes come to a place whose block was freed only when the record no longer
   const { entries, group, write, inFile, recorded } = await setUp()
   const other = Buffer.alloc(B, 1)
   expect(group.blocks.claim(0, leafOf(other))).toBe('bad')
-  entries.isBroken = true
+  entries.isFull = true
   await expect(write('second', other.subarray(0, 10))).rejects.toThrow('no space')
   expect((await inFile()).equals(Buffer.alloc(B))).toBe(true)
   expect(await recorded()).toEqual([0, ['h', leafOf(Buffer.alloc(B))]])
-  entries.isBroken = false
+  entries.isFull = false
   await write('second', other.subarray(0, 10))
   expect((await inFile()).subarray(0, 10)).toEqual(other.subarray(0, 10))
   expect(await recorded()).toEqual([0, ['p', 'second']])
@@ -61,10 +47,10 @@ test('bytes come to a place whose block was freed only when the record no longer
 test('a whole block is overwritten only when the record no longer calls it whole', async () => {
   const { entries, group, inFile, recorded } = await setUp()
   const other = Buffer.alloc(B, 1)
-  entries.isBroken = true
+  entries.isFull = true
   await expect(group.queue.run(() => overwrite(group, 0, other))).rejects.toThrow('no space')
   expect((await inFile()).equals(Buffer.alloc(B))).toBe(true)
-  entries.isBroken = false
+  entries.isFull = false
   await group.queue.run(() => overwrite(group, 0, other))
   expect((await inFile()).equals(other)).toBe(true)
   expect((await recorded())?.[1]).not.toEqual(['h', leafOf(Buffer.alloc(B))])

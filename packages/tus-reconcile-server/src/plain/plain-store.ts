@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream'
 import { DataStore, Upload } from '@tus/utils'
 import type { Checksum } from '../bodies/checksum.js'
-import { type HeldBytes, StagedBody, type StagingBounds } from '../bodies/staged-body.js'
+import { StagedBody, type StagingBounds } from '../bodies/staged-body.js'
 import { Refusal } from '../groups/refusal.js'
 import { RangeStore } from '../store/range-store.js'
+import { boundedBytes, type PlainWrite } from './bounded-bytes.js'
 import { splitMark } from './concat-mark.js'
 import { PartExpiry } from './part-expiry.js'
 import { isPartialId } from './partial-uploads.js'
@@ -217,32 +218,6 @@ export class PlainStore extends DataStore {
     if (!isPartialId(id)) return this.#options.counts.end(id)
     this.parts.noteFinished(id)
     this.#options.counts.complete(id)
-  }
-}
-
-/** A body on its way to its place. */
-interface PlainWrite {
-  readonly request: PlainRequest
-  /** By what its bytes are held; undefined where nothing is limited. */
-  readonly held: HeldBytes | undefined
-  readonly id: string
-  readonly offset: number
-}
-
-/** The same bytes, as far as they are within what binds them. An announced length was looked at before. */
-function boundedBytes(stream: Readable, to: PlainWrite): Readable {
-  if (!to.held && to.request.length !== undefined) return stream
-  return Readable.from(countedBytes(stream, to), { objectMode: false })
-}
-
-/** @throws Refusal `too-large`, `too-many` */
-async function* countedBytes(stream: Readable, { request, held }: PlainWrite): AsyncGenerator<Uint8Array, void> {
-  let bytes = 0
-  for await (const piece of stream.iterator({ destroyOnReturn: false })) {
-    bytes += piece.length
-    request.bounds.refuseLong(bytes)
-    held?.grow(piece.length)
-    yield piece
   }
 }
 

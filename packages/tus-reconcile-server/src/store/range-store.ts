@@ -1,10 +1,9 @@
-import { randomUUID } from 'node:crypto'
 import type { ReadStream } from 'node:fs'
 import { access, open, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import { type Configstore, FileStore } from '@tus/file-store'
-import { DataStore, ERRORS, isPathInsideDirectory, Upload } from '@tus/utils'
+import { DataStore, Upload } from '@tus/utils'
 import { isPlaceholder, placeholdersIn } from './exclusive-move.js'
 import { FileConfigs } from './file-configs.js'
 import { stampOf } from './file-stamp.js'
@@ -19,10 +18,7 @@ import { type Durability, parseDurability, parseMinFree, type RangeStoreOptions 
 import { RunningAppends } from './running-appends.js'
 import { SparseFileBackend } from './sparse-file-backend.js'
 import { syncDirectory } from './syncing.js'
-
-/** Room of our own within the directory; no upload can have an id in it. */
-export const OWN_FOLDER = '.reconcile'
-const TEMPORARY = 'tmp'
+import { UploadPaths } from './upload-paths.js'
 
 /** A drop-in for FileStore whose uploads may also be written in partitions, at their offsets. */
 export class RangeStore extends DataStore {
@@ -34,6 +30,7 @@ export class RangeStore extends DataStore {
   onRemoved: (id: string) => Promise<void> = async () => {}
   /** Set by whoever counts: a piece of a plain upload's body is on the disk. */
   onWritten: (bytes: number, seconds: number) => void = () => {}
+  readonly #paths: UploadPaths
   readonly #files: FileStore
   readonly #appends: RunningAppends = new RunningAppends()
 
@@ -42,8 +39,9 @@ export class RangeStore extends DataStore {
     const { directory, expirationPeriodInMilliseconds = 0 } = options
     const minFreeBytes = parseMinFree(options.minFreeBytes)
     this.directory = directory
+    this.#paths = new UploadPaths(directory)
     this.durability = parseDurability(options.durability)
-    const configs = new FileConfigs(directory, this.ownPath(TEMPORARY), this.durability === 'disk')
+    const configs = new FileConfigs(directory, this.#paths.temporaryFolder, this.durability === 'disk')
     this.#files = new FileStore({
       directory,
       configstore: options.configstore ?? configs,
@@ -61,28 +59,26 @@ export class RangeStore extends DataStore {
 
   /** Sweeps what an earlier process left. Before the first request, by whoever has the directory to itself. */
   async prepare(): Promise<void> {
-    await rm(this.ownPath(TEMPORARY), { recursive: true, force: true })
+    await rm(this.#paths.temporaryFolder, { recursive: true, force: true })
     await this.backend.sweepSides()
     await this.space.look()
   }
 
   /** A path in our own room, for records and the Store-Id. */
   ownPath(name: string): string {
-    return join(this.directory, OWN_FOLDER, name)
+    return this.#paths.own(name)
   }
 
   /** Whether there is an upload of this id, whole or not, or anything else in its place. */
   async holds(id: string): Promise<boolean> {
-    this.#refuseForeign(id)
-    const path = join(this.directory, id)
+    const path = this.#paths.ofUpload(id)
     const [bytes, upload] = await Promise.allSettled([access(path), this.#files.getUpload(id)])
     return bytes.status === 'fulfilled' || upload.status === 'fulfilled'
   }
 
   /** What is there of a finished upload. */
   async traceOf(id: string): Promise<FileTrace> {
-    this.#refuseForeign(id)
-    const path = join(this.directory, id)
+    const path = this.#paths.ofUpload(id)
     const [bytes, info] = await Promise.allSettled([stat(path), this.#files.configstore.get(id)])
     const length = bytes.status === 'fulfilled' && bytes.value.isFile() ? bytes.value.size : undefined
     const hasInfo = info.status === 'fulfilled' && info.value !== undefined
@@ -91,7 +87,7 @@ export class RangeStore extends DataStore {
 
   /** Frees the name of a file that never came: its move was cut in the middle, on a disk without hard links. */
   async removePlaceholder(id: string): Promise<void> {
-    if ((await this.traceOf(id)).isPlaceholder) await rm(join(this.directory, id), { force: true })
+    if ((await this.traceOf(id)).isPlaceholder) await rm(this.#paths.ofUpload(id), { force: true })
   }
 
   /** The names that placeholders hold. Looks at every file. */
@@ -101,8 +97,7 @@ export class RangeStore extends DataStore {
 
   /** Of the bytes of an upload: changes when they are written to. Undefined where there are none. */
   async stampOf(id: string): Promise<string | undefined> {
-    this.#refuseForeign(id)
-    return stampOf(join(this.directory, id))
+    return stampOf(this.#paths.ofUpload(id))
   }
 
   /**
@@ -110,13 +105,11 @@ export class RangeStore extends DataStore {
    * the commit. Returns false, with nothing done, where that cannot be.
    */
   async linkFile(id: string, twin: { twin: string; stamp: string; isRepeat: boolean }): Promise<boolean> {
-    this.#refuseForeign(id)
-    this.#refuseForeign(twin.twin)
     return linkTwin({
       ...twin,
-      twin: join(this.directory, twin.twin),
-      target: join(this.directory, id),
-      temporary: join(this.ownPath(TEMPORARY), randomUUID()),
+      twin: this.#paths.ofUpload(twin.twin),
+      target: this.#paths.ofUpload(id),
+      temporary: this.#paths.newTemporary(),
       isDurable: this.durability === 'disk',
     })
   }
@@ -126,8 +119,7 @@ export class RangeStore extends DataStore {
    * overwritten (EEXIST) unless `isRepeat` says that this very commit was begun before.
    */
   async finalise(file: RangeFile, upload: Upload, isRepeat: boolean = false): Promise<Upload> {
-    this.#refuseForeign(upload.id)
-    const path = join(this.directory, upload.id)
+    const path = this.#paths.ofUpload(upload.id)
     await file.finalise(path, upload.size ?? 0, { isRepeat, isDurable: this.durability === 'disk' })
     const finished = new Upload({
       id: upload.id,
@@ -147,12 +139,11 @@ export class RangeStore extends DataStore {
    * (EEXIST).
    */
   async join(upload: Upload, parts: readonly string[], record: () => Promise<void>): Promise<void> {
-    this.#refuseForeign(upload.id)
     const joining = {
       parts: parts.map((part) => () => this.read(part)),
       size: upload.size,
-      temporary: join(this.ownPath(TEMPORARY), randomUUID()),
-      target: join(this.directory, upload.id),
+      temporary: this.#paths.newTemporary(),
+      target: this.#paths.ofUpload(upload.id),
       record,
       finish: () => this.recordFinished(upload),
     }
@@ -161,48 +152,45 @@ export class RangeStore extends DataStore {
 
   /** What FileStore knows of an upload whose bytes are all in place. */
   async recordFinished(upload: Upload): Promise<void> {
-    this.#refuseForeign(upload.id)
+    upload.storage = { type: 'file', path: this.#paths.ofUpload(upload.id) }
     upload.offset = upload.size ?? 0
-    upload.storage = { type: 'file', path: join(this.directory, upload.id) }
     await this.#files.configstore.set(upload.id, upload)
   }
 
   override async create(file: Upload): Promise<Upload> {
-    this.#refuseForeign(file.id)
+    const path = this.#paths.ofUpload(file.id)
     if (await this.space.isShort()) throw NO_SPACE_ANSWER
     const created = await this.#files.create(file)
-    if (this.durability === 'disk') await syncDirectory(dirname(join(this.directory, file.id)))
+    if (this.durability === 'disk') await syncDirectory(dirname(path))
     return created
   }
 
   override async remove(id: string): Promise<void> {
-    this.#refuseForeign(id)
+    this.#paths.refuseForeign(id)
     await this.#files.remove(id)
     this.#appends.end(id)
     await this.onRemoved(id)
   }
 
   override async write(stream: Readable, id: string, offset: number): Promise<number> {
-    this.#refuseForeign(id)
     const disk = { isDurable: this.durability === 'disk', space: this.space, onWritten: this.onWritten }
-    const to = { path: join(this.directory, id), offset }
+    const to = { path: this.#paths.ofUpload(id), offset }
     return this.#appends.run(id, (removed) => appendPlainly(stream, to, { ...disk, removed }))
   }
 
   override async getUpload(id: string): Promise<Upload> {
-    this.#refuseForeign(id)
+    this.#paths.refuseForeign(id)
     return this.#files.getUpload(id)
   }
 
   override async declareUploadLength(id: string, length: number): Promise<void> {
-    this.#refuseForeign(id)
+    this.#paths.refuseForeign(id)
     return this.#files.declareUploadLength(id, length)
   }
 
   /** Bytes of an upload as far as they are there; none of one that is not. */
   async readPart(id: string, position: number, length: number): Promise<Uint8Array> {
-    this.#refuseForeign(id)
-    const handle = await open(join(this.directory, id), 'r').catch(() => undefined)
+    const handle = await open(this.#paths.ofUpload(id), 'r').catch(() => undefined)
     if (!handle) return new Uint8Array()
     try {
       const { buffer, bytesRead } = await handle.read({ buffer: Buffer.allocUnsafe(length), position })
@@ -213,7 +201,7 @@ export class RangeStore extends DataStore {
   }
 
   read(id: string): ReadStream {
-    this.#refuseForeign(id)
+    this.#paths.refuseForeign(id)
     return this.#files.read(id)
   }
 
@@ -244,12 +232,5 @@ export class RangeStore extends DataStore {
     const upload = await this.#files.getUpload(id).catch(() => undefined)
     if (!upload || upload.offset === upload.size || !upload.creation_date) return false
     return Date.parse(upload.creation_date) + this.getExpiration() < Date.now()
-  }
-
-  #refuseForeign(id: string): void {
-    const own = join(this.directory, OWN_FOLDER)
-    const path = join(this.directory, id)
-    const inside = isPathInsideDirectory(this.directory, path)
-    if (!inside || path === own || isPathInsideDirectory(own, path)) throw ERRORS.FILE_NOT_FOUND
   }
 }

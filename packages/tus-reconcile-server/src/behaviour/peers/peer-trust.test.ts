@@ -10,6 +10,7 @@ import { VoteBook } from '../../peers/vote-book.js'
 import { MemoryIndex } from '../../records/memory-index.js'
 import { newId, TestClient, TestFile } from '../../testing/client.js'
 import { endpointOf, startCluster } from '../../testing/cluster.js'
+import { factsOf } from '../../testing/groups.js'
 import { MemoryBackend } from '../../testing/memory-backend.js'
 import { freePort, SECRET, type TestStore, type TestStoreOptions } from '../../testing/server.js'
 import { testStores } from '../../testing/stores.js'
@@ -139,17 +140,7 @@ test("a client's headers are not kept beyond the end of a group whose home did n
   const header = { group: id, partition: 'p0', session: newId(), attempt: 0, client: newId(), start: 0, home }
   const req = new Request(endpoint, { method: 'POST', headers: { Authorization: 'secret' } })
   expect(await network.openAtHome({ header, metadata: null, req })).toBeUndefined()
-  const facts = {
-    id,
-    home,
-    fileId: id,
-    url: null,
-    size: null,
-    maxSize: null,
-    metadata: null,
-    opened: false,
-  }
-  const group = await groups.open(id, async () => facts)
+  const group = await groups.open(id, async () => factsOf(id, { home, opened: false }))
   expect(network.waiting).toBe(1)
   await endGroup(group, 'expired')
   expect(network.waiting).toBe(0)

@@ -9,7 +9,7 @@ import { newId, sha256, TestClient, TestFile } from '../../testing/client.js'
 import { startCluster } from '../../testing/cluster.js'
 import { freePort, SECRET, startStore, type TestStore } from '../../testing/server.js'
 import { testStores } from '../../testing/stores.js'
-import { SlowRequest, TestEvents } from '../../testing/streams.js'
+import { TestEvents } from '../../testing/streams.js'
 
 const B = BLOCK_SIZE
 const stores = testStores()
@@ -59,14 +59,7 @@ test('the loser on a peer is stopped at once when its range is verified elsewher
   const loser = atMirror.session(0, 8 * B, 'p0')
   const events = await new TestEvents(mirror.endpoint, file.client).open()
   await atMirror.post(loser)
-  const slow = new SlowRequest('PATCH', loser.url, {
-    ...atMirror.header(loser),
-    'Upload-Offset': 0,
-    'Content-Type': 'application/offset+octet-stream',
-    'Content-Length': 8 * B,
-  })
-  slow.write(file.bytes.subarray(0, B + 100))
-  await events.until((event) => event.type === 'offset' && event.offset === B + 100)
+  const slow = await atMirror.beginPatch(loser, B + 100)
   const winner = await atHome.upload(0, 8 * B, 'p0')
   await atHome.claim(winner)
   const answer = await slow.answer
@@ -87,24 +80,15 @@ test('a session at the home loses to a copy on a mirror, and the blocks are take
   const atHome = new TestClient(home.endpoint, file, home.storeId)
   const atMirror = new TestClient(mirror.endpoint, file, home.storeId)
   const stalled = atHome.session(0, 4 * B, 'p0')
-  const events = await new TestEvents(home.endpoint, file.client).open()
   await atHome.post(stalled)
-  const slow = new SlowRequest('PATCH', stalled.url, {
-    ...atHome.header(stalled),
-    'Upload-Offset': 0,
-    'Content-Type': 'application/offset+octet-stream',
-    'Content-Length': 4 * B,
-  })
   // half a block of wrong bytes: whoever ends up in the file must not be this writer
-  slow.write(Buffer.alloc(B / 2))
-  await events.until((event) => event.type === 'offset' && event.offset === B / 2)
+  const slow = await atHome.beginPatch(stalled, B / 2, Buffer.alloc(4 * B))
   await atMirror.claim(await atMirror.upload(0, 4 * B, 'p0'))
   expect((await slow.answer).status).toBe(410)
   const commit = await atHome.commit()
   expect(commit.status).toBe(201)
   if (commit.answer.state !== 'committed') throw new Error('not committed')
   expect(await atHome.download(commit.answer.url)).toBe(sha256(file.bytes))
-  events.close()
 })
 
 test('a refusal of the home is passed on by the mirror', async () => {

@@ -4,7 +4,7 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { sha256 } from '../../testing/client.js'
 import { freshStore } from '../../testing/stores.js'
-import { SlowRequest, TestEvents } from '../../testing/streams.js'
+import { TestEvents } from '../../testing/streams.js'
 
 const B = BLOCK_SIZE
 const fresh = freshStore()
@@ -52,15 +52,7 @@ test('a plan that lowers the end of a session in flight ends its body at once wi
   const client = fresh.clientOf(64 * B)
   const session = client.session(0, 64 * B)
   await client.post(session)
-  const events = await new TestEvents(fresh.store.endpoint, client.file.client).open()
-  const slow = new SlowRequest('PATCH', session.url, {
-    ...client.header(session),
-    'Upload-Offset': 0,
-    'Content-Type': 'application/offset+octet-stream',
-    'Content-Length': 64 * B,
-  })
-  slow.write(client.file.bytes.subarray(0, 2 * B))
-  await events.until((event) => event.type === 'offset' && event.offset === 2 * B)
+  const slow = await client.beginPatch(session, 2 * B)
   const plan = await client.ask('plan', { changes: [{ session: session.id, end: B }] })
   expect(plan.answer.sessions).toEqual([{ session: session.id, end: 2 * B, offset: 2 * B, state: 'inProgress' }])
   const answer = await slow.answer
@@ -70,5 +62,4 @@ test('a plan that lowers the end of a session in flight ends its body at once wi
   expect(answer.headers.connection).toBe('close')
   // nothing more comes: whoever closes is the server
   await slow.closed
-  events.close()
 })
