@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util'
+import { countFrom, parseFlags } from '../bench-flags.js'
 
 export interface PredictorBenchOptions {
   /** Folder of recorded links; absent ones are no error. */
@@ -19,35 +19,31 @@ const USAGE = `npm run bench:predictor -- [--traces DIR] [--seeds N] [--seed TEX
   --json FILE    everything as JSON
   --markdown     puts the tables into docs/predictor.md`
 
+const FLAGS = {
+  traces: { type: 'string' },
+  seeds: { type: 'string' },
+  seed: { type: 'string' },
+  quick: { type: 'boolean' },
+  json: { type: 'string' },
+  markdown: { type: 'boolean' },
+  help: { type: 'boolean' },
+} as const
+
 /** @returns `undefined` when only help was asked for. @throws Error with the usage */
 export function parsePredictorOptions(argv: readonly string[]): PredictorBenchOptions | undefined {
-  const values = parse(argv)
+  const values = parseFlags(argv, FLAGS, USAGE)
   if (values.help) {
     console.log(USAGE)
     return undefined
   }
   const quick = values.quick ?? false
-  const seeds = Number(values.seeds ?? (quick ? 6 : 40))
-  if (!Number.isInteger(seeds) || seeds < 2 || seeds > 1_000) {
-    throw new Error(`--seeds is a whole number from 2 to 1000, not ${values.seeds}\n${USAGE}`)
-  }
+  const seeds = { flag: '--seeds', least: 2, most: 1_000, otherwise: quick ? 6 : 40, usage: USAGE }
   return {
     traces: values.traces ?? '../shared/traces',
-    seeds,
+    seeds: countFrom(values.seeds, seeds),
     seed: values.seed ?? '1',
     quick,
     json: values.json,
     markdown: values.markdown ? 'docs/predictor.md' : undefined,
-  }
-}
-
-function parse(argv: readonly string[]) {
-  try {
-    const text = { type: 'string' } as const
-    const flag = { type: 'boolean' } as const
-    const options = { traces: text, seeds: text, seed: text, json: text, quick: flag, markdown: flag, help: flag }
-    return parseArgs({ args: [...argv], options }).values
-  } catch (cause) {
-    throw new Error(`${cause instanceof Error ? cause.message : cause}\n${USAGE}`, { cause })
   }
 }
