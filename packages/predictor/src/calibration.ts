@@ -82,7 +82,7 @@ export class Calibration {
 function pooled(bins: readonly Bin[]): [number, number][] {
   const points: { x: number; y: number; weight: number }[] = []
   for (const [index, bin] of bins.entries()) {
-    const middle = ((EDGES[index - 1] ?? 0) + (EDGES[index] ?? 1)) / 2
+    const middle = middleOf(index)
     const weight = bin.outcomes + PRIOR_OUTCOMES
     const x = (bin.predicted + PRIOR_OUTCOMES * middle) / weight
     let point = { x, y: (bin.happened + PRIOR_OUTCOMES * middle) / weight, weight }
@@ -95,6 +95,21 @@ function pooled(bins: readonly Bin[]): [number, number][] {
     points.push(point)
   }
   return [[0, 0], ...points.map(({ x, y }): [number, number] => [x, y]), [1, 1]]
+}
+
+/** What outcomes that came by `map` would have taught: as many as are believed in full. */
+export function calibrationOf(map: (probability: number) => number): KnownCalibration {
+  const outcomes = 2 * IDENTITY_OUTCOMES
+  const each = outcomes / BINS
+  const bins = Array.from({ length: BINS }, (_, index) => {
+    const middle = middleOf(index)
+    return [each, each * middle, each * map(middle)] as const
+  })
+  return { outcomes, bins }
+}
+
+function middleOf(bin: number): number {
+  return ((EDGES[bin - 1] ?? 0) + (EDGES[bin] ?? 1)) / 2
 }
 
 function interpolate(curve: readonly (readonly [number, number])[], at: number): number {

@@ -1,8 +1,5 @@
 import { requireQuantity } from './predictor-error.js'
 
-/** Guess: hazard ~ Gamma(0.25, 15 s), a mean of one failure in 60 s; light, so that one failure is felt. */
-const PRIOR_FAILURES = 0.25
-const PRIOR_SECONDS = 15
 /** Guess: half of what was seen is forgotten after 10 s of transfer, so that sizes rise again within 10-20 s. */
 const HALF_LIFE_SECONDS = 10
 
@@ -12,6 +9,9 @@ export interface FailureEvidence {
   readonly seconds: number
 }
 
+/** Guess: hazard ~ Gamma(0.25, 15 s), a mean of one failure in 60 s; light, so that one failure is felt. */
+const PRIOR: FailureEvidence = { failures: 0.25, seconds: 15 }
+
 /**
  * How often a session of one store fails: Gamma-Poisson with forgetting. `a = a0 + A`, `b = b0 + B`; every t seconds of
  * transfer `A, B <- g A, g B + t` with `g = 0.5^(t / halfLife)`, every failure `A <- A + weight`.
@@ -20,10 +20,12 @@ export interface FailureEvidence {
  * Cold start: 60 s between failures.
  */
 export class FailureHistory {
+  readonly #prior: FailureEvidence
   #failures: number
   #seconds: number
 
-  constructor(known: FailureEvidence = { failures: 0, seconds: 0 }) {
+  constructor(known: FailureEvidence = { failures: 0, seconds: 0 }, prior: FailureEvidence = PRIOR) {
+    this.#prior = prior
     this.#failures = known.failures
     this.#seconds = known.seconds
   }
@@ -54,7 +56,7 @@ export class FailureHistory {
   }
 
   get failuresPerSecond(): number {
-    return (PRIOR_FAILURES + this.#failures) / (PRIOR_SECONDS + this.#seconds)
+    return (this.#prior.failures + this.#failures) / (this.#prior.seconds + this.#seconds)
   }
 
   get meanTimeBetweenFailuresMs(): number {
@@ -63,7 +65,7 @@ export class FailureHistory {
 
   probabilityWithin(durationMs: number): number {
     requireQuantity('durationMs', durationMs)
-    const seconds = PRIOR_SECONDS + this.#seconds
-    return 1 - (seconds / (seconds + durationMs / 1000)) ** (PRIOR_FAILURES + this.#failures)
+    const seconds = this.#prior.seconds + this.#seconds
+    return 1 - (seconds / (seconds + durationMs / 1000)) ** (this.#prior.failures + this.#failures)
   }
 }

@@ -1,3 +1,4 @@
+import type { StorePriors } from './priors.js'
 import type { SessionRecord } from './session-record.js'
 import type { StoreMemory } from './store-memory.js'
 import { SharedGoodput, StoreRecord } from './store-record.js'
@@ -15,6 +16,12 @@ export class Fleet {
   /** Since when nothing was heard although something was in flight. */
   #silentSinceMs: number = Number.NEGATIVE_INFINITY
 
+  readonly #priors: StorePriors
+
+  constructor(priors: StorePriors) {
+    this.#priors = priors
+  }
+
   get lastLifeMs(): number {
     return this.#lastLifeMs
   }
@@ -22,14 +29,19 @@ export class Fleet {
   store(key: string, nowMs: number): StoreRecord {
     const known = this.stores.get(key)
     if (known !== undefined) return known
-    const created = new StoreRecord(nowMs)
+    const created = this.justMet(nowMs)
     this.stores.set(key, created)
     return created
   }
 
+  /** A store of which nothing is known but what stores are like. */
+  justMet(nowMs: number): StoreRecord {
+    return new StoreRecord(nowMs, this.#priors.memory, this.#priors.hazard)
+  }
+
   /** A store that is remembered from before. */
   remember(key: string, nowMs: number, memory: StoreMemory): void {
-    this.stores.set(key, new StoreRecord(nowMs, memory))
+    this.stores.set(key, new StoreRecord(nowMs, memory, this.#priors.hazard))
   }
 
   add(key: string, session: SessionRecord): void {

@@ -1,3 +1,4 @@
+import type { Priors } from './log/model-file.js'
 import { PredictorError } from './predictor-error.js'
 
 export interface RiskModelOptions {
@@ -10,6 +11,9 @@ export interface RiskModelOptions {
   /** Share of its forecast below which the same is wanted of a session's rate. METHODS, finding 1: a half. */
   probeRateRatio: number
 }
+
+/** Options, and what event logs taught (`priorsOf` a model of `fit`): what the link and stores just met are taken to be. */
+export type RiskModelSetup = Partial<RiskModelOptions> & { readonly priors?: Priors }
 
 const DEFAULTS: RiskModelOptions = { tickMs: 250, maxHorizonMs: 10_000, probePhi: 1, probeRateRatio: 0.5 }
 

@@ -35,7 +35,7 @@ export class PredictionSamples {
 export class Recalibration {
   readonly #of: { readonly [part in Part]: Calibration }
 
-  constructor(known?: KnownRecalibration) {
+  constructor(known?: Partial<KnownRecalibration>) {
     const { risk, link, server, straggle } = known ?? {}
     this.#of = {
       risk: new Calibration(risk),

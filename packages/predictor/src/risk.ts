@@ -3,15 +3,16 @@ import { Fleet } from './fleet.js'
 import { LinkWatch } from './link-watch.js'
 import { decodeModel, encodeModel, type ModelMemory, type RestoreOptions, type RiskModelState } from './model-state.js'
 import { MonotoneTime } from './monotone-time.js'
-import { type RiskModelOptions, resolveOptions } from './options.js'
+import { type RiskModelOptions, type RiskModelSetup, resolveOptions } from './options.js'
 import { type FailureKind, isAnswered, OutcomeLedger, type SessionOutcome } from './outcome-ledger.js'
 import { PredictorError, requireInput } from './predictor-error.js'
+import { startingPoint } from './priors.js'
 import { chooseProbes } from './probe-choice.js'
 import { Recalibration } from './recalibration.js'
 import { assessRisk, type RiskAssessment } from './risk-assessment.js'
 import { loadPressure, requireLoad } from './server-load.js'
 import { SessionRecord } from './session-record.js'
-import { StoreRecord, type StoreView } from './store-record.js'
+import type { StoreView } from './store-record.js'
 
 export type SessionKey = string
 export type StoreKey = string
@@ -31,22 +32,25 @@ const BLAME_FROM = 0.3
 export class RiskModel {
   readonly #options: RiskModelOptions
   readonly #time: MonotoneTime = new MonotoneTime()
-  readonly #fleet: Fleet = new Fleet()
+  readonly #fleet: Fleet
   readonly #link: LinkWatch
   readonly #recalibration: Recalibration
   readonly #ledger: OutcomeLedger = new OutcomeLedger()
 
-  constructor(options: Partial<RiskModelOptions> = {}, memory?: ModelMemory) {
+  constructor(options: RiskModelSetup = {}, memory?: ModelMemory) {
     this.#options = resolveOptions(options)
-    this.#recalibration = new Recalibration(memory?.calibration)
-    this.#link = new LinkWatch({ fleet: this.#fleet, tickMs: this.#options.tickMs, known: memory?.transitions })
+    const start = startingPoint(options.priors)
+    this.#fleet = new Fleet(start.stores)
+    this.#recalibration = new Recalibration(memory?.calibration ?? start.calibration)
+    const known = memory?.transitions ?? start.transitions
+    this.#link = new LinkWatch({ fleet: this.#fleet, tickMs: this.#options.tickMs, known })
   }
 
   /**
    * A model that remembers what `toJSON` gave, or its JSON text, as it was `ageMs` ago: failures and rates fade by half
    * in ten minutes, rhythms and times against plan in a day. @throws PredictorError `invalidState` for anything else.
    */
-  static fromJSON(json: unknown, o: RestoreOptions & { options?: Partial<RiskModelOptions> }): RiskModel {
+  static fromJSON(json: unknown, o: RestoreOptions & { options?: RiskModelSetup }): RiskModel {
     const memory = decodeModel(json, o)
     const model = new RiskModel(o.options, memory)
     const nowMs = model.#time.advance(o.nowMs)
@@ -193,7 +197,7 @@ export class RiskModel {
   /** Never throws: an unknown store answers as one just met. */
   store(store: StoreKey): StoreView {
     const nowMs = this.#time.nowMs
-    const view = (this.#fleet.stores.get(store) ?? new StoreRecord(nowMs)).view(nowMs)
+    const view = (this.#fleet.stores.get(store) ?? this.#fleet.justMet(nowMs)).view(nowMs)
     const { lastHeardMs } = view
     return { ...view, lastHeardMs: lastHeardMs === undefined ? undefined : this.#time.callersMs(lastHeardMs) }
   }

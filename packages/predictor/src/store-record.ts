@@ -1,6 +1,6 @@
 import { CompletionSurvival } from './completion-survival.js'
 import { PartitionGoodputs } from './completion-time.js'
-import { FailureHistory } from './failure-history.js'
+import { type FailureEvidence, FailureHistory } from './failure-history.js'
 import { Goodput, type KnownGoodput } from './goodput.js'
 import { LossProxy } from './loss-proxy.js'
 import { RequestRtt } from './request-rtt.js'
@@ -103,11 +103,11 @@ export class StoreRecord {
   /** The first question since the last answer or loss. */
   #openSinceMs: number | undefined
 
-  constructor(nowMs: number, memory?: StoreMemory) {
+  constructor(nowMs: number, memory?: Partial<StoreMemory>, hazard?: FailureEvidence) {
     this.silentSinceMs = nowMs
     this.goodput = new SharedGoodput(memory?.goodput)
     this.requestRtt = new RequestRtt(memory?.requestRtt && { ...memory.requestRtt, nowMs })
-    this.failures = new FailureHistory(memory?.failures)
+    this.failures = new FailureHistory(memory?.failures, hazard)
     this.partitions = new PartitionGoodputs(memory?.partitions)
     this.completions = new CompletionSurvival(memory?.completions)
     this.gaps = new StallSuspicion(memory?.gaps, MEMORY_GAPS)

@@ -101,6 +101,14 @@ export function priorsOf(model: PredictorModel): Priors {
   return learned
 }
 
+/** @throws PredictorError `invalidModel` for a value that no model has */
+export function requirePriors(priors: Priors): void {
+  for (const [part, bounds] of Object.entries(PARTS)) {
+    const values = priors[part as keyof Priors]
+    if (values !== undefined) requireBounds(part, bounds, record(values, part))
+  }
+}
+
 /** @throws PredictorError `invalidModel` for text that is no model of this version, saying where */
 export function parseModel(text: string): PredictorModel {
   if (text.length > MOST_CHARACTERS) refuse(`is ${text.length} characters long, no model is`)
@@ -116,6 +124,10 @@ function checkPart(part: string, bounds: object, value: Readonly<Record<string, 
   if (value.from !== 'log' && value.from !== 'prior') refuse(`${part}.from is ${quote(value.from)}`)
   requireWithin(`${part}.seen`, value.seen, 0, Number.MAX_SAFE_INTEGER)
   requireWithin(`${part}.needed`, value.needed, 0, Number.MAX_SAFE_INTEGER)
+  requireBounds(part, bounds, value)
+}
+
+function requireBounds(part: string, bounds: object, value: Readonly<Record<string, unknown>>): void {
   for (const [name, [least, most]] of Object.entries(bounds as Record<string, readonly [number, number]>)) {
     requireWithin(`${part}.${name}`, value[name], least, most)
   }
