@@ -33,6 +33,7 @@ function parseFlags(argv: readonly string[]): RawFlags {
         model: { type: 'string' },
         svg: { type: 'string' },
         upload: { type: 'string' },
+        replay: { type: 'boolean' },
         json: { type: 'boolean' },
         help: { type: 'boolean', short: 'h' },
       },

@@ -9,12 +9,12 @@ export type FormatTime = (atMs: number) => string
 
 /** What was read, and every reason why a line was not. */
 export function reportText(reports: readonly LogReport[], outOfOrder: number): string {
-  const lines = reports.map(({ name, lines, used, unused, refused }) => {
+  const lines = reports.map(({ name, lines, used, unused, missing, refused }) => {
     const left = refused.reduce((sum, { count }) => sum + count, 0)
     const whys = refused.map(
       ({ reason, count, firstLine, why }) => `\n    ${count} ${reason}, the first in line ${firstLine}: ${why}`,
     )
-    return `${name}: ${lines} lines, ${used} used, ${unused} of no use here, ${left} left out${whys.join('')}`
+    return `${name}: ${lines} lines, ${used} used, ${unused} of no use here, ${left} left out${missing > 0 ? `, ${missing} missing` : ''}${whys.join('')}`
   })
   if (outOfOrder > 0) lines.push(`${outOfOrder} events stood out of order and were put back in their place`)
   return lines.join('\n')

@@ -82,6 +82,8 @@ test.each([
   [['evaluate', LOG, '--svg'], 2, "invalidFlag: Option '--svg <value>' argument missing"],
   [['evaluate', LOG, '--svg='], 2, 'invalidFlag: --svg needs a value'],
   [['fit', 'empty', '--out', './empty'], 2, 'invalidFlag: ./empty is read from'],
+  [['fit', LOG, '--replay', '--out', 'x'], 2, 'invalidFlag: --replay is no flag of fit'],
+  [['evaluate', LOG, '--replay'], 1, 'notReplayable: these logs do not tell what the model was told'],
   [['explain', 'nowhere'], 1, 'unreadable: cannot read nowhere: ENOENT'],
   [['explain', '.'], 1, 'unreadable: cannot read .: EISDIR'],
   [['explain', 'empty'], 1, 'emptyLog: empty is empty'],

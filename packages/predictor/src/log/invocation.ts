@@ -11,6 +11,7 @@ export type CommandErrorCode =
   | 'foreignLog'
   | 'noUploads'
   | 'unknownUpload'
+  | 'notReplayable'
 
 const USAGE_CODES: ReadonlySet<CommandErrorCode> = new Set(['unknownCommand', 'invalidFlag', 'missingFlag', 'noLog'])
 
@@ -36,6 +37,7 @@ export interface RawFlags {
   readonly model?: string
   readonly svg?: string
   readonly upload?: string
+  readonly replay?: boolean
   readonly json?: boolean
   readonly help?: boolean
 }
@@ -52,6 +54,7 @@ export type Invocation =
       readonly model?: string
       readonly svg?: string
       readonly upload?: string
+      readonly replay?: boolean
     }
 
 /** Flags of each command, besides --json. */
@@ -59,7 +62,7 @@ const FLAGS = { fit: ['out'], evaluate: ['model', 'svg'], explain: ['upload'] } 
 const VALUE_FLAGS = ['out', 'model', 'svg', 'upload'] as const
 
 export const USAGE = `Usage: upload-predictor fit LOG... --out FILE
-       upload-predictor evaluate LOG... [--model FILE] [--svg FILE]
+       upload-predictor evaluate LOG... [--replay] [--model FILE] [--svg FILE]
        upload-predictor explain LOG... [--upload ID]
 
 Learns from event logs: NDJSON of the client (toNdjson() of its event log, --events
@@ -72,6 +75,8 @@ read are left out, counted and explained.
                   and what came of it
 
   --out FILE      the model to write
+  --replay        judge this version's risk model, fresh and told what the log tells,
+                  in place of what was said then
   --model FILE    a model of "fit", whose calibration corrects what was said
   --svg FILE      the reliability diagram as a picture
   --upload ID     only this upload: the id of its group
@@ -87,6 +92,9 @@ export function requireInvocation(flags: RawFlags): Invocation {
   if (flags.help || (name === undefined && flags.json === undefined)) return { command: 'help' }
   const command = requireCommand(name)
   for (const flag of VALUE_FLAGS) requireFlagOf(command, flag, flags[flag])
+  if (flags.replay && command !== 'evaluate') {
+    throw new CommandError('invalidFlag', `--replay is no flag of ${command}; --help tells the flags`)
+  }
   if (logs.length === 0) throw new CommandError('noLog', `${command} needs a log: upload-predictor ${command} LOG...`)
   if (command === 'fit' && flags.out === undefined) {
     throw new CommandError('missingFlag', 'fit needs --out FILE, where the model goes')

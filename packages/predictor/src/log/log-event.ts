@@ -1,5 +1,10 @@
+import type { FailureKind, SessionOutcome } from '../outcome-ledger.js'
+
 /** What a log's line tells, as far as anything is learned from it. Times: `elapsedMs` of its upload, `at` since 1970. */
 interface Timed {
+  /** Which upload of those in this log, and the number of the event in it: neither in logs before they were written. */
+  readonly upload?: string
+  readonly n?: number
   readonly at: number
   /** On the upload's own clock; a server's lines have none. */
   readonly elapsedMs: number
@@ -24,6 +29,8 @@ export interface SessionSample extends OfSession {
   readonly start: number
   readonly end: number
   readonly acked: number
+  /** Neither acknowledged nor verified; not in logs before it was written. */
+  readonly remainingBytes?: number
   readonly assessment: {
     readonly risk: number
     readonly link: number
@@ -77,6 +84,20 @@ export type LogEvent = Timed &
     | ({ readonly type: 'superseded' } & OfSession)
     | ({ readonly type: 'failed'; readonly cause: string } & OfSession)
     | { readonly type: 'localPause'; readonly gapMs: number }
+    | { readonly type: 'heard'; readonly store: string }
+    | { readonly type: 'roundTrip'; readonly store: string; readonly roundTripMs: number }
+    | { readonly type: 'probesWanted'; readonly stores: readonly string[] }
+    | { readonly type: 'probeLost'; readonly store: string }
+    | { readonly type: 'load'; readonly store: string; readonly load: number; readonly session?: string }
+    | { readonly type: 'busy'; readonly store: string; readonly retryAfterMs?: number; readonly session?: string }
+    | {
+        readonly type: 'ended'
+        readonly session: string
+        readonly outcome: SessionOutcome
+        readonly failure?: FailureKind
+      }
+    /** How many events of each type the writer had to leave out. */
+    | { readonly type: 'dropped'; readonly counts: Readonly<Record<string, number>> }
     | { readonly type: 'paused' }
     | { readonly type: 'resumed' }
     | {

@@ -16,7 +16,7 @@ export type Refusal =
 export type ReadLine =
   | { readonly event: LogEvent }
   /** A sound event of which nothing is learned. */
-  | { readonly unused: string }
+  | { readonly unused: string; readonly upload?: unknown; readonly n?: unknown }
   | { readonly refused: Exclude<Refusal, 'repeated' | 'truncated'>; readonly why: string }
 
 type Json = Readonly<Record<string, unknown>>
@@ -55,6 +55,12 @@ const ASSESSMENT = objectOf({
   horizonMs: amount,
   because: BECAUSE,
 })
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value)
+const OUTCOME = oneOf('completed', 'failed', 'superseded', 'cancelled', 'takenOver')
+const FAILURE = oneOf('connection', 'timeout', 'serverError', 'load', 'configuration')
 const KIND = oneOf('first', 'takeOver', 'copy')
 
 /** Of the events that are used: the fields that are. */
@@ -77,11 +83,26 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
   superseded: OF_SESSION,
   failed: { ...OF_SESSION, cause: text },
   localPause: { gapMs: amount },
+  heard: { store: text },
+  roundTrip: { store: text, roundTripMs: amount },
+  probesWanted: { stores: (value) => Array.isArray(value) && value.every(text) },
+  probeLost: { store: text },
+  load: { store: text, load: share, session: optional(text) },
+  busy: { store: text, retryAfterMs: optional(amount), session: optional(text) },
+  ended: { session: text, outcome: OUTCOME, failure: optional(FAILURE) },
+  dropped: { counts: (value) => isObject(value) && Object.values(value).every(amount) },
   paused: {},
   resumed: {},
   sample: {
     link: objectOf({ pGood: share }),
-    sessions: listOf({ ...OF_SESSION, start: amount, end: amount, acked: amount, assessment: ASSESSMENT }),
+    sessions: listOf({
+      ...OF_SESSION,
+      start: amount,
+      end: amount,
+      acked: amount,
+      remainingBytes: optional(amount),
+      assessment: ASSESSMENT,
+    }),
   },
   committed: {},
   cancelled: {},
@@ -93,14 +114,6 @@ const UNUSED: ReadonlySet<unknown> = new Set([
   'reconnect',
   'cut',
   'verified',
-  'dropped',
-  'heard',
-  'roundTrip',
-  'probesWanted',
-  'probeLost',
-  'load',
-  'busy',
-  'ended',
   'bad',
   'resent',
   'relayed',
@@ -126,12 +139,13 @@ export function readLine(line: string): ReadLine {
   if (!isObject(value)) return { refused: 'notJson', why: 'is no JSON object' }
   if (typeof value.msg === 'string' && typeof value.level === 'number') return readServerLine(value, value.msg)
   const { type } = value
-  if (UNUSED.has(type)) return { unused: String(type) }
+  if (UNUSED.has(type)) return { unused: String(type), upload: value.upload, n: value.n }
   if (typeof type !== 'string' || !Object.hasOwn(USED, type)) {
     return { refused: 'foreign', why: 'is JSON, but no event of an upload' }
   }
   // the demo's script knows the wall clock alone
-  const time: Fields = type === 'script' ? { at: amount } : { at: amount, elapsedMs: elapsed }
+  const time: Fields =
+    type === 'script' ? { at: amount } : { at: amount, elapsedMs: elapsed, upload: optional(text), n: optional(amount) }
   const wrong = missing(value, { ...time, ...USED[type as keyof typeof USED] })
   if (wrong !== undefined) return damaged(type, wrong, value)
   if (hasInvertedRange(value)) return damaged(type, 'end', value)

@@ -18,6 +18,8 @@ export interface LogReport {
   readonly used: number
   /** Sound lines of which nothing is learned. */
   readonly unused: number
+  /** Events that their writer has numbered and that are not here. */
+  readonly missing: number
   readonly refused: readonly Refused[]
 }
 
@@ -45,6 +47,7 @@ export function readLog({ name, text, sha256 }: LogText): ReadLog {
     else refused.set(reason, { count: 1, firstLine, why })
   }
   const seen = new Set<string>()
+  const numbers = new Numbers()
   const lines = text.split('\n')
   let filled = 0
   let unused = 0
@@ -60,10 +63,26 @@ export function readLog({ name, text, sha256 }: LogText): ReadLog {
     } else if (seen.has(line)) refuse('repeated', index + 1, 'stands in this log before')
     else {
       seen.add(line)
+      numbers.take('event' in read ? read.event : read)
       if ('event' in read) events.push(read.event)
       else unused += 1
     }
   }
-  const report = { name, sha256, lines: filled, used: events.length, unused }
+  const report = { name, sha256, lines: filled, used: events.length, unused, missing: numbers.missing }
   return { events, report: { ...report, refused: [...refused].map(([reason, rest]) => ({ reason, ...rest })) } }
+}
+
+/** The numbers that each upload's events have: from 1, without a gap where all are here. */
+class Numbers {
+  readonly #uploads = new Map<unknown, { seen: Set<number>; last: number }>()
+
+  take({ upload, n }: { readonly upload?: unknown; readonly n?: unknown }): void {
+    if (typeof n !== 'number' || n < 1) return
+    const { seen, last } = this.#uploads.get(upload) ?? { seen: new Set(), last: 0 }
+    this.#uploads.set(upload, { seen: seen.add(n), last: Math.max(n, last) })
+  }
+
+  get missing(): number {
+    return [...this.#uploads.values()].reduce((sum, { seen, last }) => sum + last - seen.size, 0)
+  }
 }

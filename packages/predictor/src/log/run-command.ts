@@ -6,6 +6,7 @@ import { CommandError, type Invocation } from './invocation.js'
 import { type PredictorModel, parseModel } from './model-file.js'
 import type { ReadLog } from './read-log.js'
 import { reliabilitySvg } from './reliability-picture.js'
+import { replay } from './replay.js'
 import type { UploadRun } from './upload-run.js'
 
 export interface CommandInput {
@@ -69,13 +70,33 @@ function runFit(work: Work, { logs, nowMs, formatTime }: CommandInput): Result {
 
 function runEvaluate(work: Work, input: CommandInput, runs: readonly UploadRun[]): Result {
   const model = input.model === undefined ? undefined : parseModel(input.model)
-  const evaluation = evaluate(runs, model)
-  const notes = model ? notesOf(model, input.logs) : []
+  const again = work.replay ? replayLogs(input.logs) : { runs, notes: [] }
+  const evaluation = evaluate(again.runs, model)
+  const notes = [...again.notes, ...(model ? notesOf(model, input.logs) : [])]
   return {
     json: { ...evaluation, notes },
     text: [evaluationText(evaluation), ...notes.map((note) => `Note: ${note}`)].join('\n'),
     files: work.svg === undefined ? [] : [{ path: work.svg, content: reliabilitySvg(evaluation.reliability) }],
   }
+}
+
+/** The runs as this version's model, fresh and told what the logs tell, would have seen them. */
+function replayLogs(logs: readonly ReadLog[]): { runs: UploadRun[]; notes: string[] } {
+  const replayed = logs.map(({ report, events }) => ({ report, ...replay(events) }))
+  const sum = (count: (one: (typeof replayed)[number]) => number) => replayed.reduce((all, one) => all + count(one), 0)
+  const assessed = sum((one) => one.assessed)
+  const left = sum((one) => one.left)
+  const missing = sum((one) => one.report.missing)
+  if (assessed === 0) {
+    const message = 'these logs do not tell what the model was told: logs do since their events have numbers ("n")'
+    throw new CommandError('notReplayable', message)
+  }
+  const notes = [
+    `${assessed} assessments are this version's, made anew from what the log tells`,
+    ...(left > 0 ? [`${left} assessments are as they were logged: their log lacks the start of their sessions`] : []),
+    ...(missing > 0 ? [`${missing} numbered events are missing: what was made anew did not hear of them`] : []),
+  ]
+  return { runs: runsOf(replayed), notes }
 }
 
 /** What a model cannot show here. */

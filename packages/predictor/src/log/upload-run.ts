@@ -49,12 +49,13 @@ export function collectRuns(log: string, events: readonly LogEvent[]): UploadRun
   const runs: UploadRun[] = []
   for (const part of separateRuns(events)) {
     const run = emptyRun(log)
-    let latestMs = 0
-    for (const { type, elapsedMs } of part) {
-      if (type !== 'script' && elapsedMs < latestMs) run.outOfOrder += 1
-      latestMs = Math.max(latestMs, elapsedMs)
+    const place = part.every(({ type, n }) => type === 'script' || n !== undefined) ? byNumber : byTime
+    let latest = 0
+    for (const event of part) {
+      if (event.type !== 'script' && place(event) < latest) run.outOfOrder += 1
+      latest = Math.max(latest, place(event))
     }
-    for (const event of part.toSorted((a, b) => a.elapsedMs - b.elapsedMs)) take(run, event)
+    for (const event of part.toSorted((a, b) => place(a) - place(b))) take(run, event)
     if (run.sessions.size > 0) runs.push(finish(run))
   }
   return runs
@@ -77,8 +78,24 @@ export function settleByServers(runs: readonly UploadRun[], events: readonly Log
   }
 }
 
-/** Several uploads may follow each other in one log; `server` and `started` begin one. Scripts belong to where they stand. */
+const byNumber = ({ n = 0 }: LogEvent): number => n
+const byTime = ({ elapsedMs }: LogEvent): number => elapsedMs
+
+/** Uploads may be mixed in one log, where its events name theirs. Scripts belong to where they stand. */
 function separateRuns(events: readonly LogEvent[]): LogEvent[][] {
+  const uploads = new Map<string | undefined, LogEvent[]>()
+  let latest = events.find(({ upload }) => upload !== undefined)?.upload
+  for (const event of events) {
+    if (event.type !== 'script') latest = event.upload
+    const known = uploads.get(latest)
+    if (known) known.push(event)
+    else uploads.set(latest, [event])
+  }
+  return [...uploads.values()].flatMap(separateStarts)
+}
+
+/** Several runs may follow each other; `server` and `started` begin one. */
+function separateStarts(events: readonly LogEvent[]): LogEvent[][] {
   const parts: LogEvent[][] = [[]]
   let hasStarted = false
   let hasEnded = false
@@ -159,8 +176,7 @@ function take(run: UploadRun, event: LogEvent): void {
     case 'error':
       run.end = event.type
       return
-    case 'server':
-    case 'atServer':
+    default:
       return
   }
 }

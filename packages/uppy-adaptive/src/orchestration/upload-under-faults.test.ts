@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { expectReplayed } from '../testing/replayed.js'
 import { UploadWorld } from '../testing/upload-world.js'
 
 /** One thing that goes wrong, or right again. */
@@ -75,6 +76,7 @@ test('whatever goes wrong for a while, the file is whole in the end and nothing 
       const progress = world.events.flatMap((event) => (event.type === 'progress' ? [event.ackedBytes] : []))
       expect(progress).toEqual([...progress].sort((a, b) => a - b))
       expect(progress.at(-1)).toBe(world.source.sizeBytes)
+      expectReplayed(world.engine.toNdjson())
       await world.expectQuiet()
     }),
     { numRuns: 6 },
