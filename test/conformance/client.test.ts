@@ -1,5 +1,12 @@
 import { randomFillSync } from 'node:crypto'
-import { createServer, type Server as HttpServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import {
+  createServer,
+  type Server as HttpServer,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { FileStore } from '@tus/file-store'
@@ -39,13 +46,16 @@ async function door(
   refused: (body: string) => boolean = () => false,
 ): Promise<string> {
   const target = new URL(endpoint)
-  const http = createServer(async (req, res) => {
+  const pass = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
+    const isJson = /json/.test(String(req.headers['content-type']))
+    // in the order in which requests begin: one that is given up has no end
+    const hearing = { method: req.method ?? '', headers: req.headers, body: '' }
+    heard.push(hearing)
     const pieces: Buffer[] = []
     for await (const piece of req) pieces.push(piece)
     const body = Buffer.concat(pieces)
-    const isJson = /json/.test(String(req.headers['content-type']))
-    heard.push({ method: req.method ?? '', headers: req.headers, body: isJson ? body.toString() : '' })
-    if (isJson && refused(body.toString())) {
+    if (isJson) hearing.body = body.toString()
+    if (isJson && refused(hearing.body)) {
       req.socket.destroy()
       return
     }
@@ -63,8 +73,9 @@ async function door(
     passed.once('error', () => res.destroy())
     res.once('close', () => passed.destroy())
     passed.end(body)
-  })
-  return listening(http)
+  }
+  // a client may break off in mid-body
+  return listening(createServer((req, res) => void pass(req, res).catch(() => res.destroy())))
 }
 
 async function reconcileServer(): Promise<string> {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer, type Server as HttpServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -67,6 +68,7 @@ export async function startReconcileServers(options: TestServersOptions): Promis
     http.on('request', (request, response) => void tus.handle(request, response))
   }
   for (const [i, http] of listeners.entries()) start(http, i)
+  await untilAcquainted(servers.map(({ direct }) => direct))
   const close = async () => {
     await Promise.all(links.map((link) => link.close()))
     await Promise.all([...extensions.values()].map((extension) => extension.close()))
@@ -74,6 +76,26 @@ export async function startReconcileServers(options: TestServersOptions): Promis
     await rm(root, { recursive: true, force: true })
   }
   return { servers, close }
+}
+
+/** Each has greeted each other one: before that, what is meant for another is answered that there is no such server. */
+async function untilAcquainted(endpoints: readonly string[]): Promise<void> {
+  const ids = await Promise.all(endpoints.map(storeIdOf))
+  for (const endpoint of endpoints) {
+    for (const home of ids) while ((await relayedCode(endpoint, home)) !== 'unknown-group');
+  }
+}
+
+async function storeIdOf(endpoint: string): Promise<string> {
+  return (await fetch(endpoint, { method: 'OPTIONS' })).headers.get('store-id') ?? ''
+}
+
+/** What the server of that id says, asked through another one, of an upload that nobody has. */
+async function relayedCode(endpoint: string, home: string): Promise<unknown> {
+  const group = randomBytes(16).toString('base64url')
+  const headers = { 'Tus-Resumable': '1.0.0', 'Content-Type': 'application/tus-reconcile+json' }
+  const answer = await fetch(endpoint, { method: 'POST', headers, body: JSON.stringify({ op: 'status', group, home }) })
+  return Object(Object(await answer.json()).error).code
 }
 
 function listen(): Promise<HttpServer> {

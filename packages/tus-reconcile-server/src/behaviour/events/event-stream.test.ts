@@ -69,6 +69,6 @@ test('P75: a stream gives signs of life each second while a session is open', as
   await client.post(client.session(0, B))
   const stream = await new TestEvents(fresh.store.endpoint, client.file.client).open()
   await stream.untilComments(3)
-  expect(stream.comments).toEqual([': hb', ': hb', ': hb'])
+  expect(new Set(stream.comments)).toEqual(new Set([': hb']))
   stream.close()
 })

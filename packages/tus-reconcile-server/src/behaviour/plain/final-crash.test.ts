@@ -6,7 +6,7 @@ import type { ServerOptions } from '@tus/server'
 import { BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
 import { beforeEach, expect, onTestFinished, test } from 'vitest'
 import { MadeFinals } from '../../plain/made-finals.js'
-import { startStore, type TestStore } from '../../testing/server.js'
+import { freePort, startStore, type TestStore } from '../../testing/server.js'
 
 // what is left when the process ends within the creation of a final upload
 
@@ -16,14 +16,13 @@ let directory = ''
 let port = 0
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'reconcile-final-'))
-  port = 0
+  port = await freePort()
   onTestFinished(() => rm(directory, { recursive: true }))
 })
 
-async function open(tus: Partial<ServerOptions> = {}): Promise<TestStore> {
-  const store = await startStore({ directory, port, tus })
-  port = Number(new URL(store.endpoint).port)
-  return store
+/** At the same address each time. */
+function open(tus: Partial<ServerOptions> = {}): Promise<TestStore> {
+  return startStore({ directory, port, tus })
 }
 
 async function partial(endpoint: string, text: string): Promise<string> {

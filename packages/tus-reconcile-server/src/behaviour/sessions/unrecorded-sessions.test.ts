@@ -38,7 +38,7 @@ test('a creation that could not be recorded while its body came does not lose th
   await failed
   entries.isBroken = false
   raw.socket.write(client.file.bytes.subarray(10))
-  await raw.until(/ 201 /)
+  await raw.until(/ 201 [\s\S]*\r\n\r\n/)
   raw.socket.destroy()
   expect(raw.text).toMatch(new RegExp(`upload-offset: ${BLOCK_SIZE}`, 'i'))
   const url = `${store.endpoint}/${client.file.group}.${session.id}`
