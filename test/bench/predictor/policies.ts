@@ -139,7 +139,8 @@ function extraBytesOf(o: {
 }): number {
   const endedMs = o.session.endedMs ?? o.copyMs
   if (o.session.end === 'completed' && endedMs <= o.copyMs) {
-    const share = o.world.healthyBytesAt(endedMs) - o.world.healthyBytesAt(o.check.atMs + COPY_SETUP_MS)
+    const share =
+      o.world.lastMile.healthyBytesAt(endedMs) - o.world.lastMile.healthyBytesAt(o.check.atMs + COPY_SETUP_MS)
     return Math.min(o.session.bytes - o.check.sentBytes, Math.max(0, share))
   }
   const last = o.checks.findLast(({ atMs }) => atMs <= o.copyMs) ?? o.check
@@ -157,5 +158,5 @@ function canCopy(faults: readonly Fault[], session: SimulatedSession, nowMs: num
 /** When `bytes` begun now would be through at a healthy store. */
 function healthyEndMs(world: World, nowMs: number, bytes: number): number {
   const fromMs = nowMs + COPY_SETUP_MS
-  return Math.max(fromMs, world.healthyMsAt(world.healthyBytesAt(fromMs) + bytes))
+  return Math.max(fromMs, world.lastMile.healthyMsAt(world.lastMile.healthyBytesAt(fromMs) + bytes))
 }

@@ -61,7 +61,7 @@ test('no byte is made or lost: what is acknowledged was delivered, and no more t
     if (!trace) throw new Error('a link is missing')
     const { world, witness } = play({ trace, faults: [fault('storeStall', 20_000, 30_000)] })
     const delivered = world.sessions.reduce((sum, session) => sum + session.deliveredBytes, 0)
-    expect(delivered).toBeCloseTo(world.deliveredBytes, 0)
+    expect(delivered).toBeCloseTo(world.lastMile.deliveredBytes, 0)
     const lastMs = Math.max(...world.sessions.map(({ endedMs }) => endedMs ?? 0))
     let capacity = 0
     for (let atMs = 0; atMs <= lastMs; atMs += 50) capacity += trace.bytesPerMsAt(atMs) * 50

@@ -1,17 +1,13 @@
-import { answers, type Fault, faultAt } from './faults.js'
+import { beginUnder, strike } from './fault-effects.js'
+import { type Fault, faultAt } from './faults.js'
+import { LastMile, STEP_MS } from './last-mile.js'
 import type { LinkTrace } from './link-trace.js'
 import { PLANNED_MS, SimulatedSession } from './simulated-session.js'
+import { SmallRequests } from './small-requests.js'
 
-export const STEP_MS = 50
 const TICK_MS = 250
 /** The protocol reports progress ten times a second at most. */
 const ACK_MS = 100
-/** Guess: events of a store that tell nothing but that it lives. */
-const HEARTBEAT_MS = 5_000
-/** The engine's least deadline of a probe. */
-const PROBE_DEADLINE_MS = 1_500
-/** A connect that nobody answers. */
-const CONNECT_TIMEOUT_MS = 10_000
 const LONGEST_BACKOFF_MS = 8_000
 /** After the last launch, sessions get so long to end. */
 const RUN_OUT_MS = 90_000
@@ -43,31 +39,21 @@ export interface Client {
   ticked(nowMs: number, inFlight: readonly SimulatedSession[]): readonly number[]
 }
 
-interface Probe {
-  readonly store: number
-  readonly sentMs: number
-}
-
 /**
  * Fluid model of an upload: one session after the other at each store, all sharing one last mile by max-min fairness,
  * faults laid over stores. Every session runs to its end: nothing is hedged, so no label is censored.
  */
 export class World {
   readonly sessions: SimulatedSession[] = []
-  /** Bytes one healthy session would have been given, up to each step. */
-  readonly #healthyShare: number[] = [0]
-  deliveredBytes = 0
+  readonly lastMile: LastMile
   readonly #o: WorldOptions
   readonly #client: Client
   readonly #roundTripsMs: readonly number[]
   readonly #nextLaunchMs: number[]
   readonly #failuresInARow: number[]
   readonly #inFlight: (SimulatedSession | undefined)[]
-  #probes: Probe[] = []
+  readonly #requests: SmallRequests
   #events: { atMs: number; tell: () => void }[] = []
-  #capacity: number
-  /** Goodput of all together over about the last five seconds, bytes per ms: what a client plans by. */
-  #goodput: number
 
   constructor(options: WorldOptions, client: Client) {
     this.#o = options
@@ -77,8 +63,14 @@ export class World {
     this.#nextLaunchMs = stores.map((store) => store * STEP_MS * Math.ceil(10 * options.random()))
     this.#failuresInARow = stores.map(() => 0)
     this.#inFlight = stores.map(() => undefined)
-    this.#capacity = options.trace.meanBytesPerMs
-    this.#goodput = options.trace.meanBytesPerMs
+    this.lastMile = new LastMile(options.trace, options.offsetMs)
+    this.#requests = new SmallRequests({
+      lastMile: this.lastMile,
+      faults: options.faults,
+      roundTripsMs: this.#roundTripsMs,
+      heard: (store, nowMs) => this.#tell(nowMs, () => client.heard(store, nowMs)),
+      lost: (store, nowMs) => this.#tell(nowMs, () => client.probeLost(store, nowMs)),
+    })
   }
 
   run(): this {
@@ -95,47 +87,20 @@ export class World {
     return this.#o.faults
   }
 
-  /** Bytes that one healthy session in flight all the time would have been given by then. */
-  healthyBytesAt(nowMs: number): number {
-    const at = Math.min(this.#healthyShare.length - 1, nowMs / STEP_MS)
-    const [before, after] = [this.#healthyShare[Math.floor(at)] ?? 0, this.#healthyShare[Math.ceil(at)] ?? 0]
-    return before + (after - before) * (at % 1)
-  }
-
-  /** The first step by which so many were given; the end of the run where they never were. */
-  healthyMsAt(bytes: number): number {
-    let [low, high] = [0, this.#healthyShare.length - 1]
-    while (low < high) {
-      const middle = (low + high) >> 1
-      if ((this.#healthyShare[middle] ?? 0) >= bytes) high = middle
-      else low = middle + 1
-    }
-    return low * STEP_MS
-  }
-
   #step(nowMs: number, mayLaunch: boolean): void {
-    const capacity = this.#o.trace.bytesPerMsAt(this.#o.offsetMs + nowMs)
-    this.#capacity += (capacity - this.#capacity) * (STEP_MS / 1_000)
-    if (nowMs % TICK_MS === 0) this.#tick(nowMs)
+    this.lastMile.begin(nowMs)
+    if (nowMs % TICK_MS === 0) this.#requests.ask(this.#client.ticked(nowMs, this.#active()), nowMs)
     if (mayLaunch) this.#launch(nowMs)
     const sessions = this.#active()
-    for (const session of sessions) this.#suffer(session, nowMs, capacity > 0)
-    this.#transfer(sessions, nowMs, capacity * STEP_MS)
-    this.#healthyShare.push((this.#healthyShare.at(-1) ?? 0) + (capacity * STEP_MS) / Math.max(1, sessions.length))
+    for (const session of sessions) this.#suffer(session, nowMs)
+    this.lastMile.share(sessions, nowMs, (session) => this.#limitOf(session, nowMs))
     for (const session of sessions) this.#report(session, nowMs)
-    this.#probe(nowMs, capacity > 0)
-    this.#beat(nowMs, capacity > 0)
+    this.#requests.pass(nowMs)
     this.#dispatch()
   }
 
   #active(): SimulatedSession[] {
     return this.#inFlight.filter((session) => session !== undefined)
-  }
-
-  #tick(nowMs: number): void {
-    for (const store of this.#client.ticked(nowMs, this.#active())) {
-      if (!this.#probes.some((probe) => probe.store === store)) this.#probes.push({ store, sentMs: nowMs })
-    }
   }
 
   #launch(nowMs: number): void {
@@ -145,9 +110,9 @@ export class World {
       const session = new SimulatedSession({
         id: `${store}.${this.sessions.length}`,
         store,
-        bytes: Math.max(16_000, Math.round((this.#plannedGoodput() / this.#o.stores) * PLANNED_MS)),
+        bytes: Math.max(16_000, Math.round((this.lastMile.plannedBytesPerMs / this.#o.stores) * PLANNED_MS)),
         startedMs: nowMs,
-        roundTripMs: this.#roundTripsMs[store] ?? 50,
+        roundTripMs: (this.#roundTripsMs[store] ?? 50) + this.lastMile.queueMs,
         backsOff: this.#o.backsOff ?? true,
         ackPhaseMs: Math.floor(ACK_MS * random()),
       })
@@ -159,16 +124,12 @@ export class World {
     }
   }
 
-  /** Never under a quarter of the link's mean: an outage is no plan. */
-  #plannedGoodput(): number {
-    return Math.max(this.#goodput, this.#o.trace.meanBytesPerMs / 4)
-  }
-
-  #suffer(session: SimulatedSession, nowMs: number, isUp: boolean): void {
+  #suffer(session: SimulatedSession, nowMs: number): void {
+    const { isUp } = this.lastMile
     const fault = faultAt(this.#o.faults, session.store, nowMs)
     if (fault && fault.fromMs > nowMs - STEP_MS && fault.fromMs >= session.startedMs)
       strike(session, fault, this.#o.random)
-    const share = this.#capacity / this.#active().length
+    const share = this.lastMile.recentBytesPerMs / this.#active().length
     if (share < LINK_FAULT_SHARE * session.plannedBytesPerMs) session.linkFaultAtMs ??= nowMs
     session.noticeLink(nowMs, isUp)
     if (!isUp || fault?.kind === 'storeStall' || fault?.kind === 'unreachable' || session.setupLeftMs <= 0) return
@@ -176,20 +137,6 @@ export class World {
     if (session.setupLeftMs > 0) return
     const { roundTripMs, store } = session
     this.#tell(nowMs, () => this.#client.roundTrip(store, roundTripMs, nowMs))
-  }
-
-  #transfer(sessions: readonly SimulatedSession[], nowMs: number, capacityBytes: number): void {
-    const limits = sessions.map((session) => ({ session, limit: this.#limitOf(session, nowMs) }))
-    limits.sort((a, b) => a.limit - b.limit)
-    let leftBytes = capacityBytes
-    for (const [at, { session, limit }] of limits.entries()) {
-      const bytes = Math.min(limit, session.bytes - session.deliveredBytes, leftBytes / (limits.length - at))
-      session.deliver(bytes, nowMs + STEP_MS)
-      leftBytes -= bytes
-    }
-    const delivered = capacityBytes - leftBytes
-    this.deliveredBytes += delivered
-    this.#goodput += (delivered / STEP_MS - this.#goodput) * (STEP_MS / PLANNED_MS)
   }
 
   #limitOf(session: SimulatedSession, nowMs: number): number {
@@ -226,23 +173,6 @@ export class World {
     if (end !== 'unfinished') this.#tell(nowMs, () => this.#client.ended(session, nowMs))
   }
 
-  #probe(nowMs: number, isUp: boolean): void {
-    this.#probes = this.#probes.filter(({ store, sentMs }) => {
-      const answeredMs = sentMs + 2 * (this.#roundTripsMs[store] ?? 50)
-      const isAnswered = isUp && nowMs >= answeredMs && answers(faultAt(this.#o.faults, store, nowMs))
-      if (isAnswered) this.#tell(nowMs, () => this.#client.heard(store, nowMs))
-      const isLost = !isAnswered && nowMs - sentMs >= PROBE_DEADLINE_MS
-      if (isLost) this.#tell(nowMs, () => this.#client.probeLost(store, nowMs))
-      return !isAnswered && !isLost
-    })
-  }
-
-  #beat(nowMs: number, isUp: boolean): void {
-    if (!isUp || nowMs % HEARTBEAT_MS >= STEP_MS * this.#o.stores) return
-    const store = (nowMs % HEARTBEAT_MS) / STEP_MS
-    if (answers(faultAt(this.#o.faults, store, nowMs))) this.#tell(nowMs, () => this.#client.heard(store, nowMs))
-  }
-
   #tell(atMs: number, tell: () => void): void {
     this.#events.push({ atMs, tell })
   }
@@ -252,27 +182,4 @@ export class World {
     for (const { tell } of this.#events) tell()
     this.#events = []
   }
-}
-
-/** A fault begins while the session is in flight. */
-function strike(session: SimulatedSession, fault: Fault, random: () => number): void {
-  if (fault.kind === 'errors') {
-    if (random() < 0.5) return
-    session.failsAtMs = fault.fromMs + random() * (fault.untilMs - fault.fromMs)
-  }
-  if (fault.kind === 'killed') session.failsAtMs = fault.fromMs
-  if (fault.kind === 'connectionStall') session.isStuck = true
-  if (fault.kind === 'unreachable') {
-    session.isStuck = true
-    session.failsAtMs = fault.untilMs
-  }
-  session.faultAtMs = fault.fromMs
-}
-
-/** A session begins while its store is under a fault. */
-function beginUnder(session: SimulatedSession, fault: Fault, random: () => number): void {
-  if (fault.kind === 'connectionStall' || (fault.kind === 'errors' && random() < 0.3)) return
-  if (fault.kind === 'errors' || fault.kind === 'killed') session.failsAtMs = session.startedMs + session.setupLeftMs
-  if (fault.kind === 'unreachable') session.failsAtMs = session.startedMs + CONNECT_TIMEOUT_MS
-  session.faultAtMs = session.startedMs
 }
