@@ -61,20 +61,19 @@ export class Fleet {
         probeLost: this.#probeLostSince(session) || store.isOverdue(nowMs, session.witness.sinceMs),
       })
     }
-    store.heard(nowMs)
+    store.heard(nowMs, speaker === undefined ? 'apart' : 'inSession')
     for (const other of this.#lostInTheDark) other.mayBeAskedAnew()
     this.#lostInTheDark.clear()
     this.#lastLifeMs = nowMs
     this.#silentSinceMs = nowMs
   }
 
-  /** A question to the store was lost. Where others answered meanwhile, no outage excuses its sessions. */
+  /** A question to the store was lost. Where another was answered meanwhile, no outage excuses the store's sessions. */
   probeLost(nowMs: number, store: StoreRecord): void {
     const askedMs = store.probeLost(nowMs)
     if (this.#lastLifeMs <= (askedMs ?? nowMs)) this.#lostInTheDark.add(store)
     if (askedMs === undefined) return
-    const answered = (other: StoreRecord): boolean => other.isFresh(nowMs) && (other.lastHeardMs ?? askedMs) > askedMs
-    if (![...this.stores.values()].some((other) => other !== store && answered(other))) return
+    if (![...this.stores.values()].some((other) => other !== store && other.hasAnsweredSince(askedMs))) return
     for (const session of this.sessions.values()) if (session.store === store) session.witness.unansweredSince(askedMs)
   }
 

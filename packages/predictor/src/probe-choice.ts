@@ -18,12 +18,11 @@ export function chooseProbes(fleet: Fleet, nowMs: number, options: ProbeOptions)
   const stores = [...fleet.stores]
   const fresh = stores.filter(([, record]) => record.isFresh(nowMs)).map(([key]) => key)
   const unclear = [...suspects].filter((key) => fresh.filter((other) => other !== key).length < WITNESSES_NEEDED)
-  // what an outage excuses, whoever else moves, only the store itself can tell from a death in the dark
-  const excused = suspicious.filter(({ witness }) => witness.isExcused(nowMs)).map(({ storeKey }) => storeKey)
-  unclear.push(...excused.filter((key) => !fresh.includes(key)))
-  if (unclear.length === 0) return []
+  // what an outage excuses, whoever else moves, only the store itself can tell from a death in the dark: asked as others are
+  const isExcused = suspicious.some(({ witness, storeKey }) => witness.isExcused(nowMs) && !fresh.includes(storeKey))
+  if (unclear.length === 0 && !isExcused) return []
   return stores
-    .filter(([key]) => unclear.includes(key) || !fresh.includes(key))
+    .filter(([key]) => isExcused || unclear.includes(key) || !fresh.includes(key))
     .filter(([, record]) => record.mayBeAsked(nowMs))
     .map(([key]) => key)
 }

@@ -4,8 +4,8 @@ export const SKEW_TOLERANCE_MS = 300
 const RECOVERY_GRACE_MS = 1_500
 /** Guess: a TCP that doubles its timeout waits no longer than this for its next try. */
 const LONGEST_BACK_OFF_MS = 60_000
-/** Guess: with nobody else in flight, one sign of life vouches for no more than this of the silence before it. */
-const UNOBSERVED_MS = 1_000
+/** Guess: with nobody else in flight, one answer vouches for no more than this before it: about as often questions come. */
+const UNOBSERVED_MS = 400
 /** Guess: a stretch in which others should have spoken and did not is dark from here on, or from thrice their rhythm. */
 const DARK_MS = 400
 const DARK_GAPS = 3

@@ -19,6 +19,8 @@ const UNKNOWN_START_MS = 600
 const LONGEST_SAMPLE_MS = 1_000
 /** Guess: a store that answers may be asked again after this: each answer dates the silence of others. */
 const ANSWERED_PAUSE_MS = 300
+/** Guess: an answer that takes so many usual starts has waited for the link. */
+const LATE_STARTS = 2
 /** Guess: unanswered probes are spaced out, up to this. */
 const LONGEST_PROBE_PAUSE_MS = 8_000
 
@@ -102,6 +104,7 @@ export class StoreRecord {
   #askedMs: number = Number.NEGATIVE_INFINITY
   /** The first question since the last answer or loss. */
   #openSinceMs: number | undefined
+  #answeredMs: number = Number.NEGATIVE_INFINITY
 
   constructor(nowMs: number, memory?: Partial<StoreMemory>, hazard?: FailureEvidence) {
     this.silentSinceMs = nowMs
@@ -152,11 +155,19 @@ export class StoreRecord {
     }
   }
 
-  heard(nowMs: number): void {
+  /** Over a connection of its own, or through the session of an upload. */
+  heard(nowMs: number, how: 'apart' | 'inSession'): void {
     this.lastHeardMs = nowMs
     this.silentSinceMs = nowMs
     this.#lostInARow = 0
+    if (how === 'inSession' || this.#openSinceMs === undefined) return
     this.#openSinceMs = undefined
+    this.#answeredMs = nowMs
+  }
+
+  /** A question was answered since then, on a connection of its own. */
+  hasAnsweredSince(atMs: number): boolean {
+    return this.#answeredMs > atMs
   }
 
   /** @returns when it was asked, as far as is known */
@@ -173,10 +184,10 @@ export class StoreRecord {
     this.#lostInARow = 0
   }
 
-  /** It has been asked, and for so long since then that an answer now comes late: a new connection and a timeout. */
+  /** It has been asked, and for so long since then that an answer now comes late: more than two usual starts. */
   isOverdue(nowMs: number, sinceMs: number): boolean {
     if (this.#openSinceMs === undefined) return false
-    return nowMs - Math.max(this.#openSinceMs, sinceMs) > this.startFloorMs + this.requestRtt.rtoMs
+    return nowMs - Math.max(this.#openSinceMs, sinceMs) > LATE_STARTS * this.startFloorMs
   }
 
   /** Heard within its own retransmission timeout. */

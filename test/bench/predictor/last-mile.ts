@@ -43,9 +43,9 @@ export class LastMile {
     return Math.max(this.#goodput, LEAST_PLANNED_SHARE * this.#trace.meanBytesPerMs)
   }
 
-  /** What a request waits for behind the bytes of uploads. */
+  /** What a request waits for behind the bytes of uploads, at the rate of now or the last second. */
   get queueMs(): number {
-    return this.isUp ? Math.min(LONGEST_QUEUE_MS, this.#queuedBytes / this.#bytesPerMs) : 0
+    return this.isUp ? Math.min(LONGEST_QUEUE_MS, this.#queuedBytes / Math.max(this.#recent, this.#bytesPerMs)) : 0
   }
 
   begin(nowMs: number): void {
