@@ -354,6 +354,32 @@ describe('pause, resume, cancel, and a second try', () => {
   })
 })
 
+describe('what predictions learn', () => {
+  it('is of every server and its load, and stays in a file for the next process', async () => {
+    const all = await servers({ count: 2, upBytesPerSecond: 8 * MB })
+    const stores = await Promise.all(
+      all.map(async (server) => (await fetch(server.direct, { method: 'OPTIONS' })).headers.get('store-id')),
+    )
+    const memory = join(await folder(), 'predictor.json')
+    const upload = async (): Promise<LoggedEvent[]> => {
+      const next = new AdaptiveUpload(randomBytes(6 * MB), { ...endpointsOf(all), predictor: { memory } })
+      const events = recorded(next)
+      await next.start()
+      return events
+    }
+    const first = await upload()
+    const loads = first.flatMap((event) => (event.type === 'load' ? [event.store] : []))
+    expect(new Set(loads)).toEqual(new Set(stores))
+    const { predictor } = JSON.parse(await readFile(memory, 'utf8')) as { predictor: string }
+    for (const store of stores) expect(predictor).toContain(store)
+    expect(first.some((event) => event.type === 'recalled')).toBe(false)
+    const second = await upload()
+    expect(second.find((event) => event.type === 'recalled')).toMatchObject({ priors: null })
+    const session = second.find((event) => event.type === 'session')
+    expect(session).toMatchObject({ goodputBytesPerSecond: expect.any(Number) })
+  })
+})
+
 async function operate(server: TestServer | undefined, operation: Record<string, unknown>): Promise<Response> {
   const home = (await fetch(server?.direct ?? '', { method: 'OPTIONS' })).headers.get('store-id')
   return fetch(server?.direct ?? '', {

@@ -20,6 +20,7 @@ export type {
   HeaderSource,
   MirrorOptions,
   PartitioningOptions,
+  PredictorOptions,
   RedundancyOptions,
   UploadOptions,
 } from './orchestration/options.js'
@@ -69,6 +70,8 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     digester: createDigester(),
     reportError: (error) => console.error(error),
     journal: chooseJournal(options.journal),
+    memory: chooseMemory(resolved.predictor.memory, options.journal),
+    onLeave: platform.onLeave,
     openSource: async () => withFingerprint(await openSource(input), options.fingerprint),
     createPort: (endpoint, server) =>
       new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, endpoint, server) }),
@@ -103,4 +106,14 @@ function chooseJournal(journal: AdaptiveUploadOptions['journal']): JournalStorag
   if (journal === false) return undefined
   if (typeof journal === 'string') return platform.openJournalFile(journal)
   return journal ?? platform.defaultJournal()
+}
+
+/** Not in a journal's file: that is one upload's, and goes with it. */
+function chooseMemory(
+  memory: ResolvedOptions['predictor']['memory'],
+  journal: AdaptiveUploadOptions['journal'],
+): JournalStorage | undefined {
+  if (memory === false) return undefined
+  if (memory === undefined) return typeof journal === 'string' ? undefined : chooseJournal(journal)
+  return typeof memory === 'string' ? platform.openJournalFile(memory) : memory
 }

@@ -111,6 +111,7 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
 }
 const UNUSED: ReadonlySet<unknown> = new Set([
   'warning',
+  'recalled',
   'reconnect',
   'cut',
   'verified',

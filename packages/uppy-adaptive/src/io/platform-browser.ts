@@ -10,10 +10,15 @@ export const platform: Platform = {
   openJournalFile: (path) => {
     throw new UploadError(
       'bad-option',
-      `journal: a page cannot write ${JSON.stringify(path)}: leave it out to use localStorage`,
+      `a page cannot write ${JSON.stringify(path)}: leave out the path of journal or predictor.memory to use localStorage`,
     )
   },
   defaultJournal: () => (canStore() ? localJournal : undefined),
+  onLeave: (callback) => {
+    // also before a page goes into the back/forward cache, and before a phone's browser drops it
+    addEventListener('pagehide', callback)
+    return () => removeEventListener('pagehide', callback)
+  },
 }
 
 /** Storage may be refused by the browser's settings, or full: then nothing is remembered, and uploads go on. */

@@ -35,6 +35,12 @@ test('changes that are asked for at once are made one after another, none lost',
   expect(JSON.parse(await readFile(path, 'utf8'))).toEqual({ ...wanted, k4: 'new' })
 })
 
+test('uploads of one process that name the same file change it one after another', async () => {
+  const keys = Array.from({ length: 20 }, (_, i) => `k${i}`)
+  await Promise.all(keys.map((key) => platform.openJournalFile(path).set(key, key)))
+  expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(Object.fromEntries(keys.map((key) => [key, key])))
+})
+
 test('the file is replaced whole, and no temporary file stays', async () => {
   const journal = platform.openJournalFile(path)
   await journal.set('a', '1')

@@ -9,8 +9,9 @@ import type { Platform } from './platform.js'
 
 export const platform: Platform = {
   openPath,
-  openJournalFile: (path) => new FileJournal(path),
+  openJournalFile,
   defaultJournal: () => undefined,
+  onLeave: () => () => {},
 }
 
 async function openPath(path: string): Promise<Source> {
@@ -58,6 +59,17 @@ async function readRange(file: Awaited<ReturnType<typeof open>>, path: string, r
     filled += bytesRead
   }
   return bytes
+}
+
+/** Of each file, so that all uploads of this process that use it change it one after another. */
+const openJournals = new Map<string, FileJournal>()
+
+function openJournalFile(path: string): JournalStorage {
+  const known = openJournals.get(resolve(path))
+  if (known) return known
+  const journal = new FileJournal(path)
+  openJournals.set(resolve(path), journal)
+  return journal
 }
 
 /** One JSON object in one file, replaced whole, written one change after another. */

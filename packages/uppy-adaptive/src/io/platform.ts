@@ -8,4 +8,6 @@ export interface Platform {
   openJournalFile(path: string): JournalStorage
   /** The journal when none is named: localStorage in browsers, none in Node. */
   defaultJournal(): JournalStorage | undefined
+  /** Calls back when a page is being left; in Node never. The returned function ends that. */
+  onLeave(callback: () => void): () => void
 }

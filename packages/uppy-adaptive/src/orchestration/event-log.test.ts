@@ -1,4 +1,4 @@
-import { type RiskAssessment, readLog } from 'upload-predictor'
+import { type RiskAssessment, RiskModel, readLog } from 'upload-predictor'
 import { expect, test, vi } from 'vitest'
 import { EventLog, type LoggedEvent, type UploadEvent } from './event-log.js'
 
@@ -138,6 +138,7 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   relayed: { type: 'relayed', operation: 'plan', store: 'a', through: 'https://a' },
   progress: { type: 'progress', ackedBytes: 0, totalBytes: 9 },
   localPause: { type: 'localPause', gapMs: 7 },
+  recalled: { type: 'recalled', state: new RiskModel().toJSON(), ageMs: 9, priors: null },
   heard: { type: 'heard', store: 'a' },
   roundTrip: { type: 'roundTrip', store: 'a', operation: 'claim', roundTripMs: 12.5 },
   probesWanted: { type: 'probesWanted', stores: ['a'] },

@@ -1,6 +1,14 @@
-import { type RiskAssessment, RiskModel, type StoreView } from 'upload-predictor'
+import {
+  type Priors,
+  type RiskAssessment,
+  RiskModel,
+  type RiskModelSetup,
+  type RiskModelState,
+  type StoreView,
+} from 'upload-predictor'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import type { EventLog } from './event-log.js'
+import type { Remembered } from './predictor-memory.js'
 
 /** Told to the model, and said in no other event than this one's. */
 type Told<Call extends 'sessionEnded' | 'heard' | 'probeLost' | 'serverLoad' | 'busy'> = Parameters<RiskModel[Call]>[0]
@@ -16,13 +24,29 @@ const HEARD_AGAIN_MS = 100
  * of its own, so that another model can be told the same from the log alone. Times in and out are the engine's clock's.
  */
 export class LoggedModel {
-  readonly #model: RiskModel
+  #model: RiskModel
   readonly #log: EventLog
   readonly #heardMs = new Map<StoreId, number>()
 
   constructor(log: EventLog, model: RiskModel = new RiskModel()) {
     this.#log = log
     this.#model = model
+  }
+
+  /** Before it is told anything: where it starts, which stands in the log as `recalled`. What is damaged or another's is as good as nothing. */
+  recall(o: { nowMs: number; remembered: Remembered | undefined; priors: Priors | undefined }): void {
+    const { remembered, priors } = o
+    const options = priors === undefined ? {} : { priors }
+    const restored = remembered && restore(remembered, { nowMs: this.#log.timeOf(o.nowMs), options })
+    this.#model = restored ?? new RiskModel(options)
+    if (!restored && !priors) return
+    const state = restored && remembered ? remembered : { state: null, ageMs: 0 }
+    this.#log.emit({ type: 'recalled', ...state, priors: priors ?? null }, o.nowMs)
+  }
+
+  /** What is worth keeping for the next upload. */
+  toJSON(): RiskModelState {
+    return this.#model.toJSON()
   }
 
   /** Stands in the log as `session`. */
@@ -109,5 +133,13 @@ export class LoggedModel {
 
   #timed<T extends { nowMs: number }>(o: T): T {
     return { ...o, nowMs: this.#log.timeOf(o.nowMs) }
+  }
+}
+
+function restore({ state, ageMs }: Remembered, o: { nowMs: number; options: RiskModelSetup }): RiskModel | undefined {
+  try {
+    return RiskModel.fromJSON(state, { ...o, ageMs })
+  } catch {
+    return undefined
   }
 }

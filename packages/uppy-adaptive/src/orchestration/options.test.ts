@@ -1,3 +1,4 @@
+import { fit, readLog } from 'upload-predictor'
 import { expect, test } from 'vitest'
 import { resolveOptions, type UploadOptions } from './options.js'
 import { UploadError } from './upload-error.js'
@@ -28,6 +29,7 @@ test('an endpoint is all that is needed; everything else has a default', () => {
     partitioning: { minSize: 262_144, maxSize: 67_108_864, initialSize: 1_048_576, targetSeconds: undefined },
     priority: undefined,
     redundancy: { threshold: 0.5, budget: 0.05, maxConcurrent: 2 },
+    predictor: { priors: undefined, memory: undefined },
     giveUpAfterMs: 600_000,
   })
 })
@@ -175,4 +177,35 @@ test.each([
   const error = refusal(options)
   expect(error.code).toBe('bad-option')
   expect(error.message).toContain(quoted)
+})
+
+const MODEL = fit([readLog({ name: 'log', text: '', sha256: '' })], 0)
+
+test('a fitted model is taken as text and as what the text says; of one that learned nothing nothing is taken', () => {
+  const learned = { ...MODEL, gaps: { ...MODEL.gaps, from: 'log' as const } }
+  for (const model of [JSON.stringify(learned), learned]) {
+    const { priors } = resolveAny({ predictor: { model } }).predictor
+    expect(priors).toEqual({ gaps: { meanLog: MODEL.gaps.meanLog, sigma: MODEL.gaps.sigma } })
+  }
+  expect(resolveAny({ predictor: { model: MODEL } }).predictor.priors).toEqual({})
+})
+
+test.each([['{"groups":[]}'], ['no JSON'], [{ ...MODEL, version: 9 }], [{ ...MODEL, gaps: null }], [17], [null]])(
+  'the foreign model %j is refused, and it is said what to give',
+  (model) => {
+    const error = refusal({ predictor: { model } })
+    expect(error.code).toBe('bad-option')
+    expect(error.message).toMatch(/^predictor\.model: .*upload-predictor fit LOG --out model\.json/)
+  },
+)
+
+test('a memory is a storage, a path or false; anything else is refused and quoted', () => {
+  const storage = { get: async () => undefined, set: async () => {}, delete: async () => {} }
+  for (const memory of [storage, 'kept.json', false])
+    expect(resolveAny({ predictor: { memory } }).predictor.memory).toBe(memory)
+  for (const memory of [true, 17, {}, null]) {
+    const { code, message } = refusal({ predictor: { memory } })
+    expect([code, message]).toEqual(['bad-option', expect.stringContaining(`not ${JSON.stringify(memory)}`)])
+  }
+  for (const predictor of ['yes', 3, false]) expect(refusal({ predictor }).code).toBe('bad-option')
 })

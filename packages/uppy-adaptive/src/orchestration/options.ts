@@ -1,6 +1,9 @@
+import type { Priors } from 'upload-predictor'
+import { parseModel, priorsOf } from 'upload-predictor'
 import type { Priority } from '../partitioning/priority.js'
 import { DEFAULT_LIMITS } from '../partitioning/size-limits.js'
-import { UploadError } from './upload-error.js'
+import type { JournalStorage } from './ports.js'
+import { toError, UploadError } from './upload-error.js'
 
 export type HeaderSource =
   | Readonly<Record<string, string>>
@@ -35,6 +38,17 @@ export interface RedundancyOptions {
   readonly maxConcurrent?: number
 }
 
+export interface PredictorOptions {
+  /** What `upload-predictor fit` wrote, its text or the object: predictions start from it instead of from guesses. */
+  readonly model?: string | object
+  /**
+   * Where to keep what predictions learned of servers and the link (Store-Ids and figures), so that the next upload starts
+   * with it: where the journal is, unless this is a file's path; by default localStorage in browsers, nothing in Node;
+   * false keeps nothing.
+   */
+  readonly memory?: JournalStorage | string | false
+}
+
 export interface UploadOptions {
   /** The primary: a tus server's endpoint URL. The file is committed there. */
   readonly endpoint: string
@@ -45,6 +59,7 @@ export interface UploadOptions {
   readonly partitioning?: PartitioningOptions
   readonly priority?: Priority
   readonly redundancy?: RedundancyOptions | false
+  readonly predictor?: PredictorOptions
   /** For how long to wait for servers that do not answer, seconds (default 600). */
   readonly giveUpAfter?: number
 }
@@ -63,6 +78,10 @@ export interface ResolvedOptions {
   }
   readonly priority: Priority | undefined
   readonly redundancy: { readonly threshold: number; readonly budget: number; readonly maxConcurrent: number } | false
+  readonly predictor: {
+    readonly priors: Priors | undefined
+    readonly memory: JournalStorage | string | false | undefined
+  }
   readonly giveUpAfterMs: number
 }
 
@@ -82,6 +101,7 @@ export function resolveOptions(options: UploadOptions, base?: string): ResolvedO
     partitioning: resolvePartitioning(options.partitioning ?? {}),
     priority: parsePriority(options.priority),
     redundancy: options.redundancy === false ? false : resolveRedundancy(options.redundancy ?? {}),
+    predictor: resolvePredictor(options.predictor ?? {}),
     giveUpAfterMs: 1000 * numberIn('giveUpAfter', options.giveUpAfter ?? 600, { min: 0 }),
   }
 }
@@ -120,6 +140,27 @@ function resolveRedundancy(given: RedundancyOptions): Exclude<ResolvedOptions['r
     threshold: numberIn('redundancy.threshold', given.threshold ?? 0.5, { min: 0, max: 1 }),
     budget: numberIn('redundancy.budget', given.budget ?? 0.05, { min: 0 }),
     maxConcurrent: numberIn('redundancy.maxConcurrent', given.maxConcurrent ?? 2, { min: 0 }),
+  }
+}
+
+function resolvePredictor(given: unknown): ResolvedOptions['predictor'] {
+  if (typeof given !== 'object' || given === null)
+    throw new UploadError('bad-option', `predictor must be { model, memory }, not ${quote(given)}`)
+  const { model, memory }: PredictorOptions = given
+  const isStorage = typeof memory === 'object' && memory !== null && typeof memory.get === 'function'
+  if (memory !== undefined && memory !== false && typeof memory !== 'string' && !isStorage) {
+    const wanted = 'false, the path of a file, or an object with get, set and delete'
+    throw new UploadError('bad-option', `predictor.memory must be ${wanted}, not ${quote(memory)}`)
+  }
+  return { priors: model === undefined ? undefined : readModel(model), memory }
+}
+
+function readModel(model: unknown): Priors {
+  try {
+    return priorsOf(parseModel(typeof model === 'string' ? model : (JSON.stringify(model) ?? '')))
+  } catch (cause) {
+    const why = `${toError(cause).message}; give what "upload-predictor fit LOG --out model.json" has written`
+    throw new UploadError('bad-option', `predictor.model: ${why}`, { cause })
   }
 }
 

@@ -12,7 +12,7 @@ import type { FailureKind } from 'upload-predictor'
 export interface Clock {
   /** Monotone, milliseconds. */
   now(): number
-  /** Wall clock, milliseconds since 1970: for logs only. */
+  /** Wall clock, milliseconds since 1970: for logs, and for the age of what was kept. */
   epochMs(): number
   /** Calls back once after `delayMs`; the returned function cancels it. */
   after(delayMs: number, callback: () => void): () => void

@@ -6,6 +6,7 @@ import { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import { PauseGate } from './pause-gate.js'
 import type { Clock, Digester, JournalStorage, Randomness, ServerPort, Source } from './ports.js'
+import { PredictorMemory } from './predictor-memory.js'
 import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
 import { toError, UploadError } from './upload-error.js'
@@ -19,6 +20,10 @@ export interface UploadHost {
   readonly randomness: Randomness
   readonly digester: Digester
   readonly journal: JournalStorage | undefined
+  /** Where what predictions learned is kept from one upload to the next. */
+  readonly memory: JournalStorage | undefined
+  /** Calls back when the page is being left, perhaps for good; the returned function ends that. */
+  onLeave(callback: () => void): () => void
   /** Shows an error that is not the upload's, such as a listener's. */
   reportError(error: unknown): void
   openSource(): Promise<Source>
@@ -47,6 +52,7 @@ export class UploadEngine {
   readonly #options: ResolvedOptions
   readonly #log: EventLog
   readonly #model: LoggedModel
+  readonly #memory: PredictorMemory
   readonly #gate = new PauseGate()
   readonly #group: GroupUpload
   #directory: ServerDirectory
@@ -62,6 +68,8 @@ export class UploadEngine {
     const onListenerError = (error: unknown) => host.reportError(error)
     this.#log = new EventLog({ clock, upload: client.slice(-8), onListenerError })
     this.#model = new LoggedModel(this.#log)
+    const { priors } = options.predictor
+    this.#memory = new PredictorMemory({ clock, storage: host.memory, log: this.#log, model: this.#model, priors })
     this.#directory = new ServerDirectory(this.#log)
     const shared = { options, log: this.#log, model: this.#model, gate: this.#gate }
     this.#group = new GroupUpload({ clock, randomness, digester, journal, client, ...shared })
@@ -134,7 +142,10 @@ export class UploadEngine {
     if (outer?.aborted) abort()
     outer?.addEventListener('abort', abort)
     if (this.#state !== 'paused') this.#begin()
+    const endKeeping = this.#memory.keep()
+    const stay = this.#host.onLeave(() => void this.#memory.save())
     try {
+      await this.#memory.recall()
       const result = await this.#upload()
       if (this.#isCancelled()) throw new UploadError('cancelled', 'it was committed when the upload was cancelled')
       this.#state = 'done'
@@ -145,6 +156,8 @@ export class UploadEngine {
     } finally {
       outer?.removeEventListener('abort', abort)
       this.#stop.abort()
+      stay()
+      await endKeeping()
     }
   }
 

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect } from 'vitest'
 import type { LoggedEvent } from '../orchestration/event-log.js'
+import type { PredictorOptions } from '../orchestration/options.js'
 import { resolveOptions } from '../orchestration/options.js'
+import type { JournalStorage } from '../orchestration/ports.js'
 import { UploadEngine } from '../orchestration/upload-engine.js'
 import type { UploadError } from '../orchestration/upload-error.js'
 import { MemoryPort } from './memory-port.js'
@@ -20,15 +22,42 @@ export class UploadWorld {
   readonly ports: MemoryPort[]
   readonly events: LoggedEvent[] = []
   readonly engine: UploadEngine
+  /** As if the page was being left. */
+  leave = () => {}
 
-  constructor(o: { stores?: number; blocks?: number; giveUpAfter?: number } = {}) {
+  constructor(
+    o: {
+      stores?: number
+      blocks?: number
+      giveUpAfter?: number
+      memory?: JournalStorage
+      predictor?: PredictorOptions
+    } = {},
+  ) {
     this.source = new MemorySource((o.blocks ?? 40) * BLOCK_SIZE)
     this.group = new MemoryGroup({ stores: o.stores ?? 1, sizeBytes: this.source.sizeBytes })
     this.ports = this.group.stores.map((store) => new MemoryPort(store, this.clock))
     const [endpoint = '', ...mirrors] = this.ports.map((port) => port.endpoint)
-    const options = resolveOptions({ endpoint, mirrors, giveUpAfter: o.giveUpAfter ?? 600 })
+    const options = resolveOptions({
+      endpoint,
+      mirrors,
+      giveUpAfter: o.giveUpAfter ?? 600,
+      predictor: o.predictor ?? {},
+    })
     const host = {
-      ...{ clock: this.clock, randomness: new OrderedRandomness(), digester: sha256, journal: undefined },
+      ...{
+        clock: this.clock,
+        randomness: new OrderedRandomness(),
+        digester: sha256,
+        journal: undefined,
+        memory: o.memory,
+      },
+      onLeave: (callback: () => void) => {
+        this.leave = callback
+        return () => {
+          this.leave = () => {}
+        }
+      },
       reportError: (error: unknown) => {
         throw error
       },

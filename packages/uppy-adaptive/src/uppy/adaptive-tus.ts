@@ -5,7 +5,12 @@ import type { LocalUppyFile, RemoteUppyFile } from '@uppy/core/utils'
 import { filterFilesToEmitUploadStarted, filterFilesToUpload, RateLimitedQueue } from '@uppy/core/utils'
 import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
 import type { LoggedEvent } from '../orchestration/event-log.js'
-import type { MirrorOptions, PartitioningOptions, RedundancyOptions } from '../orchestration/options.js'
+import type {
+  MirrorOptions,
+  PartitioningOptions,
+  PredictorOptions,
+  RedundancyOptions,
+} from '../orchestration/options.js'
 import type { Priority } from '../partitioning/priority.js'
 import { FileBinding } from './file-binding.js'
 
@@ -18,6 +23,8 @@ export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends Plug
   headers?: Record<string, string> | ((file: UppyFile<M, B>) => Record<string, string>)
   partitioning?: PartitioningOptions & { priority?: (file: UppyFile<M, B>) => Priority }
   redundancy?: RedundancyOptions | false
+  /** Where predictions start, and where what they learn is kept for the next file (default localStorage). */
+  predictor?: PredictorOptions
   /** Files uploaded at once (default 3; every file may use several connections). */
   limit?: number
   /** Largest partition, bytes: where a proxy or host limits bodies (default: none). */

@@ -123,6 +123,7 @@ export class FileBinding<M extends Meta, B extends Body> {
       ...pick(options, [
         'mirrors',
         'redundancy',
+        'predictor',
         'withCredentials',
         'addRequestId',
         'httpStack',
