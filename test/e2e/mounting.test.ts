@@ -229,7 +229,7 @@ describe.each(MOUNTS)('mounted in $name', (mount) => {
     expect(await downloadedSha256(url)).toBe(sha256(data))
     const servers = events.flatMap((event) => (event.type === 'session' ? [event.server] : []))
     expect(new Set(servers)).toEqual(new Set([0, 1]))
-    expect(links.reduce((sum, link) => sum + link.counters.bodyBytesUp, 0)).toBe(data.length)
+    for (const link of links) expect(link.counters.bodyBytesUp).toBeGreaterThan(0)
   })
 
   it('tells events while the stream is open, and keeps what came of a body that broke off', async () => {

@@ -1,5 +1,6 @@
-import { type FileHandle, open, stat } from 'node:fs/promises'
-import { ERRORS } from '@tus/utils'
+import type { Stats } from 'node:fs'
+import { type FileHandle, open } from 'node:fs/promises'
+import { ERRORS, type Upload } from '@tus/utils'
 import { HEADER } from 'tus-reconcile-protocol'
 import { readPieces } from '../bodies/side-file.js'
 import { setCors } from './cors.js'
@@ -14,8 +15,7 @@ const EXPOSED = 'Accept-Ranges, Content-Range, Content-Disposition, ETag, Last-M
 /** A finished file, whole or a range of it, or word that the client has it already. With CORS. */
 export async function getFile(site: Site, exchange: Exchange, id: string | undefined): Promise<Response> {
   const { req, headers } = exchange
-  const { handlers, options } = site.server
-  setCors(options, req.headers.get('origin'), headers)
+  setCors(site.server.options, req.headers.get('origin'), headers)
   headers.set(HEADER.storeId, site.storeId)
   if (!id) throw ERRORS.FILE_NOT_FOUND
   await runIncoming(site, req, id)
@@ -23,29 +23,50 @@ export async function getFile(site: Site, exchange: Exchange, id: string | undef
   if (url !== null) headers.set(HEADER.upload, url)
   const upload = await site.plain.getUpload(id)
   if (upload.offset !== upload.size || !upload.storage) throw ERRORS.FILE_NOT_FOUND
-  const { path } = upload.storage
-  const validators = validatorsOf(site, id, await stat(path))
+  const file = await open(upload.storage.path, 'r').catch(refuseUnopened)
+  let body: ReadableStream<Uint8Array> | null = null
+  try {
+    const { status, start, end } = describe(site, exchange, { upload, stats: await file.stat() })
+    if (start < end) body = streamOf(file, { start, end })
+    return new Response(body, { status, headers })
+  } finally {
+    if (!body) await file.close()
+  }
+}
+
+/** The store knew of it a moment ago: a file that is not there was removed since. */
+function refuseUnopened(error: NodeJS.ErrnoException): never {
+  throw error.code === 'ENOENT' ? ERRORS.FILE_NO_LONGER_EXISTS : error
+}
+
+/** Sets the headers of the answer. Returns its status, and which bytes are its body: none where these meet. */
+function describe(
+  site: Site,
+  { req, headers }: Exchange,
+  file: { readonly upload: Upload; readonly stats: Stats },
+): { status: number; start: number; end: number } {
+  const { upload, stats } = file
+  const { size = 0 } = upload
+  const validators = validatorsOf(site, upload.id, stats)
   headers.append('Access-Control-Expose-Headers', EXPOSED)
   headers.set('ETag', validators.etag)
   headers.set('Last-Modified', validators.lastModified)
-  if (isNotModified(req, validators)) return new Response(null, { status: 304, headers })
-  const { contentType, contentDisposition } = handlers.GET.filterContentType(upload)
+  if (isNotModified(req, validators)) return { status: 304, start: 0, end: 0 }
+  const { contentType, contentDisposition } = site.server.handlers.GET.filterContentType(upload)
   headers.set('Content-Type', contentType)
   headers.set('Content-Disposition', contentDisposition)
   headers.set('Accept-Ranges', 'bytes')
   for (const [name, value] of Object.entries(reprDigestOf(site, upload))) headers.set(name, value)
   headers.set('X-Content-Type-Options', 'nosniff')
-  const range = isRangeWanted(req, validators) ? readRange(req.headers.get('range'), upload.size) : undefined
+  const range = isRangeWanted(req, validators) ? readRange(req.headers.get('range'), size) : undefined
   if (range === 'unsatisfiable') {
-    headers.set('Content-Range', `bytes */${upload.size}`)
-    return new Response(null, { status: 416, headers })
+    headers.set('Content-Range', `bytes */${size}`)
+    return { status: 416, start: 0, end: 0 }
   }
-  const { start, end } = range ?? { start: 0, end: upload.size }
+  const { start, end } = range ?? { start: 0, end: size }
   headers.set('Content-Length', String(end - start))
-  if (range) headers.set('Content-Range', `bytes ${start}-${end - 1}/${upload.size}`)
-  const status = range ? 206 : 200
-  if (end === start) return new Response(null, { status, headers })
-  return new Response(streamOf(await open(path, 'r'), { start, end }), { status, headers })
+  if (range) headers.set('Content-Range', `bytes ${start}-${end - 1}/${size}`)
+  return { status: range ? 206 : 200, start, end }
 }
 
 /** Of a file that was committed at another store. */
