@@ -1,6 +1,6 @@
 import { requestBody } from '../bodies/request-body.js'
 import { Refusal } from '../groups/refusal.js'
-import { parsePeerMessage } from '../peers/peer-messages.js'
+import { type PeerMessage, parsePeerMessage } from '../peers/peer-messages.js'
 import {
   SIGNATURE_HEADER,
   type SignatureFault,
@@ -21,25 +21,31 @@ const MAX_MESSAGE_BYTES = 2_097_152
 export async function postPeerMessage(site: Site, exchange: Exchange, verifier: SignatureVerifier): Promise<Response> {
   const body = requestBody(exchange.req)
   let trust: Trust | undefined
+  let op: PeerMessage['op'] | undefined
   try {
     const text = await readMessage(body, { bytes: MAX_MESSAGE_BYTES, ms: site.bounds.messageTimeoutMs })
     const verified = checkSignature(site, exchange, { verifier, text })
     trust = verified
     const message = parsePeerMessage(text)
+    op = message.op
     if (message.op === 'hello') return await signedAnswer(hello(site, exchange, verifier.run), trust)
     if (verified.isForAnybody) throw new Refusal('not-signed', 'only `hello` is signed for anybody')
     return await signedAnswer(await answerPeer(site, exchange, message), trust)
   } catch (error) {
     const refusal = asRefusal(site, error)
-    logRefusal(site, refusal)
+    logRefusal(site, refusal, op)
     const refused = await refusalAnswer(site, exchange, { refusal, body })
     return trust ? signedAnswer(refused, trust) : refused
   }
 }
 
-/** What is usual is no warning: a group may have ended, and a server that was restarted hears of its last run once. */
-function logRefusal(site: Site, { code, message: reason }: Refusal): void {
+/**
+ * What is usual is no warning: a group may be gone, a server that was restarted hears of its last run once, and what a
+ * peer asks for a client may be refused to that client.
+ */
+function logRefusal(site: Site, { code, message: reason }: Refusal, op: PeerMessage['op'] | undefined): void {
   if (code === 'unknown-group') return
+  if (op === 'open' || op === 'relay') return site.log.info({ op, code }, "refused to a peer's client")
   site.log[code === 'other-run' ? 'info' : 'warn']({ code, reason }, 'peer refused')
 }
 

@@ -54,6 +54,10 @@ test("a relayed operation passes the home's gate with the client's headers, or h
   const headers = { 'Tus-Resumable': '1.0.0', ...STRANGER }
   expect((await atMirror.send(`${mirror.endpoint}/${file.group}`, { method: 'DELETE', headers })).status).toBe(403)
   expect(seen.filter((line) => line === `stranger ${file.group}`).length).toBe(3)
+  // it is the client's, and says nothing of the peer
+  const entry = await home.logged(({ msg }) => msg === "refused to a peer's client")
+  expect(entry).toMatchObject({ level: 30, op: 'relay', code: 'refused-by-hook' })
+  expect(home.log.filter(({ msg }) => msg === 'peer refused')).toEqual([])
   expect((await atMirror.commit()).status).toBe(201)
 })
 
