@@ -19,6 +19,7 @@ export interface HttpCall {
   readonly body?: unknown
   readonly signal: AbortSignal
   readonly onHandedOver?: (bytes: number) => void
+  readonly onSending?: (() => void) | undefined
 }
 
 export interface HttpAnswer {
@@ -58,6 +59,7 @@ export async function sendRequest(options: HttpOptions, call: HttpCall): Promise
   if (call.onHandedOver) request.setProgressHandler(call.onHandedOver)
   if (options.withCredentials) allowCredentials(request)
   await orAbort(options.onBeforeRequest?.(request), call.signal)
+  call.onSending?.()
   const response = await raceAbort(request, call)
   await orAbort(options.onAfterResponse?.(request, response), call.signal)
   return {

@@ -16,7 +16,12 @@ afterEach(async () => {
 })
 
 /** A client of a server that answers everything so. */
-async function clientOf(status: number, headers: OutgoingHttpHeaders, body = '{}'): Promise<ReconcileClient> {
+async function clientOf(
+  status: number,
+  headers: OutgoingHttpHeaders,
+  body = '{}',
+  onBeforeRequest?: () => Promise<void>,
+): Promise<ReconcileClient> {
   const server = createServer((req, res) => {
     req.resume()
     req.on('end', () => res.writeHead(status, headers).end(body))
@@ -35,7 +40,7 @@ async function clientOf(status: number, headers: OutgoingHttpHeaders, body = '{}
     headers: {},
     withCredentials: false,
     addRequestId: false,
-    onBeforeRequest: undefined,
+    onBeforeRequest,
     onAfterResponse: undefined,
   })
 }
@@ -95,4 +100,21 @@ test.each<[number, OutgoingHttpHeaders, AttemptOutcome['kind'], string | undefin
 ])('%i with %o is %s by %s', async (status, headers, kind, failure) => {
   const client = await clientOf(status, headers)
   expect(await client.attempt(ATTEMPT)).toMatchObject({ kind, ...(failure === undefined ? {} : { failure }) })
+})
+
+test('a request goes out when the application’s own hook lets it', async () => {
+  let letGo = () => {}
+  const held = new Promise<void>((resolve) => {
+    letGo = resolve
+  })
+  const steps: string[] = []
+  const client = await clientOf(200, { ...TUS, 'Upload-Offset': '3', Location: '/files/x' }, '', () => {
+    steps.push('hook')
+    return held
+  })
+  const done = client.attempt({ ...ATTEMPT, onSending: () => steps.push('sending') })
+  await expect.poll(() => steps).toEqual(['hook'])
+  letGo()
+  await done
+  expect(steps).toEqual(['hook', 'sending'])
 })

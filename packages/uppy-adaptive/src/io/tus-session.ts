@@ -24,7 +24,7 @@ export async function runAttempt(options: HttpOptions, endpoint: string, attempt
 }
 
 function creation(endpoint: string, attempt: Attempt): Parameters<typeof sendRequest>[1] {
-  const { partition, metadata, range, body, signal, onHandedOver } = attempt
+  const { partition, metadata, range, body, signal, onHandedOver, onSending } = attempt
   const encoded = encodeMetadata(metadata)
   const headers: Record<string, string> = {
     'Upload-Concat': 'partial',
@@ -41,17 +41,18 @@ function creation(endpoint: string, attempt: Attempt): Parameters<typeof sendReq
     body: range.end > range.start ? body : undefined,
     signal,
     onHandedOver,
+    onSending,
   }
 }
 
 function append(endpoint: string, attempt: Attempt, url: string): Parameters<typeof sendRequest>[1] {
-  const { partition, range, body, signal, onHandedOver } = attempt
+  const { partition, range, body, signal, onHandedOver, onSending } = attempt
   const headers = {
     'Content-Type': BODY_CONTENT_TYPE,
     'Upload-Offset': String(range.start - partition.start),
     [HEADER.partition]: formatPartitionHeader(partition),
   }
-  return { method: 'PATCH', url: onRoute(url, endpoint), headers, body, signal, onHandedOver }
+  return { method: 'PATCH', url: onRoute(url, endpoint), headers, body, signal, onHandedOver, onSending }
 }
 
 /** The same upload by another address of its store: the last segment of the URL names it. */

@@ -21,14 +21,15 @@ export class Acknowledgements {
     const bytes = plan.acknowledge(id, offset)
     if (!session || bytes === 0) return
     this.#context.noteProgress()
-    model.acknowledged({ nowMs, session: id, bytes })
     const runner = runners.get(id)
+    const pace = runner?.ownDelay.take(nowMs, nowMs - runner.aliveAtMs) ? { appLimited: true } : {}
+    model.acknowledged({ nowMs, session: id, bytes, ...pace })
     if (runner) {
       runner.freshTries = 0
       runner.aliveAtMs = nowMs
     }
     directory.trust(session.store, 'its bytes flow again')
-    log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes }, nowMs)
+    log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes, ...pace }, nowMs)
     if (session.acked + bytes >= session.end) {
       runner?.stopBodyAt(session.end)
       this.#claims.hurry(session.store)

@@ -64,6 +64,8 @@ export interface Attempt {
   /** Bytes of this body handed to the socket so far. */
   readonly onHandedOver: (bytes: number) => void
   readonly onLoad?: LoadListener
+  /** The request goes out: until now the application's own hooks and headers held it back. */
+  readonly onSending?: () => void
 }
 
 /** Told how busy the server says that it is, 0 to 1, before the answer that says so is given. */

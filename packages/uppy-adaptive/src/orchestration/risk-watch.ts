@@ -65,6 +65,8 @@ export class RiskWatch {
 
   #treat(session: PlannedSession, assessment: RiskAssessment, nowMs: number): void {
     const runner = this.#context.runners.get(session.session)
+    // what waits here no other connection or server would have sooner
+    if (runner?.ownDelay.isRunning) return
     if (runner && nowMs - runner.reconnectedAtMs < reconnectGraceMs(runner.freshTries)) return
     const alternative = this.bestAlternative(session, this.#context.plan.missingOf(session))
     const remedy = decideRemedy(this.#describe(session, assessment, nowMs), this.#surroundings(alternative))

@@ -2,6 +2,7 @@ import type { PartitionHeader, UploadLimit } from 'tus-reconcile-protocol'
 import type { PlannedSession, SessionId } from '../partitioning/partition-plan.js'
 import type { NextStep, SessionEnd } from './failure-rules.js'
 import { decideNextStep, failureOf } from './failure-rules.js'
+import { OwnDelay } from './own-delay.js'
 import type { AttemptOutcome } from './ports.js'
 import type { Route, Store } from './server-directory.js'
 import { pause } from './timing.js'
@@ -30,6 +31,8 @@ export class SessionRunner {
   aliveAtMs: number
   /** Its store has refused its last attempt for load, and until when it wants to be left alone, if it says so. */
   putOff: { readonly untilMs: number | undefined } | undefined
+  /** What the source and the application's hooks take of this session's time. */
+  readonly ownDelay: OwnDelay = new OwnDelay()
   readonly #context: TransferContext
   readonly #partition: string
   readonly #stop = new AbortController()
@@ -113,6 +116,7 @@ export class SessionRunner {
         start: session.acked,
         end: look ? session.acked : Math.min(session.end, session.acked + this.#maxBodyBytes),
       }
+      this.ownDelay.begin(context.clock.now())
       const body = look ? undefined : await context.source.body(range)
       if (signal.aborted) return { kind: 'aborted' }
       this.#attempt += 1
@@ -129,10 +133,12 @@ export class SessionRunner {
           this.handedOver = Math.max(this.handedOver, range.start + bytes)
         },
         onLoad: hearLoad(context, this.store.id, this.id),
+        onSending: () => this.ownDelay.end(context.clock.now()),
       })
       if (!isLate()) return outcome
       return { kind: 'cut', failure: 'timeout', cause: new Error('the server did not say what it has') }
     } finally {
+      this.ownDelay.end(context.clock.now())
       done()
     }
   }

@@ -215,6 +215,7 @@ export class UploadEngine {
       const capabilities = await connector.connectPrimary(primary, this.#stop.signal)
       const homeId = capabilities.storeId
       if (capabilities.kind === 'tus' || homeId === undefined) return await this.#uploadPlain(source)
+      this.#model.heard({ nowMs: this.#host.clock.now(), store: homeId })
       return await this.#uploadGroup(source, homeId)
     } finally {
       await source.close()

@@ -74,7 +74,8 @@ export type UploadEvent =
       readonly endpoint: string
     } & OfSession)
   | ({ readonly type: 'cut'; readonly cause: string; readonly attempt: number } & OfSession)
-  | ({ readonly type: 'acked'; readonly offset: number } & OfSession)
+  /** `appLimited`: the source or the application's hooks set its pace, not the path. */
+  | ({ readonly type: 'acked'; readonly offset: number; readonly appLimited?: boolean } & OfSession)
   | ({
       readonly type: 'completed'
       readonly start: number

@@ -34,6 +34,7 @@ export class MemoryPort implements ServerPort {
   }
 
   async attempt(attempt: Attempt): Promise<AttemptOutcome> {
+    attempt.onSending?.()
     try {
       await this.#travel(attempt.signal)
       const outcome = await this.#receive(attempt)

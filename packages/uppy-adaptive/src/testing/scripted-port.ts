@@ -38,6 +38,7 @@ export class ScriptedPort implements ServerPort {
 
   async attempt(attempt: Attempt): Promise<AttemptOutcome> {
     this.attempts.push(attempt)
+    attempt.onSending?.()
     return this.#answer(() => this.onAttempt(attempt), attempt.signal, attempt.onLoad).catch((error: unknown) => {
       if (attempt.signal.aborted) return { kind: 'aborted' }
       throw error
