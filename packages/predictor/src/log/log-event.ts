@@ -1,4 +1,5 @@
 import type { FailureKind, SessionOutcome } from '../outcome-ledger.js'
+import type { Priors } from './model-file.js'
 
 /** What a log's line tells, as far as anything is learned from it. Times: `elapsedMs` of its upload, `at` since 1970. */
 interface Timed {
@@ -79,7 +80,15 @@ export type LogEvent = Timed &
         readonly gapMs: number
         readonly because: readonly Because[]
       } & OfSession)
-    | ({ readonly type: 'acked'; readonly offset: number } & OfSession)
+    /** `appLimited`: the sender's own side set its pace. */
+    | ({ readonly type: 'acked'; readonly offset: number; readonly appLimited?: boolean } & OfSession)
+    /** Where the model started: what it remembered, so old, and what logs had taught. */
+    | {
+        readonly type: 'recalled'
+        readonly state: object | null
+        readonly ageMs: number
+        readonly priors: Priors | null
+      }
     | ({ readonly type: 'completed' } & OfSession)
     | ({ readonly type: 'superseded' } & OfSession)
     | ({ readonly type: 'failed'; readonly cause: string } & OfSession)

@@ -59,6 +59,7 @@ const optional =
   (check: Check): Check =>
   (value) =>
     value === undefined || check(value)
+const objectOrNull: Check = (value) => value === null || isObject(value)
 const OUTCOME = oneOf('completed', 'failed', 'superseded', 'cancelled', 'takenOver')
 const FAILURE = oneOf('connection', 'timeout', 'serverError', 'load', 'configuration')
 const KIND = oneOf('first', 'takeOver', 'copy')
@@ -78,7 +79,8 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
   split: { ...OF_SESSION, oldEnd: amount, newEnd: amount, reason: text, risk: share },
   takeOver: { ...OF_SESSION, reason: text, risk: share, gapMs: amount },
   copy: { ...OF_SESSION, of: text, from: amount, reason: text, risk: share, gapMs: amount, because: BECAUSE },
-  acked: { ...OF_SESSION, offset: amount },
+  acked: { ...OF_SESSION, offset: amount, appLimited: optional((value) => typeof value === 'boolean') },
+  recalled: { state: objectOrNull, ageMs: amount, priors: objectOrNull },
   completed: OF_SESSION,
   superseded: OF_SESSION,
   failed: { ...OF_SESSION, cause: text },
@@ -111,7 +113,6 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
 }
 const UNUSED: ReadonlySet<unknown> = new Set([
   'warning',
-  'recalled',
   'reconnect',
   'cut',
   'verified',

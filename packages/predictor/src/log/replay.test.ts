@@ -77,3 +77,20 @@ test('events without numbers, of an older version, tell nothing', () => {
   const { events } = read(written('u').map(({ n: _, ...line }: { n?: number }) => line))
   expect(replay(events)).toMatchObject({ assessed: 0, events })
 })
+
+test('what the model recalled, and acknowledgements whose pace was not the path’s, are told again', () => {
+  const before = new RiskModel()
+  before.requestRtt({ nowMs: 0, store: 'a', roundTripMs: 800 })
+  const state = before.toJSON()
+  const priors = { gaps: { meanLog: 7, sigma: 0.5 } }
+  const model = RiskModel.fromJSON(state, { nowMs: 0, ageMs: 60_000, options: { priors } })
+  const [first = {}, ...lines] = written('u', model)
+  const recalled = { type: 'recalled', state, ageMs: 60_000, priors, upload: 'u', n: 0.5, at: 1e12, elapsedMs: 0 }
+  const { events, report } = read([recalled, first, ...lines])
+  expect(report.refused).toEqual([])
+  expect(replay(events).events).toEqual(events)
+  const without = events.filter(({ type }) => type !== 'recalled')
+  expect(replay(without).events).not.toEqual(without)
+  const limited = events.map((event) => (event.type === 'acked' ? { ...event, appLimited: true } : event))
+  expect(replay(limited).events).not.toEqual(limited)
+})

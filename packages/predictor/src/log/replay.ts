@@ -9,16 +9,28 @@ export interface Replayed {
   readonly left: number
 }
 
+type NewModel = (recalled?: EventOf<'recalled'>) => RiskModel
+
+/** As the engine's: from what was remembered and what logs had taught, where the log says so. */
+const likeTheEngines: NewModel = (recalled) => {
+  if (recalled === undefined) return new RiskModel()
+  const { state, ageMs, elapsedMs: nowMs } = recalled
+  const options = recalled.priors === null ? {} : { priors: recalled.priors }
+  return state === null ? new RiskModel(options) : RiskModel.fromJSON(state, { nowMs, ageMs, options })
+}
+
 /**
  * Tells a model, fresh for each upload, what the engine's was told, from the log alone, and asks it wherever the engine
  * asked. The same version with the same options says the same again, to the four digits of the log.
+ * @param newModel makes the model of one upload, and again where the log says what that one recalled
+ * @throws PredictorError `invalidState`, `invalidModel` when it was something else
  */
-export function replay(events: readonly LogEvent[], newModel: () => RiskModel = () => new RiskModel()): Replayed {
+export function replay(events: readonly LogEvent[], newModel: NewModel = likeTheEngines): Replayed {
   const uploads = new Map<string, Upload>()
   const said = new Map<LogEvent, LogEvent>()
   for (const event of inOrder(events)) {
     const key = event.upload ?? ''
-    const upload = uploads.get(key) ?? new Upload(newModel())
+    const upload = uploads.get(key) ?? new Upload(newModel)
     uploads.set(key, upload)
     said.set(event, upload.take(event))
   }
@@ -39,12 +51,14 @@ function inOrder(events: readonly LogEvent[]): LogEvent[] {
 class Upload {
   assessed = 0
   left = 0
-  readonly #model: RiskModel
+  readonly #newModel: NewModel
+  #model: RiskModel
   /** Of sessions in flight: the offset that was acknowledged last. */
   readonly #offsets = new Map<string, number>()
 
-  constructor(model: RiskModel) {
-    this.#model = model
+  constructor(newModel: NewModel) {
+    this.#newModel = newModel
+    this.#model = newModel()
   }
 
   /** The event, with what this model says in it. */
@@ -76,6 +90,9 @@ class Upload {
         return model.serverLoad({ ...event, nowMs })
       case 'busy':
         return model.busy({ ...event, nowMs })
+      case 'recalled':
+        this.#model = this.#newModel(event)
+        return
       case 'localPause':
         return model.localPause({ ...event, nowMs })
       default:
@@ -83,11 +100,11 @@ class Upload {
     }
   }
 
-  #acknowledge({ elapsedMs: nowMs, session, offset }: EventOf<'acked'>): void {
+  #acknowledge({ elapsedMs: nowMs, session, offset, appLimited = false }: EventOf<'acked'>): void {
     const before = this.#offsets.get(session)
     if (before === undefined || offset <= before) return
     this.#offsets.set(session, offset)
-    this.#model.acknowledged({ nowMs, session, bytes: offset - before })
+    this.#model.acknowledged({ nowMs, session, bytes: offset - before, appLimited })
   }
 
   #sample(event: EventOf<'sample'>): LogEvent {

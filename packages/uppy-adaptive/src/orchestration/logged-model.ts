@@ -38,10 +38,10 @@ export class LoggedModel {
     const { remembered, priors } = o
     const options = priors === undefined ? {} : { priors }
     const restored = remembered && restore(remembered, { nowMs: this.#log.timeOf(o.nowMs), options })
-    this.#model = restored ?? new RiskModel(options)
+    this.#model = restored?.model ?? new RiskModel(options)
     if (!restored && !priors) return
-    const state = restored && remembered ? remembered : { state: null, ageMs: 0 }
-    this.#log.emit({ type: 'recalled', ...state, priors: priors ?? null }, o.nowMs)
+    const { state = null, ageMs = 0 } = restored ?? {}
+    this.#log.emit({ type: 'recalled', state, ageMs, priors: priors ?? null }, o.nowMs)
   }
 
   /** What is worth keeping for the next upload. */
@@ -136,9 +136,14 @@ export class LoggedModel {
   }
 }
 
-function restore({ state, ageMs }: Remembered, o: { nowMs: number; options: RiskModelSetup }): RiskModel | undefined {
+/** The model, and the state without what is not the model's. */
+function restore(
+  { state, ageMs }: Remembered,
+  o: { nowMs: number; options: RiskModelSetup },
+): { model: RiskModel; state: RiskModelState; ageMs: number } | undefined {
   try {
-    return RiskModel.fromJSON(state, { ...o, ageMs })
+    const model = RiskModel.fromJSON(state, { ...o, ageMs })
+    return { model, state: RiskModel.fromJSON(state, { ...o, ageMs: 0 }).toJSON(), ageMs }
   } catch {
     return undefined
   }

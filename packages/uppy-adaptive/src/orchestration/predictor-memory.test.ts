@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { RiskModel } from 'upload-predictor'
 import { expect, test } from 'vitest'
+import { expectReplayed } from '../testing/replayed.js'
 import { outcomeOf, UploadWorld } from '../testing/upload-world.js'
 import type { JournalStorage } from './ports.js'
 
@@ -47,6 +48,7 @@ test('what one upload learned, the next one starts with', async () => {
   await next.clock.settle(next.engine.start())
   expect(recalled(next)).toMatchObject([{ state: { format: 'upload-predictor' } }])
   next.expectWhole()
+  expectReplayed(next.engine.toNdjson())
   expect(forecasts(first)[0]).toBeNull()
   expect(forecasts(next)[0]).toBeGreaterThan(500_000)
 })
@@ -185,6 +187,7 @@ test('predictions start from a fitted model, which stands in the log', async () 
   const plain = new UploadWorld()
   for (const world of [fitted, plain]) await world.clock.settle(world.engine.start())
   fitted.expectWhole()
+  expectReplayed(fitted.engine.toNdjson())
   expect(recalled(fitted)).toMatchObject([{ state: null, priors: { hazard: { failures: 3, seconds: 15 } } }])
   expect(firstSample(fitted)?.server).toBeGreaterThan((firstSample(plain)?.server ?? 1) + 0.1)
 })

@@ -1,5 +1,5 @@
 import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
-import type { Priors, RiskAssessment, RiskModel } from 'upload-predictor'
+import type { Priors, RiskAssessment, RiskModel, RiskModelState } from 'upload-predictor'
 import type { PartitionId, SessionId, StoreId } from '../partitioning/partition-plan.js'
 
 /** A server as the log names it: 0 is the primary, then the mirrors as they were given. */
@@ -91,7 +91,12 @@ export type UploadEvent =
   | { readonly type: 'progress'; readonly ackedBytes: number; readonly totalBytes: number }
   | { readonly type: 'localPause'; readonly gapMs: number }
   /** Where the model starts: what was remembered, and what logs of before taught. */
-  | { readonly type: 'recalled'; readonly state: unknown; readonly ageMs: number; readonly priors: Priors | null }
+  | {
+      readonly type: 'recalled'
+      readonly state: RiskModelState | null
+      readonly ageMs: number
+      readonly priors: Priors | null
+    }
   | { readonly type: 'heard'; readonly store: StoreId }
   | { readonly type: 'roundTrip'; readonly store: StoreId; readonly operation: string; readonly roundTripMs: number }
   | { readonly type: 'probesWanted'; readonly stores: readonly StoreId[] }
