@@ -1,16 +1,17 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { CERTIFICATE_FILE, KEY_FILE, makeCertificate, writeCertificate } from './certificate.js'
 import { freePort } from './mounted-example.js'
 
 const run = promisify(execFile)
 
 /** For the loud skip. */
-export const NO_NGINX = 'no nginx or no openssl here: install nginx (nginx-light will do) and openssl'
+export const NO_NGINX = 'no nginx here: install it (nginx-light will do)'
 
 export interface Nginx {
   readonly port: number
@@ -29,11 +30,10 @@ export interface NginxOptions {
   readonly upstreamPort: number
 }
 
-/** Whether nginx with TLS and HTTP/2, and openssl for a certificate, can be run. */
+/** Whether nginx with TLS and HTTP/2 can be run. */
 export async function hasNginx(): Promise<boolean> {
   try {
     const { stderr } = await run('nginx', ['-V'])
-    await run('openssl', ['version'])
     return /http_ssl_module/.test(stderr) && /http_v2_module/.test(stderr)
   } catch {
     return false
@@ -44,9 +44,10 @@ export async function hasNginx(): Promise<boolean> {
 export async function startNginx(options: NginxOptions): Promise<Nginx> {
   const { directory } = options
   await mkdir(directory, { recursive: true })
-  const certificateFile = join(directory, 'certificate.pem')
-  const keyFile = join(directory, 'key.pem')
-  await makeCertificate(certificateFile, keyFile)
+  const certificateFile = join(directory, CERTIFICATE_FILE)
+  const keyFile = join(directory, KEY_FILE)
+  const made = await makeCertificate()
+  await writeCertificate(directory, made)
   const port = await freePort()
   const real = options.configuration
     .replace(/^( *)listen 443\b/m, `$1listen 127.0.0.1:${port}`)
@@ -71,18 +72,12 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
   return {
     port,
     certificateFile,
-    certificate: await readFile(certificateFile, 'utf8'),
+    certificate: made.certificate,
     close: async () => {
       child.kill('SIGTERM')
       await exited
     },
   }
-}
-
-function makeCertificate(certificateFile: string, keyFile: string): Promise<unknown> {
-  const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyFile]
-  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
-  return run('openssl', ['req', '-x509', '-days', '2', ...key, ...subject, '-out', certificateFile])
 }
 
 function mainConfiguration(directory: string, inner: string): string {

@@ -14,3 +14,4 @@ export {
 export type { Rates } from './rated-path.js'
 export { type ObservedRequest, RequestObserver, type RequestObserverEvents } from './request-observer.js'
 export { seededRandom } from './seeded-random.js'
+export type { TlsOptions } from './tls-front.js'

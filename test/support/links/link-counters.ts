@@ -9,10 +9,10 @@ export type LinkCounters = {
   readonly downBytes: number
   /**
    * Of `upBytes`, those of upload bodies: PATCH, and POST with Content-Type application/offset+octet-stream; heads and
-   * chunk framing are not in it. HTTP/1.1 in the clear only.
+   * chunk framing are not in it. HTTP/1.1 in the clear, or behind the link's own TLS: there it is what its proxy passed on.
    */
   readonly bodyBytesUp: number
-  /** Requests whose head left the link, by method; OPTIONS too. HTTP/1.1 in the clear only. */
+  /** Requests whose head left the link, by method; OPTIONS too. Where they can be read, as above. */
   readonly requests: Readonly<Record<string, number>>
   /** Connections accepted, also those that were reset at once. */
   readonly connections: number

@@ -1,5 +1,6 @@
 import type { LastMile } from './last-mile.js'
 import type { RateSchedule } from './rate-schedule.js'
+import type { TlsOptions } from './tls-front.js'
 
 /** Everything the link can be told while it runs; what is left out stays. */
 export type LinkSettings = {
@@ -30,9 +31,14 @@ export type LinkOptions = LinkSettings & {
   readonly queueBytes?: number
   /** Round trips that a new connection waits before its first byte may leave: TCP's handshake. Default 1. */
   readonly connectRoundTrips?: number
+  /** Clients speak TLS, and HTTP/2 or HTTP/1.1 in it, to a proxy between the link and the server. Default: no proxy. */
+  readonly tls?: TlsOptions
 }
 
-export type ResolvedLinkOptions = Required<Omit<LinkOptions, 'lastMile'>> & { readonly lastMile: LastMile | undefined }
+export type ResolvedLinkOptions = Required<Omit<LinkOptions, 'lastMile' | 'tls'>> & {
+  readonly lastMile: LastMile | undefined
+  readonly tls: TlsOptions | undefined
+}
 
 /** The most a link may queue of its own (the brief's bound). */
 const mostQueueBytes = 262_144
@@ -52,6 +58,7 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
     connectRoundTrips: 1,
     ...options,
     lastMile: options.lastMile,
+    tls: options.tls,
   }
   checkRange(resolved, 'delayMs', { most: 3_600_000 })
   checkRange(resolved, 'jitterMs', { most: 3_600_000 })

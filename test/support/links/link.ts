@@ -11,9 +11,10 @@ import {
 } from './link-options.js'
 import { parseRate, type RateStep } from './rate-schedule.js'
 import { RatedPath } from './rated-path.js'
-import type { ObservedRequest } from './request-observer.js'
+import type { ObservedRequest, RequestObserverEvents } from './request-observer.js'
 import { seededRandom } from './seeded-random.js'
 import { Shaper } from './shaper.js'
+import { openTlsFront, type TlsFront } from './tls-front.js'
 
 /** What the link does with bytes and connections. */
 export type LinkState = 'open' | 'stalled' | 'blackHole' | 'refusing'
@@ -23,8 +24,8 @@ type Parts = { readonly options: ResolvedLinkOptions; readonly kernel: KernelSoc
 /**
  * Opens a link: a TCP proxy on 127.0.0.1 with a rate, a delay and a small queue each way, and switches for what goes
  * wrong on a network. A new connection waits one round trip (the handshake), then its bytes go through the rates
- * (connection, link, last mile), then they travel `delayMs`, in order. It knows nothing of TLS: whatever speaks TCP
- * passes, only the HTTP counters need HTTP/1.1 in the clear.
+ * (connection, link, last mile), then they travel `delayMs`, in order. Whatever speaks TCP passes, only the HTTP
+ * counters need HTTP/1.1 in the clear, or `tls`: then TLS and HTTP/2 end between the link and the server.
  *
  * @throws RangeError for an option out of range; the system's error when the port is taken
  */
@@ -47,6 +48,7 @@ export class Link {
   readonly #listeners = new Set<(request: ObservedRequest) => void>()
   #settings: { delayMs: number; perConnectionBytesPerSecond: number }
   #state: LinkState = 'open'
+  #front: TlsFront | undefined
 
   /** Use `openLink`. */
   constructor({ options, kernel }: Parts) {
@@ -67,9 +69,9 @@ export class Link {
     return typeof address === 'object' && address !== null ? address.port : 0
   }
 
-  /** `http://127.0.0.1:PORT`. */
+  /** `http://127.0.0.1:PORT`, or with https. */
   get origin(): string {
-    return `http://127.0.0.1:${this.port}`
+    return `${this.#options.tls === undefined ? 'http' : 'https'}://127.0.0.1:${this.port}`
   }
 
   get state(): LinkState {
@@ -132,6 +134,14 @@ export class Link {
     for (const connection of [...this.#connections]) connection.reset()
   }
 
+  /**
+   * The proxy that ends TLS is reloaded: GOAWAY on every HTTP/2 connection. What runs there goes on, then it closes, and
+   * new requests need a new connection. Without `tls` nothing happens.
+   */
+  drain(): void {
+    this.#front?.drain()
+  }
+
   /** Nothing gets through any more: bytes, ends and resets stay where they are, new connections hang; until `restore`. */
   blackHole(): void {
     this.#enter('blackHole')
@@ -153,11 +163,13 @@ export class Link {
     const closed = new Promise<void>((resolve) => void this.#server.close(() => resolve()))
     const connections = [...this.#connections]
     for (const connection of connections) connection.destroy()
-    await Promise.all([closed, ...connections.map((connection) => connection.closed)])
+    await Promise.all([closed, ...connections.map((connection) => connection.closed), this.#front?.close()])
   }
 
   /** Use `openLink`. */
   async listen(): Promise<void> {
+    const { tls, target } = this.#options
+    if (tls !== undefined) this.#front = await openTlsFront({ ...tls, target, observer: this.#createObserver() })
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen({ host: '127.0.0.1', port: this.#options.port }, () => resolve())
@@ -192,20 +204,25 @@ export class Link {
   #createConnectionPath(): ConnectionPath {
     return {
       ...this.#directions,
-      target: this.#options.target,
+      target: this.#front === undefined ? this.#options.target : { host: '127.0.0.1', port: this.#front.port },
       meter: this.#meter,
       kernel: this.#kernel,
-      observer: {
-        onHead: (request) => this.#meter.countHead(request),
-        onBody: (request, bytes) => this.#meter.countBody(request, bytes),
-        onRequest: (request) => {
-          for (const listener of [...this.#listeners]) listener(request)
-        },
-      },
+      // where TLS ends, requests are seen behind it
+      observer: this.#front === undefined ? this.#createObserver() : {},
       perConnectionBytesPerSecond: this.#settings.perConnectionBytesPerSecond,
       handshakeMs: 2 * this.#settings.delayMs * this.#options.connectRoundTrips,
       delayMs: () => this.#settings.delayMs + this.#options.jitterMs * this.#random(),
       isOpen: () => this.#state === 'open' && this.#options.lastMile?.isCut !== true,
+    }
+  }
+
+  #createObserver(): RequestObserverEvents {
+    return {
+      onHead: (request) => this.#meter.countHead(request),
+      onBody: (request, bytes) => this.#meter.countBody(request, bytes),
+      onRequest: (request) => {
+        for (const listener of [...this.#listeners]) listener(request)
+      },
     }
   }
 
