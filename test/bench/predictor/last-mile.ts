@@ -12,7 +12,7 @@ const LEAST_PLANNED_SHARE = 1 / 4
 /** The link that all sessions share, max-min fairly, in steps; and the queue before it. Bytes and milliseconds. */
 export class LastMile {
   deliveredBytes = 0
-  /** Up to each step: what the link could carry, and what one healthy session would have been given of it. */
+  /** Bytes up to each step: what the link could carry, and what one healthy session would have been given of it. */
   readonly #carried: number[] = [0]
   readonly #healthyShare: number[] = [0]
   readonly #trace: LinkTrace
@@ -75,9 +75,11 @@ export class LastMile {
     this.#healthyShare.push((this.#healthyShare.at(-1) ?? 0) + capacityBytes / Math.max(1, sessions.length))
   }
 
-  /** Bytes that the link could carry by then. */
-  carriedBytesAt(nowMs: number): number {
-    return interpolated(this.#carried, nowMs / STEP_MS)
+  /** Mean capacity of the steps in which there was any, bytes per ms; 0 where there was none. */
+  rateWhileUp(fromMs: number, untilMs: number): number {
+    const steps = this.#carried.slice(Math.floor(fromMs / STEP_MS), Math.ceil(untilMs / STEP_MS) + 1)
+    const bytes = steps.map((carried, at) => carried - (steps[at - 1] ?? carried)).filter((step) => step > 0)
+    return bytes.reduce((sum, step) => sum + step, 0) / Math.max(1, bytes.length) / STEP_MS
   }
 
   /** Bytes that one healthy session in flight all the time would have been given by then. */

@@ -3,10 +3,7 @@ import { auc } from 'upload-predictor'
 import { expect, test } from 'vitest'
 import { aucOf, countPairs, estimateAuc, estimateGain } from './auc-over-traces.js'
 import { RecentDurations } from './baselines.js'
-import { LinkTrace } from './link-trace.js'
 import { fitLogistic, logisticOf } from './logistic.js'
-import { observeRun } from './observed-run.js'
-import { POLICIES, tune } from './policies.js'
 
 const TRACES = ['a', 'b', 'c']
 
@@ -52,20 +49,4 @@ test('timers that adapt remember the last durations', () => {
   expect([durations.p90(), durations.thirdFinisher()]).toEqual([undefined, undefined])
   for (let second = 1; second <= 10; second++) durations.add(second * 1_000)
   expect([durations.p90(), durations.thirdFinisher()]).toEqual([9_000, 8_000])
-})
-
-test('a tuned policy keeps to its share of extra bytes, and copying early loses less than never', () => {
-  const trace = new LinkTrace('steady', [{ durationMs: 1_000, mbps: 8 }])
-  const random = seededRandom('policy')
-  const faults = [{ store: 0, kind: 'connectionStall', fromMs: 20_000, untilMs: 20_050 } as const]
-  const run = observeRun({ trace, run: 0, offsetMs: 0, stores: 3, faults, durationMs: 60_000, random })
-  for (const policy of POLICIES) expect(tune(policy, [run], 0.03).extraShare).toBeLessThanOrEqual(0.03)
-  const timer = POLICIES.find(({ name }) => name === 'no-progress timer') ?? POLICIES[0]
-  if (!timer) throw new Error('there is no policy')
-  const never = tune({ ...timer, scoreOf: () => 0 }, [run], 0)
-  expect(never.copies).toBe(0)
-  expect(never.lostMs).toBeGreaterThan(25_000)
-  const copied = tune(timer, [run], 0.03)
-  expect(copied.lostMs).toBeLessThan(never.lostMs / 5)
-  expect(copied.recallServer).toBe(1)
 })

@@ -1,5 +1,6 @@
-import { RiskModel } from 'upload-predictor'
+import { type RiskAssessment, RiskModel } from 'upload-predictor'
 import { progressFeatures, RecentDurations } from './baselines.js'
+import { expectedGain } from './expected-gain.js'
 import type { SimulatedSession } from './simulated-session.js'
 import { PLANNED_MS } from './simulated-session.js'
 import { type Client, World, type WorldOptions } from './world.js'
@@ -18,6 +19,8 @@ export interface Scores {
   readonly dead: number
   /** Ours: the connection alone waits for TCP's next try after an outage. */
   readonly connection: number
+  /** What a copy is expected to save, by what the engine knows: see `expectedGain`. */
+  readonly gain: number
   readonly phi: number
   readonly gapMs: number
   readonly elapsedMs: number
@@ -122,12 +125,19 @@ class Observer implements Client {
       server: 1 - (1 - found.server) * (1 - found.straggle),
       dead: found.server,
       connection: found.connection,
+      gain: this.#gain(found, remainingBytes),
       phi: found.phi,
       gapMs: found.gapMs,
       elapsedMs,
       p90: elapsedMs / Math.max(1_000, this.#durations.p90() ?? PLANNED_MS),
       storj: elapsedMs < 10_000 ? 0 : elapsedMs / (this.#durations.thirdFinisher() ?? PLANNED_MS),
     }
+  }
+
+  #gain(found: RiskAssessment, remainingBytes: number): number {
+    const inFlight = this.observedInFlight()
+    const linkBytesPerSecond = this.#model.aggregateGoodput() ?? found.expectedRateBytesPerSecond
+    return expectedGain({ ...found, remainingBytes, linkBytesPerSecond, inFlight })
   }
 
   #features(session: SimulatedSession, nowMs: number, gapMs: number): readonly number[] {

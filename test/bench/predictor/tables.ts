@@ -11,6 +11,7 @@ export function tablesOf(report: PredictorReport): string {
     ...report.instants.map(instantTable),
     splitTable(report.instants),
     decisionTable(report),
+    decisionsByLink(report),
     outageTable(report.outages),
     outageStallTable(report.outageStalls),
     calibrationTable(report.instants),
@@ -85,7 +86,9 @@ function decisionTable({ decisions, bestTimer }: PredictorReport): string {
     'threshold',
     'extra bytes',
     'time lost',
-    `over ${bestTimer}`,
+    'delay to others',
+    `lost, over ${bestTimer}`,
+    'both, over it',
     'copies',
     'recall, server',
     'link-caused copied',
@@ -96,7 +99,9 @@ function decisionTable({ decisions, bestTimer }: PredictorReport): string {
     Number(one.threshold.toPrecision(3)).toString(),
     percent(one.extraShare),
     `${shown(one.lostMs / 1_000, 0)} s`,
+    `${shown(one.delayMs / 1_000, 0)} s`,
     shown(one.overBestTimer, 2),
+    shown(one.bothOverBestTimer, 2),
     `${one.copies}`,
     percent(one.recallServer),
     percent(one.recallLink),
@@ -104,10 +109,16 @@ function decisionTable({ decisions, bestTimer }: PredictorReport): string {
     ...timers.map((timer) => seconds(one.leadsMs[timer])),
   ])
   return table(
-    'Decisions: every policy tuned to 3 % of extra bytes',
+    'Decisions: every policy tuned to 3 % of extra bytes on all other links',
     [...head, ...timers.map((timer) => `lead on ${timer}`)],
     rows,
   )
+}
+
+function decisionsByLink({ decisions, bestTimer, traces }: PredictorReport): string {
+  const head = ['Link', ...decisions.map(({ policy }) => policy)]
+  const rows = traces.map((trace) => [trace, ...decisions.map(({ overByTrace }) => shown(overByTrace[trace], 2))])
+  return table(`Time lost over that of the ${bestTimer}, by link`, head, rows)
 }
 
 const seconds = (ms: number | undefined) => (ms === undefined ? '–' : `${shown(ms / 1_000, 1)} s`)
