@@ -117,3 +117,29 @@ test('a proxy that answers for a server that is away is no loss on the link, and
   await everythingDone()
   expect(silent.context.model.link().pGood).toBeLessThan(before)
 })
+
+test('what the model asks about is asked by the model’s pace', async () => {
+  const rig = new TransferRig()
+  rig.begin({ last: 4 })
+  const asked: number[] = []
+  rig.port().onProbe = () => {
+    asked.push(rig.clock.now())
+    return broken()
+  }
+  const wanted: number[] = []
+  const { model } = rig.context
+  const ask = model.wantsProbe.bind(model)
+  model.wantsProbe = (o) => {
+    const stores = ask(o)
+    if (stores.length > 0) wanted.push(o.nowMs)
+    return stores
+  }
+  for (let ms = 0; ms < 8_000; ms += 250) {
+    await rig.clock.run(250)
+    model.tick({ nowMs: rig.clock.now() })
+    rig.parts.probes.pass(rig.clock.now())
+  }
+  await everythingDone()
+  expect(wanted.length).toBeGreaterThan(2)
+  expect(asked).toEqual(wanted)
+})

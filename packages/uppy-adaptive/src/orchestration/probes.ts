@@ -8,7 +8,7 @@ import { UploadError } from './upload-error.js'
 
 const MIN_DEADLINE_MS = 1_500
 const DEADLINE_RTOS = 4
-/** While in doubt an answering store testifies this often: each answer dates the silence of the others (guess). */
+/** A suspect store that answers is asked again this soon, as the model asks those in doubt. */
 const ANSWERED_PAUSE_MS = 300
 
 /** Small requests on connections of their own that tell a dead link from a dead server (METHODS, finding 1). */
@@ -30,14 +30,14 @@ export class Probes {
     const wanted = new Set(model.wantsProbe({ nowMs }))
     for (const store of directory.stores()) {
       if (store.state === 'unusable' || this.#inFlight.has(store.id)) continue
-      if (!wanted.has(store.id) && store.state !== 'suspect' && !this.#mayTurn(store)) continue
-      if ((this.#nextAtMs.get(store.id) ?? 0) > nowMs) continue
-      void this.#probe(store)
+      if (wanted.has(store.id) || this.#isDue(store, nowMs)) void this.#probe(store)
     }
   }
 
-  #mayTurn(store: Store): boolean {
-    return store.routes.length > 1 && this.#watch.isInDoubt(store.id)
+  /** Of what the model does not ask about (it has a pace of its own): by which another route may lead, or that is to be trusted again. */
+  #isDue(store: Store, nowMs: number): boolean {
+    const mayTurn = store.routes.length > 1 && this.#watch.isInDoubt(store.id)
+    return (store.state === 'suspect' || mayTurn) && (this.#nextAtMs.get(store.id) ?? 0) <= nowMs
   }
 
   async #probe(store: Store): Promise<void> {

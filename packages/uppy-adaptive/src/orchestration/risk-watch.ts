@@ -20,8 +20,6 @@ const RECONNECT_GRACE_MS = 1_500
 /** The grace doubles with each connection in vain, up to this (guess). */
 const LONGEST_RECONNECT_GRACE_MS = 24_000
 const LINK_IS_GOOD = 0.5
-/** A copied session without an event for this long puts its store in suspicion: seven times their interval (guess). */
-const SILENT_MS = 700
 /** phi from which a session is a candidate for a remedy (METHODS, Stall suspicion). */
 const IN_DOUBT_PHI = 2
 
@@ -159,7 +157,7 @@ export class RiskWatch {
         this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
         return this.#outcomes.takeOver(session, { reason: remedy.reason, assessment })
       case 'copy':
-        if (assessment.gapMs >= SILENT_MS) this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
+        if (assessment.phi >= IN_DOUBT_PHI) this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
         if (o.alternative)
           this.#starter.copy(session, { store: o.alternative.store, reason: remedy.reason, assessment })
         return

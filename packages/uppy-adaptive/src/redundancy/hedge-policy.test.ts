@@ -66,7 +66,12 @@ test.each<Row>([
     MIDST,
     'split',
   ],
-  ['one of a suspect store, silent for a moment', { ...HEALTHY, storeIsSuspect: true, gapMs: 800 }, MIDST, 'takeOver'],
+  ['one of a suspect store, silent for a moment', { ...HEALTHY, storeIsSuspect: true, phi: 2 }, MIDST, 'takeOver'],
+  [
+    'one of a suspect store whose silence is its usual rhythm, however long',
+    { ...HEALTHY, storeIsSuspect: true, phi: 1.9, gapMs: 5_000 },
+    ...([MIDST, 'none'] as const),
+  ],
   [
     'silent still, after a fresh connection',
     { ...SILENT, phi: 4, answersElsewhere: true, freshTries: 1 },

@@ -47,8 +47,6 @@ const ABANDON_PHI = 3.5
 /** Suspicion is about the server when it is more likely than not (cost-optimal between equals). */
 const SERVER_CAUSED = 0.5
 const STRAGGLING = 0.5
-/** A session of a suspect store is silent after this: seven times the interval of its events (guess). */
-const SUSPECT_GAP_MS = 700
 /** A copy must be expected to save at least this much (guess: ten times a usual event interval). */
 const MIN_GAIN_MS = 500
 
@@ -64,8 +62,8 @@ export function decideRemedy(session: SessionRisk, around: HedgeSurroundings): R
 }
 
 function isSilent(session: SessionRisk): boolean {
-  if (session.storeIsSuspect) return session.gapMs >= SUSPECT_GAP_MS
-  return session.phi >= CANDIDATE_PHI && session.server >= SERVER_CAUSED
+  // what is suspect already needs no second proof that it is the server
+  return session.phi >= CANDIDATE_PHI && (session.storeIsSuspect || session.server >= SERVER_CAUSED)
 }
 
 function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remedy {
