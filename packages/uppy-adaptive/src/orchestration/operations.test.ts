@@ -164,3 +164,13 @@ test('a refusal for load is no failure: the store is busy for as long as it says
   model.tick({ nowMs: rig.clock.now() })
   expect(model.store('s0')).toMatchObject({ load: 1, failuresPerSecond })
 })
+
+test('a refusal for load that was relayed is not held against the server that relayed it', async () => {
+  const rig = new TransferRig({ addresses: [1, 1] })
+  rig.port().onOperation = broken
+  rig.port('s1').onOperation = () => {
+    throw new OperationError({ status: 503, code: 'home-away', message: 'away', retryAfterMs: 5_000 })
+  }
+  await expect(rig.parts.operations.ask('s0', { op: 'status' }, NEVER)).rejects.toThrow('away')
+  expect(['s0', 's1'].map((store) => rig.context.model.store(store).load)).toEqual([0, 0])
+})

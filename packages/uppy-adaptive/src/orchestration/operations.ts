@@ -92,7 +92,8 @@ export class Operations {
       return answer as OperationAnswers[Op['op']]
     } catch (error) {
       const refusal = error instanceof OperationError ? error : undefined
-      if (refusal && failureOfStatus(refusal) === 'load')
+      // whose load a relayed refusal tells of is not said
+      if (refusal && !relayed && failureOfStatus(refusal) === 'load')
         model.busy({ nowMs: clock.now(), store: via.id, retryAfterMs: refusal.retryAfterMs })
       throw error
     } finally {
