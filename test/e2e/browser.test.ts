@@ -140,6 +140,19 @@ describe.skipIf(!found)('the plugin in Chromium, across origins', () => {
     expect(bodyBytes(all) - before).toBeLessThan(14 * MB - 5 * MB + 4 * 262_144 + 0.5 * MB)
   })
 
+  it('predicts from what a page had learned when it was left, and reads the load of servers of other origins', async () => {
+    const { all, file, page } = await begin({ count: 2, rate: 2 * MB, size: 14 * MB })
+    await untilAcked(page, 3 * MB)
+    const recalled = async () => (await eventsOf(page)).find((event) => event.type === 'recalled')
+    expect(await recalled()).toBeUndefined()
+    await page.reload()
+    await page.setInputFiles('input', file.path)
+    await outcome(page)
+    expect(await recalled()).toMatchObject({ state: { stores: [{}, {}] }, priors: null })
+    const loads = (await eventsOf(page)).flatMap((event) => (event.type === 'load' ? [event.store] : []))
+    expect(new Set(loads).size).toBe(all.length)
+  })
+
   it('takes over from a server that falls silent in mid-upload', async () => {
     const { all, file, page } = await begin({ count: 3, rate: 2 * MB, size: 30 * MB, chunkSize: MB })
     await untilAcked(page, 5 * MB)
