@@ -23,7 +23,10 @@ const copy: UploadEvent = {
     reason: 'silent',
     risk: 0.7,
     gapMs: 1900,
-    because: [],
+    known: {
+      ...{ link: 0, server: 0.7, straggle: 0, late: 0, phi: 3, expectedMs: 4_000 },
+      ...{ alternatives: [], because: [] },
+    },
   },
 }
 

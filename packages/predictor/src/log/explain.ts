@@ -1,5 +1,7 @@
+import { knownAt } from './explain-known.js'
 import { offsetAt } from './session-course.js'
-import type { Decision, SessionRun, UploadRun } from './upload-run.js'
+import { type Decision, type SessionRun, type UploadRun, victimOf } from './upload-run.js'
+import { bytes, percent, seconds, server } from './words.js'
 
 export interface Explanation {
   readonly upload: string
@@ -10,6 +12,8 @@ export interface Explanation {
   readonly decisions: readonly ExplainedDecision[]
   /** What the demo's script did meanwhile: only its logs tell. */
   readonly script: readonly { readonly elapsedMs: number; readonly text: string }[]
+  /** Sessions that were in trouble, and that nothing was done about afterwards. */
+  readonly left: readonly { readonly elapsedMs: number; readonly text: string }[]
 }
 
 export interface ExplainedDecision {
@@ -22,9 +26,6 @@ export interface ExplainedDecision {
   readonly outcome: string
 }
 
-/** An assessment is made about every 250 ms (METHODS): one that is older is not what the decision knew. */
-const FRESH_MS = 1_000
-
 /** For one upload: each copy, split and take-over, what was known when it was started, and what came of it. */
 export function explainRun(run: UploadRun): Explanation {
   const decisions = run.decisions.map((decision) => ({
@@ -35,7 +36,19 @@ export function explainRun(run: UploadRun): Explanation {
     outcome: decision.type === 'copy' ? outcomeOfCopy(run, decision) : outcomeOfMove(run, decision),
   }))
   const script = run.scripts.map(({ at, text }) => ({ elapsedMs: at - (run.startedAt ?? at), text }))
-  return { upload: run.id, log: run.log, summary: summarise(run), startedAt: run.startedAt, decisions, script }
+  const { id: upload, log, startedAt } = run
+  return { upload, log, summary: summarise(run), startedAt, decisions, script, left: leftAlone(run) }
+}
+
+function leftAlone(run: UploadRun): Explanation['left'] {
+  return run.withheld
+    .filter(
+      ({ session, elapsedMs }) => !run.decisions.some((one) => victimOf(one) === session && one.elapsedMs >= elapsedMs),
+    )
+    .map(({ elapsedMs, server: index, partition, reason, risk, gapMs }) => ({
+      elapsedMs,
+      text: `left ${partition} at ${server(index)} as it was (risk ${percent(risk)}, silent for ${seconds(gapMs)}): ${reason}`,
+    }))
 }
 
 function summarise(run: UploadRun): string {
@@ -65,29 +78,6 @@ function describe(run: UploadRun, decision: Decision): string {
     case 'takeOver':
       return `took ${decision.partition} from ${server(decision.server)}: ${decision.reason}`
   }
-}
-
-function knownAt(run: UploadRun, decision: Decision): string[] {
-  const victim = run.sessions.get(decision.type === 'copy' ? decision.of : decision.session)
-  const silent = 'gapMs' in decision ? `, silent for ${seconds(decision.gapMs)}` : ''
-  const known = [`risk ${percent(decision.risk)}${silent}`]
-  const sample = victim?.samples.findLast(({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
-  const isFresh = sample !== undefined && decision.elapsedMs - sample.elapsedMs <= FRESH_MS
-  if (isFresh) known.push(...describeSample(sample, decision.elapsedMs))
-  const because = decision.type === 'copy' ? decision.because : isFresh ? sample.assessment.because : []
-  for (const { text, weight } of because) known.push(`because: ${text} (weight ${weight.toFixed(2)})`)
-  const link = run.link.findLast(({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
-  if (link) known.push(`link good with ${percent(link.pGood)}`)
-  if (!isFresh) known.push('the log has no assessment of this session just before')
-  return known
-}
-
-function describeSample({ assessment, acked, end, elapsedMs }: SessionRun['samples'][number], nowMs: number): string[] {
-  const { link, server: own, straggle, expectedRemainingMs } = assessment
-  return [
-    `${seconds(nowMs - elapsedMs)} before: link ${percent(link)}, server ${percent(own)}, straggles ${percent(straggle)}`,
-    `${bytes(Math.max(0, end - acked))} missing, expected to take ${seconds(expectedRemainingMs)}`,
-  ]
 }
 
 function outcomeOfCopy(run: UploadRun, decision: Extract<Decision, { type: 'copy' }>): string {
@@ -133,21 +123,4 @@ function ended(session: SessionRun, sinceMs: number): string {
     unknown: 'was in flight still when the log stops,',
   }
   return `${words[session.ending]} ${seconds(session.endedMs - sinceMs)} after the decision`
-}
-
-function server(index: number | undefined): string {
-  return index === undefined ? 'a server' : index === 0 ? 'the primary' : `mirror ${index}`
-}
-
-function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(2)} s`
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`
-}
-
-function bytes(count: number): string {
-  if (count < 1024) return `${count} B`
-  return count < 1024 ** 2 ? `${Math.round(count / 1024)} KiB` : `${(count / 1024 ** 2).toFixed(1)} MiB`
 }

@@ -39,7 +39,7 @@ function upload(...planned: Planned[]): UploadRun {
     return [session, { ...where, ...base, startedMs, acks, samples: [], ending, endedMs, cause: undefined }]
   })
   const lastMs = Math.max(...sessions.map(([, { endedMs }]) => endedMs))
-  const lists = { decisions: [], link: [], pauses: [], scripts: [] }
+  const lists = { decisions: [], withheld: [], servers: new Map(), link: [], pauses: [], scripts: [] }
   return {
     id: 'g',
     log: 'l',

@@ -25,6 +25,18 @@ export interface Because {
   readonly text: string
 }
 
+/** What was known of a session when something was decided of it. */
+export interface Known {
+  readonly link: number
+  readonly server: number
+  readonly straggle: number
+  readonly late: number
+  readonly phi: number
+  readonly expectedMs: number
+  readonly alternatives: readonly { readonly store: string; readonly expectedMs: number }[]
+  readonly because: readonly Because[]
+}
+
 /** What was known of one session in flight. `acked` and `end` are offsets in the file. */
 export interface SessionSample extends OfSession {
   readonly start: number
@@ -64,12 +76,23 @@ export type LogEvent = Timed &
         readonly newEnd: number
         readonly reason: string
         readonly risk: number
+        /** Not in logs before it was written. */
+        readonly known?: Known
       } & OfSession)
     | ({
         readonly type: 'takeOver'
         readonly reason: string
         readonly risk: number
         readonly gapMs: number
+        readonly known?: Known
+      } & OfSession)
+    | ({
+        readonly type: 'withheld'
+        readonly code: string
+        readonly reason: string
+        readonly risk: number
+        readonly gapMs: number
+        readonly known: Known
       } & OfSession)
     | ({
         readonly type: 'copy'
@@ -78,7 +101,9 @@ export type LogEvent = Timed &
         readonly reason: string
         readonly risk: number
         readonly gapMs: number
-        readonly because: readonly Because[]
+        /** Before `known` was written. */
+        readonly because?: readonly Because[]
+        readonly known?: Known
       } & OfSession)
     /** `appLimited`: the sender's own side set its pace. */
     | ({ readonly type: 'acked'; readonly offset: number; readonly appLimited?: boolean } & OfSession)

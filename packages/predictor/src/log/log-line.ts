@@ -62,6 +62,10 @@ const optional =
 const objectOrNull: Check = (value) => value === null || isObject(value)
 const OUTCOME = oneOf('completed', 'failed', 'superseded', 'cancelled', 'takenOver')
 const FAILURE = oneOf('connection', 'timeout', 'serverError', 'load', 'configuration')
+const KNOWN = objectOf({
+  ...{ link: share, server: share, straggle: share, late: share, phi: amount, expectedMs: amount, because: BECAUSE },
+  alternatives: listOf({ store: text, expectedMs: amount }),
+})
 const KIND = oneOf('first', 'takeOver', 'copy')
 
 /** Of the events that are used: the fields that are. */
@@ -76,9 +80,19 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
     reason: text,
     goodputBytesPerSecond: (value) => value === null || amount(value),
   },
-  split: { ...OF_SESSION, oldEnd: amount, newEnd: amount, reason: text, risk: share },
-  takeOver: { ...OF_SESSION, reason: text, risk: share, gapMs: amount },
-  copy: { ...OF_SESSION, of: text, from: amount, reason: text, risk: share, gapMs: amount, because: BECAUSE },
+  split: { ...OF_SESSION, oldEnd: amount, newEnd: amount, reason: text, risk: share, known: optional(KNOWN) },
+  takeOver: { ...OF_SESSION, reason: text, risk: share, gapMs: amount, known: optional(KNOWN) },
+  copy: {
+    ...OF_SESSION,
+    of: text,
+    from: amount,
+    reason: text,
+    risk: share,
+    gapMs: amount,
+    because: optional(BECAUSE),
+    known: optional(KNOWN),
+  },
+  withheld: { ...OF_SESSION, code: text, reason: text, risk: share, gapMs: amount, known: KNOWN },
   acked: { ...OF_SESSION, offset: amount, appLimited: optional((value) => typeof value === 'boolean') },
   recalled: { state: objectOrNull, ageMs: amount, priors: objectOrNull },
   completed: OF_SESSION,
@@ -116,6 +130,12 @@ const UNUSED: ReadonlySet<unknown> = new Set([
   'reconnect',
   'cut',
   'verified',
+  'waiting',
+  'shrunk',
+  'terminated',
+  'route',
+  'plain',
+  'commitAnswer',
   'bad',
   'resent',
   'relayed',

@@ -23,6 +23,11 @@ export interface SessionRun extends OfSession {
 
 export type Decision = EventOf<'copy' | 'split' | 'takeOver'>
 
+/** The session that something was decided about. */
+export function victimOf(decision: Decision): string {
+  return decision.type === 'copy' ? decision.of : decision.session
+}
+
 /** One run of one upload: what is resumed later is another run of the same group. */
 export interface UploadRun {
   /** The group's id, or `?` where its `started` line is missing. */
@@ -31,6 +36,10 @@ export interface UploadRun {
   sizeBytes: number | undefined
   readonly sessions: Map<string, SessionRun>
   readonly decisions: Decision[]
+  /** Where a session in trouble was left as it was, and why. */
+  readonly withheld: EventOf<'withheld'>[]
+  /** Each store's server: 0 is the primary. */
+  readonly servers: Map<string, number>
   /** P(link good) as it was thought, with its time. */
   readonly link: { readonly elapsedMs: number; readonly pGood: number }[]
   /** While nothing says anything: paused by the user, or asleep. */
@@ -123,6 +132,8 @@ function emptyRun(log: string): UploadRun {
     sizeBytes: undefined,
     sessions: new Map(),
     decisions: [],
+    withheld: [],
+    servers: new Map(),
     link: [],
     pauses: [],
     scripts: [],
@@ -145,6 +156,9 @@ function take(run: UploadRun, event: LogEvent): void {
       run.id = event.group
       run.sizeBytes = event.sizeBytes
       return
+    case 'server':
+      run.servers.set(event.store, event.server)
+      return
     case 'session':
       return open(run, event)
     case 'sample':
@@ -154,6 +168,9 @@ function take(run: UploadRun, event: LogEvent): void {
     case 'split':
     case 'takeOver':
       return decide(run, event)
+    case 'withheld':
+      run.withheld.push(event)
+      return
     case 'acked':
       return acknowledge(run, event)
     case 'completed':
@@ -182,6 +199,7 @@ function take(run: UploadRun, event: LogEvent): void {
 }
 
 function open(run: UploadRun, event: EventOf<'session'>): void {
+  if (event.server !== undefined) run.servers.set(event.store, event.server)
   if (run.sessions.has(event.session)) return
   const { session, partition, store, server, kind, start, end, reason, elapsedMs } = event
   const hasForecast = event.goodputBytesPerSecond !== null

@@ -144,7 +144,8 @@ export class Assigner {
     if (gainMs < MIN_STEAL_GAIN_MS) return
     this.#starter.split(session, end, {
       reason: `${(assessment.expectedRemainingMs / 1000).toFixed(1)} s to go here while another server is idle`,
-      risk: assessment.risk,
+      assessment,
+      alternatives: [thief],
     })
   }
 }

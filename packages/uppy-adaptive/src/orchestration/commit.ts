@@ -1,12 +1,13 @@
 import type { CommitAnswer, RangeSet } from 'tus-reconcile-protocol'
 import { addRanges, encodeDigest, merkleRoot, missingRanges, subtractRanges } from 'tus-reconcile-protocol'
+import { CommitSteps } from './commit-steps.js'
 import { backoffMs } from './failure-rules.js'
 import type { Operations } from './operations.js'
 import type { Digester } from './ports.js'
 import { OperationError } from './ports.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
-import { UploadError } from './upload-error.js'
+import { toError, UploadError } from './upload-error.js'
 
 export type CommitOutcome =
   | {
@@ -80,18 +81,21 @@ async function askForCommit(
   const root = encodeDigest(await merkleRoot(digests, plan.sizeBytes, (bytes) => digester.digest(bytes)))
   const pullWaitMs = await awaitPulls(context, operations)
   const wait = new CommitWait(clock.now())
+  const steps = new CommitSteps(context.log)
   let fruitless = 0
   while (!signal.aborted) {
     try {
       const answer = await operations.ask(homeId, { op: 'commit', size: plan.sizeBytes, root }, signal)
       fruitless = 0
       const waitedMs = wait.count(clock.now(), answer)
+      steps.note(answer)
       const outcome = judge(answer, { root, pullWaitMs, verified: plan.verified, waitedMs })
       if (outcome) return outcome
       if (answer.state === 'pulling' && waitedMs > NEWS_PATIENCE_MS) return await nameMissing(context, operations)
       await pause(clock, POLL_MS, signal)
     } catch (error) {
       refuse(error)
+      steps.noteFailure(toError(error))
       fruitless += 1
       await pause(clock, backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
     }

@@ -117,21 +117,34 @@ const assessment: RiskAssessment = {
 }
 const of = { session: 's', partition: 'p', store: 'a', server: 0 }
 const range = { start: 0, end: 9 }
-const because = assessment.because
+const { link, server, straggle, late, phi, because } = assessment
+const alternatives = [{ store: 'b', expectedMs: 200 }]
+const known = { link, server, straggle, late, phi, because, alternatives, expectedMs: 500 }
+const grounds = { risk: 0.5, gapMs: 300, known }
 const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent, { type: Type }> } = {
   started: { type: 'started', group: 'g', sizeBytes: 9, resumed: false },
   server: { type: 'server', endpoint: 'https://a', server: 0, store: 'a', state: 'ready', reason: 'answered' },
   warning: { type: 'warning', code: 'odd', message: 'odd' },
   session: { type: 'session', ...of, ...range, kind: 'first', reason: 'w', windowMs: 1, goodputBytesPerSecond: null },
-  split: { type: 'split', ...of, oldEnd: 9, newEnd: 5, reason: 'slow', risk: 0.5 },
-  takeOver: { type: 'takeOver', ...of, range, reason: 'silent', risk: 0.5, gapMs: 300 },
-  copy: { type: 'copy', ...of, of: 's', from: 1, range, reason: 'silent', risk: 0.5, gapMs: 300, because },
-  reconnect: { type: 'reconnect', ...of, reason: 'silent', remedy: 'otherRoute', endpoint: 'https://a' },
+  split: { type: 'split', ...of, oldEnd: 9, newEnd: 5, reason: 'slow', ...grounds },
+  takeOver: { type: 'takeOver', ...of, range, reason: 'silent', ...grounds },
+  copy: { type: 'copy', ...of, of: 's', from: 1, range, reason: 'silent', ...grounds },
+  withheld: { type: 'withheld', ...of, code: 'budget', reason: 'spent', ...grounds },
+  reconnect: { type: 'reconnect', ...of, reason: 'silent', remedy: 'otherRoute', endpoint: 'https://a', ...grounds },
+  waiting: { type: 'waiting', ...of, cause: '503', delayMs: 500 },
+  shrunk: { type: 'shrunk', ...of, maxBodyBytes: 1e6 },
   cut: { type: 'cut', ...of, cause: 'reset', attempt: 1 },
   acked: { type: 'acked', ...of, offset: 9 },
   completed: { type: 'completed', ...of, ...range, kind: 'first' },
   superseded: { type: 'superseded', ...of, via: 'client', by: null },
   failed: { type: 'failed', ...of, cause: '413' },
+  terminated: {
+    ...{ type: 'terminated', session: 's', store: 'a', reason: 'superseded' },
+    ...{ outcome: 'confirmed', tries: 1, waitMs: 30 },
+  },
+  route: { type: 'route', server: 0, store: 'a', from: 'https://a', endpoint: 'https://b' },
+  plain: { type: 'plain', endpoint: 'https://a', sizeBytes: 9 },
+  commitAnswer: { type: 'commitAnswer', state: 'pulling', missingBytes: 9, reason: 'it pulls blocks still' },
   verified: { type: 'verified', ranges: [range], via: 'event' },
   bad: { type: 'bad', ranges: [range], store: 'a' },
   resent: { type: 'resent', ranges: [range], reason: 'bad' },

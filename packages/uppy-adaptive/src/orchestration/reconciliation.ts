@@ -122,7 +122,7 @@ export class Reconciliation {
 
   #supersede(session: SessionId, store: StoreId): void {
     if (this.#context.plan.session(session)?.store === store) {
-      this.#outcomes.supersede(session, { via: 'server', by: null })
+      this.#outcomes.supersede(session, { via: 'server' })
     }
   }
 

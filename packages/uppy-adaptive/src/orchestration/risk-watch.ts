@@ -2,11 +2,12 @@ import { totalBytes } from 'tus-reconcile-protocol'
 import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import { decideSlowSplit } from '../partitioning/split-policy.js'
-import type { HedgeSurroundings, Remedy, SessionRisk } from '../redundancy/hedge-policy.js'
+import type { HedgeSurroundings, Refusal, RefusalCode, Remedy, SessionRisk } from '../redundancy/hedge-policy.js'
 import { decideRemedy } from '../redundancy/hedge-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
+import { knownOf } from './known.js'
 import type { SessionOutcomes } from './session-outcomes.js'
-import type { SessionStarter } from './session-starter.js'
+import type { Reasons, SessionStarter } from './session-starter.js'
 import { rankForBytes } from './store-ranking.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
@@ -23,12 +24,24 @@ const LINK_IS_GOOD = 0.5
 /** phi from which a session is a candidate for a remedy (METHODS, Stall suspicion). */
 const IN_DOUBT_PHI = 2
 
+/** So soon a session's next reason to be left as it is may follow in the log (guess). */
+const WITHHELD_AGAIN_MS = 1_000
+
+interface InDoubt {
+  readonly session: PlannedSession
+  readonly assessment: RiskAssessment
+  readonly alternatives: readonly RankedStore[]
+  readonly nowMs: number
+}
+
 /** Scores every session in flight and applies the remedy that the policy names. */
 export class RiskWatch {
   readonly #context: TransferContext
   readonly #starter: SessionStarter
   readonly #outcomes: SessionOutcomes
   readonly #assessments = new Map<string, RiskAssessment>()
+  /** Of sessions in trouble that were left as they are: why, as it was logged last. */
+  readonly #withheld = new Map<string, { code: RefusalCode; atMs: number }>()
 
   constructor(context: TransferContext, parts: { starter: SessionStarter; outcomes: SessionOutcomes }) {
     this.#context = context
@@ -55,6 +68,7 @@ export class RiskWatch {
   /** Applies to each session that was scored the remedy that the policy names. */
   treat(nowMs: number): void {
     const { plan } = this.#context
+    for (const id of this.#withheld.keys()) if (!plan.session(id)) this.#withheld.delete(id)
     for (const session of plan.sessions()) {
       const assessment = this.#assessments.get(session.session)
       if (assessment) this.#treat(session, assessment, nowMs)
@@ -66,19 +80,21 @@ export class RiskWatch {
     // what waits here no other connection or server would have sooner
     if (runner?.ownDelay.isRunning) return
     if (runner && nowMs - runner.reconnectedAtMs < reconnectGraceMs(runner.freshTries)) return
-    const alternative = this.bestAlternative(session, this.#context.plan.missingOf(session))
-    const remedy = decideRemedy(this.#describe(session, assessment, nowMs), this.#surroundings(alternative))
-    if (remedy.kind !== 'none') this.#apply(remedy, { session, assessment, alternative, nowMs })
+    const alternatives = this.#alternativesTo(session)
+    const remedy = decideRemedy(this.#describe(session, assessment, nowMs), this.#surroundings(alternatives[0]))
+    if (remedy.kind !== 'none') this.#apply(remedy, { session, assessment, alternatives, nowMs })
+    else if (remedy.withheld) this.#noteWithheld(remedy.withheld, { session, assessment, alternatives, nowMs })
   }
 
-  /** The store, other than the session's, that would finish these bytes first; one that has room for a session. */
-  bestAlternative(session: PlannedSession, bytes: number): RankedStore | undefined {
+  /** The stores, other than the session's, that have room for a session, by when they would have its missing bytes. */
+  #alternativesTo(session: PlannedSession): RankedStore[] {
     const { directory, plan, model } = this.#context
     const tried = new Set<StoreId>([session.store, ...plan.copiesOf(session.session).map((copy) => copy.store)])
     const free = directory
       .stores()
       .filter((store) => this.#starter.canTake(store) && !tried.has(store.id) && !this.isInDoubt(store.id))
-    return rankForBytes(model, free, { bytes, inFlight: (store) => this.#starter.sending(store.id) })[0]
+    const bytes = plan.missingOf(session)
+    return rankForBytes(model, free, { bytes, inFlight: (store) => this.#starter.sending(store.id) })
   }
 
   /** Whether a session of this store is silent for suspiciously long. */
@@ -138,45 +154,56 @@ export class RiskWatch {
     }
   }
 
-  #apply(
-    remedy: Exclude<Remedy, { kind: 'none' }>,
-    o: { session: PlannedSession; assessment: RiskAssessment; alternative: RankedStore | undefined; nowMs: number },
-  ): void {
-    const { session, assessment } = o
+  #apply(remedy: Exclude<Remedy, { kind: 'none' }>, { session, nowMs, ...o }: InDoubt): void {
+    const { assessment, alternatives } = o
+    const reasons = { ...o, reason: remedy.reason }
     switch (remedy.kind) {
       case 'freshConnection':
       case 'otherRoute':
-        return this.#reconnect(session, remedy)
+        return this.#reconnect(session, remedy.kind, reasons)
       case 'split': {
         const victim = { acked: session.acked, end: session.end, rateBytesPerSecond: assessment.rateBytesPerSecond }
         const end = decideSlowSplit(victim, SLOW_KEEPS_MS, this.#context.plan.sizeBytes)
-        if (end !== undefined) this.#starter.split(session, end, { reason: remedy.reason, risk: assessment.risk })
+        if (end !== undefined) this.#starter.split(session, end, reasons)
         return
       }
       case 'takeOver':
-        this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
-        return this.#outcomes.takeOver(session, { reason: remedy.reason, assessment })
+        this.#context.directory.suspect(session.store, remedy.reason, nowMs)
+        return this.#outcomes.takeOver(session, reasons)
       case 'copy':
-        if (assessment.phi >= IN_DOUBT_PHI) this.#context.directory.suspect(session.store, remedy.reason, o.nowMs)
-        if (o.alternative)
-          this.#starter.copy(session, { store: o.alternative.store, reason: remedy.reason, assessment })
+        if (assessment.phi >= IN_DOUBT_PHI) this.#context.directory.suspect(session.store, remedy.reason, nowMs)
+        if (alternatives[0]) this.#starter.copy(session, { ...reasons, store: alternatives[0].store })
         return
     }
   }
 
-  #reconnect(session: PlannedSession, remedy: { kind: 'freshConnection' | 'otherRoute'; reason: string }): void {
+  /** Once for each change of the kind of reason, and at most once a second: the figures change with every tick. */
+  #noteWithheld({ code, reason }: Refusal, { session, assessment, alternatives, nowMs }: InDoubt): void {
+    const before = this.#withheld.get(session.session)
+    if (before && (before.code === code || nowMs - before.atMs < WITHHELD_AGAIN_MS)) return
+    this.#withheld.set(session.session, { code, atMs: nowMs })
+    this.#context.log.emit({
+      type: 'withheld',
+      ...nameSession(this.#context, session),
+      ...{ code, reason },
+      ...knownOf(assessment, alternatives),
+    })
+  }
+
+  #reconnect(session: PlannedSession, remedy: 'freshConnection' | 'otherRoute', reasons: Reasons): void {
     const { directory, runners, log } = this.#context
     const runner = runners.get(session.session)
     if (!runner) return
-    if (remedy.kind === 'otherRoute') directory.leaveRoute(session.store, runner.route)
+    if (remedy === 'otherRoute') directory.leaveRoute(session.store, runner.route)
     runner.freshTries += 1
     runner.reconnectedAtMs = this.#context.clock.now()
     log.emit({
       type: 'reconnect',
       ...nameSession(this.#context, session),
-      remedy: remedy.kind,
-      reason: remedy.reason,
+      remedy,
+      reason: reasons.reason,
       endpoint: runner.store.route.endpoint,
+      ...knownOf(reasons.assessment, reasons.alternatives ?? []),
     })
     runner.reconnect()
   }

@@ -1,5 +1,6 @@
 import { totalBytes } from 'tus-reconcile-protocol'
 import type { RiskWatch } from './risk-watch.js'
+import { rounded } from './rounded.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
 
@@ -33,15 +34,4 @@ export class Sampler {
     }
     log.emit(rounded(event), nowMs)
   }
-}
-
-/** Four digits are more than was measured, and half of the log. */
-function rounded<T>(value: T): T {
-  return JSON.parse(
-    JSON.stringify(value, (_key, each: unknown) => (isReal(each) ? Number(each.toPrecision(4)) : each)),
-  ) as T
-}
-
-function isReal(value: unknown): value is number {
-  return typeof value === 'number' && !Number.isInteger(value)
 }

@@ -128,7 +128,9 @@ export class ServerDirectory {
     const store = this.#stores.get(id)
     if (!store || store.state === 'unusable') return
     store.state = 'unusable'
-    this.#log.emit({ type: 'warning', code, message, endpoint: store.route.endpoint })
+    const { endpoint } = store.route
+    this.#log.emit({ type: 'server', endpoint, server: store.server, store: id, state: 'unusable', reason: message })
+    this.#log.emit({ type: 'warning', code, message, endpoint })
   }
 
   /** Leaves `silent` for the route that was heard last; nothing happens when the store goes by another one already. */
@@ -136,5 +138,8 @@ export class ServerDirectory {
     const store = this.#stores.get(id)
     if (store?.route !== silent) return
     store.route = store.routes.reduce((best, route) => (route.heardAtMs > best.heardAtMs ? route : best), silent)
+    const { endpoint } = store.route
+    if (store.route !== silent)
+      this.#log.emit({ type: 'route', server: store.server, store: id, from: silent.endpoint, endpoint })
   }
 }

@@ -1,12 +1,14 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
 import { addRanges, blockFloor, coversRange, toRangeSet } from 'tus-reconcile-protocol'
-import type { FailureKind, RiskAssessment } from 'upload-predictor'
+import type { FailureKind } from 'upload-predictor'
 import type { PlannedSession, SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { Claims } from './claims.js'
 import type { SessionEnd } from './failure-rules.js'
+import { knownOf } from './known.js'
 import type { Ending } from './session-ending.js'
 import { tellEnding } from './session-ending.js'
 import type { SessionRunner } from './session-runner.js'
+import type { Reasons } from './session-starter.js'
 import type { Terminations } from './terminations.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
@@ -54,11 +56,11 @@ export class SessionOutcomes {
   }
 
   /** Ends a session in doubt; its unacknowledged rest is taken over by whichever store takes it next. */
-  takeOver(victim: PlannedSession, o: { reason: string; assessment: RiskAssessment }): void {
+  takeOver(victim: PlannedSession, o: Reasons): void {
     const { log } = this.#context
-    const { risk, gapMs } = o.assessment
     const range = { start: blockFloor(victim.acked), end: victim.end }
-    log.emit({ type: 'takeOver', ...nameSession(this.#context, victim), range, reason: o.reason, risk, gapMs })
+    const known = knownOf(o.assessment, o.alternatives ?? [])
+    log.emit({ type: 'takeOver', ...nameSession(this.#context, victim), range, reason: o.reason, ...known })
     this.#tookOver.push(range)
     this.#settleCopy(victim, false)
     this.#close(victim.session, { outcome: 'takenOver' })
@@ -67,12 +69,13 @@ export class SessionOutcomes {
   }
 
   /** Another copy has won: nothing of this session is needed any more. */
-  supersede(id: SessionId, o: { via: 'client' | 'server'; by: SessionId | null }): void {
+  supersede(id: SessionId, o: { via: 'client' | 'server'; by?: SessionId }): void {
     const { plan, log, statuses } = this.#context
     const session = plan.session(id)
     if (!session) return
     statuses.setStatus(id, 'superseded')
-    log.emit({ type: 'superseded', ...nameSession(this.#context, session), ...o })
+    const by = o.by ?? this.#winnerOver(session)
+    log.emit({ type: 'superseded', ...nameSession(this.#context, session), via: o.via, by })
     this.#settleCopy(session, false)
     this.#close(id, { outcome: 'superseded' })
     if (o.via === 'client') this.#terminations.drop({ session: id, store: session.store, reason: 'superseded' })
@@ -88,12 +91,26 @@ export class SessionOutcomes {
       const credited = plan.session(id)
       if (!credited) continue
       // what it has not sent yet is verified elsewhere; what it has sent stays on its store
-      if (credited.acked < credited.end) this.supersede(id, { via: 'client', by: null })
+      if (credited.acked < credited.end) this.supersede(id, { via: 'client' })
       else if (plan.isCovered(credited)) {
         this.#complete(credited)
         statuses.markCompleted(id, leaves.known(credited).at(-1) ?? '')
       }
     }
+  }
+
+  /** Who has sent these bytes as well: the partition's completed upload, or who has acknowledged most of them. Null: nobody of ours. */
+  #winnerOver({ session, partition, start, end }: PlannedSession): SessionId | null {
+    const { plan, statuses } = this.#context
+    const completed = statuses.uploads.find(
+      (upload) => upload.partitionID === partition && upload.status === 'completed',
+    )
+    const sent = (rival: PlannedSession) => Math.min(rival.acked, end) - Math.max(rival.start, start)
+    const [best] = plan
+      .sessions()
+      .filter((rival) => rival.session !== session && sent(rival) > 0)
+      .sort((a, b) => sent(b) - sent(a))
+    return completed?.uploadID ?? best?.session ?? null
   }
 
   /**
@@ -161,7 +178,7 @@ export class SessionOutcomes {
         // it stays planned until its blocks are verified, so that nobody sends them again meanwhile
         return this.#claims.hurry(session.store)
       case 'over':
-        if (end.state === 'superseded') return this.supersede(session.session, { via: 'server', by: null })
+        if (end.state === 'superseded') return this.supersede(session.session, { via: 'server' })
         return this.#loseEnded(session, end.state)
       case 'failed':
         if (end.code === 'network') this.#context.directory.suspect(session.store, end.cause, this.#context.clock.now())

@@ -7,7 +7,7 @@ import type { AttemptOutcome } from './ports.js'
 import type { Route, Store } from './server-directory.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
-import { hearLoad } from './transfer-context.js'
+import { hearLoad, nameSession } from './transfer-context.js'
 
 /** A PATCH carries at most this much, so that a lost one and the memory it holds stay bounded (DESIGN 5.3). */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
@@ -76,6 +76,7 @@ export class SessionRunner {
   }
 
   async run(): Promise<SessionEnd> {
+    const { clock, log } = this.#context
     let look = false
     while (!this.#stop.signal.aborted) {
       const session = this.#context.plan.session(this.id)
@@ -86,8 +87,12 @@ export class SessionRunner {
       const step = this.#judge(session, outcome, look)
       if (step.kind === 'end') return step.end
       look = step.kind === 'look' || (step.kind === 'wait' && step.next === 'look')
-      if (step.kind === 'wait') await pause(this.#context.clock, step.delayMs, this.#stop.signal)
-      if (step.kind === 'shrink' && !this.#shrink(step.limit)) {
+      if (step.kind === 'wait') {
+        const { cause, delayMs } = step
+        log.emit({ type: 'waiting', ...nameSession(this.#context, session), cause, delayMs: Math.round(delayMs) })
+        await pause(clock, delayMs, this.#stop.signal)
+      }
+      if (step.kind === 'shrink' && !this.#shrink(session, step.limit)) {
         return {
           kind: 'failed',
           cause: `413: not even ${this.#maxBodyBytes} bytes at once`,
@@ -101,10 +106,11 @@ export class SessionRunner {
   }
 
   /** Smaller bodies from now on; false when they are as small as makes sense. */
-  #shrink(limit: UploadLimit): boolean {
+  #shrink(session: PlannedSession, limit: UploadLimit): boolean {
     const smaller = Math.min(limit.maxAppendSize ?? Math.floor(this.#maxBodyBytes / 2), this.#maxBodyBytes - 1)
     if (smaller < MIN_BODY_BYTES) return false
     this.#maxBodyBytes = smaller
+    this.#context.log.emit({ type: 'shrunk', ...nameSession(this.#context, session), maxBodyBytes: smaller })
     return true
   }
 

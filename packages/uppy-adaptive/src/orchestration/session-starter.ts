@@ -3,7 +3,9 @@ import { blockFloor, rangeLength, subtractRanges } from 'tus-reconcile-protocol'
 import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, SessionId, SessionKind, StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
+import type { RankedStore } from '../redundancy/mirror-choice.js'
 import type { Claims } from './claims.js'
+import { knownOf } from './known.js'
 import type { Operations } from './operations.js'
 import type { Store } from './server-directory.js'
 import type { SessionOutcomes } from './session-outcomes.js'
@@ -20,6 +22,14 @@ interface StartOrder {
   readonly reason: string
   readonly size?: SizeDecision
   readonly of?: SessionId
+}
+
+/** Why something is done of a session, and what was known of it. */
+export interface Reasons {
+  readonly reason: string
+  readonly assessment: RiskAssessment
+  /** Best first. */
+  readonly alternatives?: readonly RankedStore[]
 }
 
 /** A session with less than this left to send no longer keeps its store from beginning another: requests overlap. */
@@ -67,12 +77,11 @@ export class SessionStarter {
     return this.#start({ ...order, kind, partition: this.#context.plan.nextPartitionId() })
   }
 
-  copy(original: PlannedSession, o: { store: StoreId; reason: string; assessment: RiskAssessment }): void {
+  copy(original: PlannedSession, o: { store: StoreId } & Reasons): void {
     const { plan, budget, log } = this.#context
     const range = { start: blockFloor(original.acked), end: original.end }
     const [rest] = subtractRanges([range], plan.verified)
     if (!rest) return
-    const { risk, gapMs, because } = o.assessment
     const copy = this.#start({
       store: o.store,
       range: rest,
@@ -91,18 +100,21 @@ export class SessionStarter {
       from,
       range: rest,
       reason: o.reason,
-      risk,
-      gapMs,
-      because,
+      ...knownOf(o.assessment, o.alternatives ?? []),
     })
   }
 
   /** Lowers a session's end here and on its server, which goes on with what stays; the tail is unassigned. */
-  split(victim: PlannedSession, end: number, o: { reason: string; risk: number }): void {
+  split(victim: PlannedSession, end: number, o: Reasons): void {
     const { plan, log } = this.#context
     const held = plan.lowerEnd(victim.session, end)
     if (held === undefined || held >= victim.end) return
-    log.emit({ type: 'split', ...nameSession(this.#context, victim), oldEnd: victim.end, newEnd: held, ...o })
+    log.emit({
+      type: 'split',
+      ...nameSession(this.#context, victim),
+      ...{ oldEnd: victim.end, newEnd: held, reason: o.reason },
+      ...knownOf(o.assessment, o.alternatives ?? []),
+    })
     void this.#plan(victim, held)
     this.#context.wake()
   }

@@ -32,18 +32,25 @@ export class Terminations {
   }
 
   async #run({ session, store, reason }: { session: string; store: string; reason: string }): Promise<void> {
-    const { signal, clock, randomness } = this.#context
-    for (let tries = 0; tries < MAX_TRIES && !signal.aborted; tries++) {
+    const { signal, clock, randomness, log } = this.#context
+    const startedMs = clock.now()
+    let outcome: 'confirmed' | 'gone' | 'left' = 'left'
+    let tries = 0
+    while (outcome === 'left' && tries < MAX_TRIES && !signal.aborted) {
+      tries += 1
       try {
         await this.#operations.ask(store, { op: 'plan', changes: [{ session, drop: true, reason }] }, signal)
-        break
+        outcome = 'confirmed'
       } catch (error) {
         // 404 and 410: there is nothing left to end
-        if (error instanceof OperationError && error.status < 500 && error.status !== 429) break
-        await pause(clock, backoffMs({ fruitless: tries, uniform: randomness.uniform() }), signal)
+        const isGone = error instanceof OperationError && error.status < 500 && error.status !== 429
+        if (isGone) outcome = 'gone'
+        else await pause(clock, backoffMs({ fruitless: tries - 1, uniform: randomness.uniform() }), signal)
       }
     }
     this.#pending.delete(session)
+    const waitMs = Math.round(clock.now() - startedMs)
+    log.emit({ type: 'terminated', session, store, reason, outcome, tries, waitMs })
     this.#context.wake()
   }
 }

@@ -232,6 +232,7 @@ export class UploadEngine {
       const message = `${this.#options.endpoint} is a tus server without the reconcile extension: uploading to it alone, without mirrors`
       this.#log.emit({ type: 'warning', code: 'plain-server', message, endpoint: this.#options.endpoint })
     }
+    this.#log.emit({ type: 'plain', endpoint: this.#options.endpoint, sizeBytes: source.sizeBytes })
     const onProgress = (ackedBytes: number) =>
       this.#log.emit({ type: 'progress', ackedBytes, totalBytes: source.sizeBytes })
     for (;;) {

@@ -1,6 +1,8 @@
 import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
 import type { Priors, RiskAssessment, RiskModel, RiskModelState } from 'upload-predictor'
 import type { PartitionId, SessionId, StoreId } from '../partitioning/partition-plan.js'
+import type { RefusalCode } from '../redundancy/hedge-policy.js'
+import type { Known } from './known.js'
 
 /** A server as the log names it: 0 is the primary, then the mirrors as they were given. */
 type ServerIndex = number
@@ -19,6 +21,12 @@ export interface SessionSample extends OfSession {
   readonly remainingBytes: number
   readonly assessment: RiskAssessment
 }
+/** What a decision was made upon. */
+interface Grounds {
+  readonly risk: number
+  readonly gapMs: number
+  readonly known: Known
+}
 /** What the model is told by such a call. */
 type Told<Call extends 'sessionEnded' | 'serverLoad' | 'busy'> = Omit<Parameters<RiskModel[Call]>[0], 'nowMs'>
 
@@ -30,7 +38,7 @@ export type UploadEvent =
       readonly endpoint: string
       readonly server: ServerIndex
       readonly store: StoreId
-      readonly state: 'ready' | 'suspect' | 'returned'
+      readonly state: 'ready' | 'suspect' | 'returned' | 'unusable'
       readonly reason: string
     }
   | { readonly type: 'warning'; readonly code: string; readonly message: string; readonly endpoint?: string }
@@ -48,31 +56,37 @@ export type UploadEvent =
       readonly oldEnd: number
       readonly newEnd: number
       readonly reason: string
-      readonly risk: number
-    } & OfSession)
+    } & Grounds &
+      OfSession)
   | ({
       readonly type: 'takeOver'
       readonly range: ByteRange
       readonly reason: string
-      readonly risk: number
-      readonly gapMs: number
-    } & OfSession)
+    } & Grounds &
+      OfSession)
   | ({
       readonly type: 'copy'
       readonly of: SessionId
       readonly from: ServerIndex
       readonly range: ByteRange
       readonly reason: string
-      readonly risk: number
-      readonly gapMs: number
-      readonly because: RiskAssessment['because']
-    } & OfSession)
+    } & Grounds &
+      OfSession)
+  | ({
+      readonly type: 'withheld'
+      readonly code: RefusalCode
+      readonly reason: string
+    } & Grounds &
+      OfSession)
   | ({
       readonly type: 'reconnect'
       readonly reason: string
       readonly remedy: 'freshConnection' | 'otherRoute'
       readonly endpoint: string
-    } & OfSession)
+    } & Grounds &
+      OfSession)
+  | ({ readonly type: 'waiting'; readonly cause: string; readonly delayMs: number } & OfSession)
+  | ({ readonly type: 'shrunk'; readonly maxBodyBytes: number } & OfSession)
   | ({ readonly type: 'cut'; readonly cause: string; readonly attempt: number } & OfSession)
   /** `appLimited`: the source or the application's hooks set its pace, not the path. */
   | ({ readonly type: 'acked'; readonly offset: number; readonly appLimited?: boolean } & OfSession)
@@ -84,9 +98,25 @@ export type UploadEvent =
     } & OfSession)
   | ({ readonly type: 'superseded'; readonly via: 'client' | 'server'; readonly by: SessionId | null } & OfSession)
   | ({ readonly type: 'failed'; readonly cause: string } & OfSession)
+  | {
+      readonly type: 'terminated'
+      readonly session: SessionId
+      readonly store: StoreId
+      readonly reason: string
+      readonly outcome: 'confirmed' | 'gone' | 'left'
+      readonly tries: number
+      readonly waitMs: number
+    }
   | { readonly type: 'verified'; readonly ranges: RangeSet; readonly via: 'claim' | 'event' | 'status' }
   | { readonly type: 'bad'; readonly ranges: RangeSet; readonly store: StoreId }
   | { readonly type: 'resent'; readonly ranges: RangeSet; readonly reason: string }
+  | {
+      readonly type: 'route'
+      readonly server: ServerIndex
+      readonly store: StoreId
+      readonly from: string
+      readonly endpoint: string
+    }
   | { readonly type: 'relayed'; readonly operation: string; readonly store: StoreId; readonly through: string }
   | { readonly type: 'progress'; readonly ackedBytes: number; readonly totalBytes: number }
   | { readonly type: 'localPause'; readonly gapMs: number }
@@ -112,7 +142,14 @@ export type UploadEvent =
       readonly link: { pGood: number; pBad: number; pOutage: number; phi: number }
       readonly sessions: readonly SessionSample[]
     }
+  | { readonly type: 'plain'; readonly endpoint: string; readonly sizeBytes: number }
   | { readonly type: 'committing' }
+  | {
+      readonly type: 'commitAnswer'
+      readonly state: 'pulling' | 'incomplete' | 'none'
+      readonly missingBytes: number | null
+      readonly reason: string
+    }
   | {
       readonly type: 'committed'
       readonly url: string

@@ -115,17 +115,31 @@ const REFUSALS: [why: string, Partial<SessionRisk>, Partial<HedgeSurroundings>][
 
 test.each(REFUSALS)('no copy while %s: the session is left until it is given up', (why, session, around) => {
   const surroundings = { ...ENDGAME, ...around }
-  expect(decideRemedy({ ...SILENT, ...session }, surroundings)).toEqual({ kind: 'none' })
+  expect(decideRemedy({ ...SILENT, ...session }, surroundings)).toEqual({
+    kind: 'none',
+    withheld: { code: expect.any(String), reason: why },
+  })
   const givenUp = decideRemedy({ ...SILENT, ...session, phi: 3.5 }, surroundings)
   expect(givenUp.kind).toBe('takeOver')
   expect(givenUp).toMatchObject({ reason: expect.stringContaining(`no copy: ${why}`) })
 })
 
-test.each(REFUSALS)('no copy of a slow session while %s', (_why, session, around) => {
+test.each(REFUSALS)('no copy of a slow session while %s', (why, session, around) => {
   const slow = { ...SLOW, remainingBytes: BLOCK, ...session }
   const surroundings = { ...ENDGAME, ...around, ...('budgetBytes' in around ? { budgetBytes: BLOCK - 1 } : {}) }
   expect(decideRemedy(slow, ENDGAME).kind).toBe('copy')
-  expect(decideRemedy(slow, surroundings).kind).toBe('none')
+  const left = decideRemedy(slow, surroundings)
+  expect(left).toMatchObject({ kind: 'none', withheld: { code: expect.any(String) } })
+  if (!why.startsWith('risk')) expect(left).toMatchObject({ withheld: { reason: why } })
+})
+
+test('a session in trouble that nobody else could take is left alone, and so is one that has a copy: only the first is worth a word', () => {
+  const alone = { ...MIDST, bestAlternativeMs: undefined }
+  const withheld = { code: 'noAlternative', reason: 'no other server could take it now' }
+  expect(decideRemedy(SILENT, alone)).toEqual({ kind: 'none', withheld })
+  expect(decideRemedy(SLOW, alone)).toEqual({ kind: 'none', withheld })
+  expect(decideRemedy({ ...SILENT, hasCopy: true }, alone)).toEqual({ kind: 'none' })
+  expect(decideRemedy(HEALTHY, alone)).toEqual({ kind: 'none' })
 })
 
 test('a silence is expected to last as long again, and a copy must gain half a second on that', () => {
@@ -199,7 +213,8 @@ test('with redundancy off, every remedy but the copy stays', () => {
       const on = decideRemedy(session, around)
       const off = decideRemedy(session, { ...around, copies: false })
       expect(off.kind).not.toBe('copy')
-      if (on.kind !== 'copy' && on.kind !== 'takeOver') expect(off).toEqual(on)
+      if (on.kind === 'none') expect(off.kind).toBe('none')
+      else if (on.kind !== 'copy' && on.kind !== 'takeOver') expect(off).toEqual(on)
     }),
     { numRuns: 2_000 },
   )

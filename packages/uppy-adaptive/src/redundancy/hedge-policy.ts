@@ -33,14 +33,27 @@ export interface HedgeSurroundings {
 }
 
 export type Remedy =
-  | { readonly kind: 'none' }
+  /** `withheld`: why something that is in trouble is left as it is. */
+  | { readonly kind: 'none'; readonly withheld?: Refusal }
   | { readonly kind: 'freshConnection'; readonly reason: string }
   | { readonly kind: 'otherRoute'; readonly reason: string }
   | { readonly kind: 'split'; readonly reason: string }
   | { readonly kind: 'takeOver'; readonly reason: string }
   | { readonly kind: 'copy'; readonly reason: string }
 
+export type RefusalCode = 'noAlternative' | 'off' | 'isCopy' | 'link' | 'risk' | 'concurrency' | 'budget' | 'gain'
+
+/** Why a remedy is not applied. The code stays where the figures in the text change. */
+export interface Refusal {
+  readonly code: RefusalCode
+  readonly reason: string
+}
+
 const NONE: Remedy = { kind: 'none' }
+const ALONE: Remedy = {
+  kind: 'none',
+  withheld: { code: 'noAlternative', reason: 'no other server could take it now' },
+}
 /** phi 2 makes a candidate, 3.5 abandons (METHODS, Stall suspicion: measured on 22 traces). */
 const CANDIDATE_PHI = 2
 const ABANDON_PHI = 3.5
@@ -76,44 +89,50 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
     // alone with this server, trying again is all there is
     if (session.freshTries === 0 || around.bestAlternativeMs === undefined) return { kind: 'freshConnection', reason }
   }
-  if (around.bestAlternativeMs === undefined) return NONE
   if (session.hasCopy) return NONE
+  if (around.bestAlternativeMs === undefined) return ALONE
   if (around.unassignedBytes > 0) return { kind: 'takeOver', reason: silence }
   // a silence with a heavy tail is expected to last as long again (Pareto's mean residual life at shape 2)
   const silent = { ...session, expectedRemainingMs: session.expectedRemainingMs + session.gapMs }
   const refusal = refuseCopy(silent, around, session.storeIsSuspect ? 1 : session.server)
   if (refusal === undefined) return { kind: 'copy', reason: `${silence}, and nothing is unsent` }
-  return session.phi >= ABANDON_PHI ? { kind: 'takeOver', reason: `${silence}; no copy: ${refusal}` } : NONE
+  if (session.phi < ABANDON_PHI) return { kind: 'none', withheld: refusal }
+  return { kind: 'takeOver', reason: `${silence}; no copy: ${refusal.reason}` }
 }
 
 function decideForSlow(session: SessionRisk, around: HedgeSurroundings): Remedy {
   if (session.straggle < STRAGGLING) return NONE
   const { bestAlternativeMs: alternative } = around
-  if (alternative === undefined || session.hasCopy) return NONE
-  if (session.expectedRemainingMs < 2 * alternative) return NONE
+  if (session.hasCopy) return NONE
+  if (alternative === undefined) return ALONE
   const slowness = `slow: ${seconds(session.expectedRemainingMs)} to go here, ${seconds(alternative)} elsewhere`
+  if (session.expectedRemainingMs < 2 * alternative)
+    return { kind: 'none', withheld: { code: 'gain', reason: `${slowness}: under twice as long` } }
   if (around.unassignedBytes > 0 || session.remainingBytes > SPLITTABLE_BYTES)
     return { kind: 'split', reason: slowness }
-  return refuseCopy(session, around, session.risk) === undefined
-    ? { kind: 'copy', reason: `${slowness}, and nothing is unsent` }
-    : NONE
+  const refusal = refuseCopy(session, around, session.risk)
+  if (refusal !== undefined) return { kind: 'none', withheld: refusal }
+  return { kind: 'copy', reason: `${slowness}, and nothing is unsent` }
 }
 
 /** Under two blocks there is no tail worth moving: only a copy helps. */
 const SPLITTABLE_BYTES = 2 * 262_144
 
 /** Why no copy may start now; undefined if one may. */
-function refuseCopy(session: SessionRisk, around: HedgeSurroundings, risk: number): string | undefined {
-  if (!around.copies) return 'redundancy is off'
-  if (session.isCopy) return 'it is a copy itself'
-  if (!around.linkIsGood) return 'the link itself is in doubt'
-  if (risk < around.copies.threshold) return `risk ${risk.toFixed(2)} is below ${around.copies.threshold}`
-  if (around.copiesInFlight >= around.copies.maxConcurrent) return `${around.copiesInFlight} copies are in flight`
-  if (session.remainingBytes > around.budgetBytes) return 'the byte budget is spent'
+function refuseCopy(session: SessionRisk, around: HedgeSurroundings, risk: number): Refusal | undefined {
+  const refuse = (code: RefusalCode, reason: string): Refusal => ({ code, reason })
+  if (!around.copies) return refuse('off', 'redundancy is off')
+  if (session.isCopy) return refuse('isCopy', 'it is a copy itself')
+  if (!around.linkIsGood) return refuse('link', 'the link itself is in doubt')
+  const { threshold, maxConcurrent } = around.copies
+  if (risk < threshold) return refuse('risk', `risk ${risk.toFixed(2)} is below ${threshold}`)
+  if (around.copiesInFlight >= maxConcurrent)
+    return refuse('concurrency', `${around.copiesInFlight} copies are in flight`)
+  if (session.remainingBytes > around.budgetBytes) return refuse('budget', 'the byte budget is spent')
   // what is given up is sent again in any case
   if (session.phi >= ABANDON_PHI) return undefined
   const gainMs = session.expectedRemainingMs - (around.bestAlternativeMs ?? Number.POSITIVE_INFINITY)
-  return gainMs < MIN_GAIN_MS ? 'it would not pay' : undefined
+  return gainMs < MIN_GAIN_MS ? refuse('gain', 'it would not pay') : undefined
 }
 
 function seconds(ms: number): string {

@@ -126,7 +126,7 @@ function tellSession({ kind, start, end, reason, goodputBytesPerSecond: goodput 
 }
 
 function tellServer({ state, server, reason }: Of<'server'>): DecisionRow {
-  const tone = { ready: 'good', suspect: 'bad', returned: 'good' } as const
+  const tone = { ready: 'good', suspect: 'bad', unusable: 'bad', returned: 'good' } as const
   return { kind: state, tone: tone[state], server, text: reason }
 }
 

@@ -14,6 +14,11 @@ const begin = (
   ...{ type: 'session', kind, start: range[0], end: range[1], reason: '', windowMs: 0, goodputBytesPerSecond: null },
 })
 
+const grounds = {
+  ...{ risk: 0.6, gapMs: 1 },
+  known: { link: 0, server: 0.6, straggle: 0, late: 0, phi: 3, expectedMs: 4_000, alternatives: [], because: [] },
+}
+
 function paint(...events: UploadEvent[]): FilePicture {
   return [{ type: 'started', group: 'g', sizeBytes: 1000, resumed: false } as const, ...events]
     .map((event, index): LoggedEvent => ({ ...event, upload: 'u', n: index, at: index, elapsedMs: index }))
@@ -38,7 +43,7 @@ describe('the file as a strip', () => {
   })
 
   it('marks a split and gives the tail back', () => {
-    const split = { ...of('a', 0), type: 'split', oldEnd: 1000, newEnd: 400, reason: '', risk: 0.6 } as const
+    const split = { ...of('a', 0), type: 'split', oldEnd: 1000, newEnd: 400, reason: '', ...grounds } as const
     const picture = paint(begin('a', 0, [0, 1000]), split)
     expect(shown(picture)).toEqual(['main 0+40 0 inFlight'])
     expect(layoutStrip(picture, 100).marks).toEqual([{ x: 40, kind: 'split' }])
@@ -46,7 +51,7 @@ describe('the file as a strip', () => {
 
   it('keeps what a session sent that was taken over, and no more', () => {
     const range = { start: 200, end: 1000 }
-    const takeOver = { ...of('a', 0), type: 'takeOver', range, reason: '', risk: 0.6, gapMs: 1 } as const
+    const takeOver = { ...of('a', 0), type: 'takeOver', range, reason: '', ...grounds } as const
     const picture = paint(begin('a', 0, [0, 1000]), { ...of('a', 0), type: 'acked', offset: 200 }, takeOver)
     expect(shown(picture)).toEqual(['main 0+20 0 acked'])
     expect(layoutStrip(picture, 100).marks).toEqual([{ x: 20, kind: 'takeOver' }])

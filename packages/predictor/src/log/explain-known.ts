@@ -1,0 +1,83 @@
+import type { Known } from './log-event.js'
+import { type Decision, type SessionRun, type UploadRun, victimOf } from './upload-run.js'
+import { bytes, percent, seconds, server } from './words.js'
+
+/** An assessment is made about every 250 ms (METHODS): one that is older is not what the decision knew. */
+const FRESH_MS = 1_000
+/** The best no-progress timer of common clients waits about so long. */
+const TIMER_MS = 5_000
+
+/** What was known when the decision was made, what had been withheld before, and when timers would have acted. */
+export function knownAt(run: UploadRun, decision: Decision): string[] {
+  const victim = run.sessions.get(victimOf(decision))
+  const link = run.link.findLast(({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
+  return [
+    ...(decision.known ? ownWords(run, decision, decision.known) : fromSamples(decision, victim)),
+    ...(link ? [`link good with ${percent(link.pGood)}`] : []),
+    ...before(run, decision),
+    ...(victim ? timers(victim, decision) : []),
+  ]
+}
+
+function ownWords(run: UploadRun, decision: Decision, known: Known): string[] {
+  const { link, server: own, straggle, late, phi, expectedMs, alternatives, because } = known
+  const parts = `link ${percent(link)}, server ${percent(own)}, straggles ${percent(straggle)}, late ${percent(late)}`
+  const others = alternatives.map(({ store, expectedMs: ms }) => `${seconds(ms)} at ${server(run.servers.get(store))}`)
+  const elsewhere = others.length === 0 ? 'no other server could take it' : others.join(', ')
+  return [
+    `risk ${percent(decision.risk)}: ${parts}`,
+    ...('gapMs' in decision ? [`silent for ${seconds(decision.gapMs)}, phi ${phi.toFixed(1)}`] : []),
+    `expected to take ${seconds(expectedMs)} more there; elsewhere: ${elsewhere}`,
+    ...because.map(({ text, weight }) => `because: ${text} (weight ${weight.toFixed(2)})`),
+  ]
+}
+
+/** Before decisions said themselves what they knew: the last assessment before. */
+function fromSamples(decision: Decision, victim: SessionRun | undefined): string[] {
+  const silent = 'gapMs' in decision ? `, silent for ${seconds(decision.gapMs)}` : ''
+  const known = [`risk ${percent(decision.risk)}${silent}`]
+  const sample = victim?.samples.findLast(({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
+  const isFresh = sample !== undefined && decision.elapsedMs - sample.elapsedMs <= FRESH_MS
+  if (isFresh) known.push(...describeSample(sample, decision.elapsedMs))
+  const because = 'because' in decision ? decision.because : isFresh ? sample.assessment.because : []
+  for (const { text, weight } of because ?? []) known.push(`because: ${text} (weight ${weight.toFixed(2)})`)
+  if (!isFresh) known.push('the log has no assessment of this session just before')
+  return known
+}
+
+function describeSample({ assessment, acked, end, elapsedMs }: SessionRun['samples'][number], nowMs: number): string[] {
+  const { link, server: own, straggle, expectedRemainingMs } = assessment
+  return [
+    `${seconds(nowMs - elapsedMs)} before: link ${percent(link)}, server ${percent(own)}, straggles ${percent(straggle)}`,
+    `${bytes(Math.max(0, end - acked))} missing, expected to take ${seconds(expectedRemainingMs)}`,
+  ]
+}
+
+function before({ withheld }: UploadRun, decision: Decision): string[] {
+  return withheld
+    .filter(({ session, elapsedMs }) => session === victimOf(decision) && elapsedMs <= decision.elapsedMs)
+    .map(
+      ({ elapsedMs, reason, risk }) =>
+        `${seconds(decision.elapsedMs - elapsedMs)} before, at risk ${percent(risk)}, left as it was: ${reason}`,
+    )
+}
+
+/** When it would have been noticed without a model: by a timer of no progress, by one of twice the planned time. */
+function timers(victim: SessionRun, { elapsedMs: nowMs }: Decision): string[] {
+  const lastMs = victim.acks.findLast((ack) => ack.elapsedMs <= nowMs)?.elapsedMs ?? victim.startedMs
+  const nextMs = victim.acks.find((ack) => ack.elapsedMs > nowMs)?.elapsedMs
+  const name = `a timer of ${TIMER_MS / 1000} s without progress`
+  const hasMoved = nextMs !== undefined && nextMs < lastMs + TIMER_MS
+  const idle = hasMoved
+    ? `${name} would not have noticed: more was acknowledged after ${seconds(nextMs - nowMs)}`
+    : `${name} would have noticed ${distance(lastMs + TIMER_MS - nowMs)}`
+  const rate = victim.samples[0]?.assessment.expectedRateBytesPerSecond ?? 0
+  if (rate <= 0 || !victim.hasForecast) return [idle]
+  const plannedMs = ((victim.plannedEnd - victim.start) / rate) * 1000
+  const dueMs = victim.startedMs + 2 * plannedMs - nowMs
+  return [idle, `a timer of twice the planned ${seconds(plannedMs)} would have noticed ${distance(dueMs)}`]
+}
+
+function distance(ms: number): string {
+  return ms >= 0 ? `${seconds(ms)} later` : `${seconds(-ms)} earlier`
+}

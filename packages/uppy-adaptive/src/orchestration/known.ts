@@ -1,0 +1,35 @@
+import type { RiskAssessment } from 'upload-predictor'
+import type { StoreId } from '../partitioning/partition-plan.js'
+import type { RankedStore } from '../redundancy/mirror-choice.js'
+import { rounded } from './rounded.js'
+
+/** What was known of a session when something was decided of it: the inputs of the decision, for the log. */
+export interface Known {
+  /** The parts of its risk. */
+  readonly link: number
+  readonly server: number
+  readonly straggle: number
+  readonly late: number
+  readonly phi: number
+  /** Until the session has sent its missing bytes. */
+  readonly expectedMs: number
+  /** The other stores that could take these bytes now, and how long each would need for them: best first. */
+  readonly alternatives: readonly { readonly store: StoreId; readonly expectedMs: number }[]
+  readonly because: RiskAssessment['because']
+}
+
+/** Beyond the best few nobody is asked. */
+const MOST_ALTERNATIVES = 4
+
+/** `risk` and `gapMs` stand in each decision's event itself. */
+export function knownOf(
+  assessment: RiskAssessment,
+  alternatives: readonly RankedStore[],
+): { risk: number; gapMs: number; known: Known } {
+  const { risk, gapMs, link, server, straggle, late, phi, expectedRemainingMs: expectedMs, because } = assessment
+  const best = alternatives.slice(0, MOST_ALTERNATIVES).map(({ store, expectedMs: ms }) => ({ store, expectedMs: ms }))
+  return rounded({
+    ...{ risk, gapMs },
+    known: { ...{ link, server, straggle, late, phi, expectedMs }, alternatives: best, because },
+  })
+}
