@@ -9,6 +9,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 // the real command, as it is built
 const CLI = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
 const LOG = fileURLToPath(new URL('testing/degrade.ndjson', import.meta.url))
+const WHOLE = fileURLToPath(new URL('testing/whole.ndjson', import.meta.url))
 const SERVERS = fileURLToPath(new URL('testing/servers.ndjson', import.meta.url))
 let directory: string
 beforeAll(async () => {
@@ -63,6 +64,36 @@ test('explain tells one upload in sentences, and the same as JSON', async () => 
   const json = JSON.parse((await call('explain', LOG, '--upload', 'FLY7FCnG7CH-bueAAp85ww', '--json')).stdout)
   expect(json.uploads[0].decisions).toHaveLength(3)
   expect(json.logs[0]).toMatchObject({ name: 'degrade.ndjson', refused: [] })
+})
+
+test('explain tells the factors, the alternatives and the timers of a decision, in the order of what was known', async () => {
+  const { stdout } = await call('explain', WHOLE)
+  const lines = stdout.split('\n').map((line) => line.trim())
+  const from = lines.findIndex((line) => line.includes('copied 112 KiB of mirror 2 (p10) to mirror 1'))
+  expect(lines.slice(from + 1, from + 14)).toEqual([
+    'risk 100 %: link 43 %, server 55 %, straggles 45 %, late 100 %',
+    'silent for 6.27 s, phi 3.1',
+    'expected to take 366.50 s more there; elsewhere: 1.37 s at mirror 1, 2.19 s at the primary',
+    'because: likely to take over twice its plan (weight 1.00)',
+    'because: silent 6.3 s, 3.3 s of it while others moved (weight 0.54)',
+    'because: what is missing is overdue, while others answer (weight 0.45)',
+    'because: at 288 % of its forecast, perhaps like everybody (weight 0.41)',
+    'because: link bad with probability 0.03 (weight 0.03)',
+    'because: failures of this store so far (weight 0.02)',
+    'link good with 97 %',
+    'a timer of 5 s without progress would have noticed 1.27 s earlier',
+    'a timer of twice the planned 1.81 s would have noticed 3.34 s earlier',
+    '=> the copy won after 0.24 s; the first had nothing more acknowledged meanwhile',
+  ])
+})
+
+test('evaluate --replay judges this version by the log alone; with a model, one that starts from it', async () => {
+  const { stdout } = await call('evaluate', WHOLE, '--replay')
+  expect(stdout).toContain("111 assessments are this version's, made anew from what the log tells")
+  await call('fit', WHOLE, LOG, '--out', 'model.json')
+  const started = await call('evaluate', WHOLE, '--replay', '--model', 'model.json')
+  expect([started.status, started.stderr]).toEqual([0, ''])
+  expect(started.stdout.split('\n')[1]).not.toBe(stdout.split('\n')[1])
 })
 
 test('help is told when asked for, and when nothing is', async () => {

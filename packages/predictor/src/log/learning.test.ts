@@ -289,3 +289,26 @@ test('a session is predicted at most once at each moment', () => {
   const { predictions } = predictionsOf(runs, 'at 50 %')
   expect(new Set(predictions.map(({ group }) => group)).size).toBe(predictions.length)
 })
+
+test('a session in trouble that is left as it was is told with its reason, before a decision and where none followed', () => {
+  const lines = readFileSync(new URL('testing/whole.ndjson', import.meta.url), 'utf8')
+    .trimEnd()
+    .split('\n')
+  const copy = JSON.parse(lines.find((line) => line.startsWith('{"type":"copy"')) ?? '')
+  const { of, known, upload: id, at } = copy
+  const where = { partition: 'p', store: copy.store, server: 1, upload: id, at, risk: 0.4, gapMs: 900, known }
+  const withheld = { ...where, type: 'withheld', code: 'budget', reason: 'the byte budget is spent' }
+  const added = [
+    { ...withheld, session: of, n: copy.n - 0.5, elapsedMs: copy.elapsedMs - 1_000 },
+    { ...withheld, session: 'another', n: copy.n - 0.4, elapsedMs: copy.elapsedMs - 500 },
+  ]
+  const told = [...lines, ...added.map((line) => JSON.stringify(line))].join('\n')
+  const [run] = runsOf([readLog({ name: 'l', text: `${told}\n`, sha256: '' })])
+  const explanation = run && explainRun(run)
+  expect(explanation?.decisions[0]?.known).toContainEqual(
+    '1.00 s before, at risk 40 %, left as it was: the byte budget is spent',
+  )
+  expect(explanation?.left.map(({ text }) => text)).toEqual([
+    'left p at mirror 1 as it was (risk 40 %, silent for 0.90 s): the byte budget is spent',
+  ])
+})

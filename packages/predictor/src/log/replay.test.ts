@@ -60,6 +60,20 @@ test('uploads that are mixed in one log, and events out of order, are told each 
   expect(collectRuns('l', events).map(({ sessions }) => sessions.size)).toEqual([2, 2])
 })
 
+test('what the first model remembered stands in the log: the other starts from it', () => {
+  const before = new RiskModel()
+  before.sessionStarted({ nowMs: 0, session: 'a', store: 'a', rangeBytes: 1e6 })
+  before.sessionEnded({ nowMs: 9_000, session: 'a', outcome: 'failed', failure: 'serverError' })
+  const state = before.toJSON()
+  const lines = written('u', RiskModel.fromJSON(state, { nowMs: 0, ageMs: 60_000 }))
+  const recalled = { type: 'recalled', state, ageMs: 60_000, priors: null, upload: 'u', n: 1, at: 1e12, elapsedMs: 0 }
+  const { events } = read([recalled, ...lines.map((line) => ({ ...line, n: 1 + (line as { n: number }).n }))])
+  expect(replay(events).events).toEqual(events)
+  expect(replay(events.slice(1)).events).not.toEqual(events.slice(1))
+  const damaged = events.map((event) => (event.type === 'recalled' ? { ...event, state: { format: 'other' } } : event))
+  expect(replay(damaged).events.slice(1)).toEqual(replay(events.slice(1)).events)
+})
+
 test('another model says something else', () => {
   const { events } = read(written('u'))
   const again = replay(events, () => new RiskModel({ maxHorizonMs: 1_000 }))

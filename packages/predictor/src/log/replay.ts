@@ -11,19 +11,22 @@ export interface Replayed {
 
 type NewModel = (recalled?: EventOf<'recalled'>) => RiskModel
 
-/** As the engine's: from what was remembered and what logs had taught, where the log says so. */
+/** As the engine's: from what was remembered and what logs had taught, where the log says so. What is neither is as good as nothing. */
 const likeTheEngines: NewModel = (recalled) => {
   if (recalled === undefined) return new RiskModel()
   const { state, ageMs, elapsedMs: nowMs } = recalled
   const options = recalled.priors === null ? {} : { priors: recalled.priors }
-  return state === null ? new RiskModel(options) : RiskModel.fromJSON(state, { nowMs, ageMs, options })
+  try {
+    return state === null ? new RiskModel(options) : RiskModel.fromJSON(state, { nowMs, ageMs, options })
+  } catch {
+    return new RiskModel()
+  }
 }
 
 /**
- * Tells a model, fresh for each upload, what the engine's was told, from the log alone, and asks it wherever the engine
+ * Tells a model, another for each upload, what the engine's was told, from the log alone, and asks it wherever the engine
  * asked. The same version with the same options says the same again, to the four digits of the log.
  * @param newModel makes the model of one upload, and again where the log says what that one recalled
- * @throws PredictorError `invalidState`, `invalidModel` when it was something else
  */
 export function replay(events: readonly LogEvent[], newModel: NewModel = likeTheEngines): Replayed {
   const uploads = new Map<string, Upload>()

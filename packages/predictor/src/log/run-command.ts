@@ -1,9 +1,10 @@
+import { RiskModel } from '../risk.js'
 import { evaluationText, explanationText, type FormatTime, modelText, reportText } from './command-text.js'
 import { evaluate } from './evaluate.js'
 import { explainRun } from './explain.js'
 import { fit, runsOf } from './fit.js'
 import { CommandError, type Invocation } from './invocation.js'
-import { type PredictorModel, parseModel } from './model-file.js'
+import { type PredictorModel, parseModel, priorsOf } from './model-file.js'
 import type { ReadLog } from './read-log.js'
 import { reliabilitySvg } from './reliability-picture.js'
 import { replay } from './replay.js'
@@ -70,7 +71,7 @@ function runFit(work: Work, { logs, nowMs, formatTime }: CommandInput): Result {
 
 function runEvaluate(work: Work, input: CommandInput, runs: readonly UploadRun[]): Result {
   const model = input.model === undefined ? undefined : parseModel(input.model)
-  const again = work.replay ? replayLogs(input.logs) : { runs, notes: [] }
+  const again = work.replay ? replayLogs(input.logs, model) : { runs, notes: [] }
   const evaluation = evaluate(again.runs, model)
   const notes = [...again.notes, ...(model ? notesOf(model, input.logs) : [])]
   return {
@@ -80,9 +81,13 @@ function runEvaluate(work: Work, input: CommandInput, runs: readonly UploadRun[]
   }
 }
 
-/** The runs as this version's model, fresh and told what the logs tell, would have seen them. */
-function replayLogs(logs: readonly ReadLog[]): { runs: UploadRun[]; notes: string[] } {
-  const replayed = logs.map(({ report, events }) => ({ report, ...replay(events) }))
+/** The runs as this version's model would have seen them: told what the logs tell, and starting from `model`, or where the client's did. */
+function replayLogs(
+  logs: readonly ReadLog[],
+  model: PredictorModel | undefined,
+): { runs: UploadRun[]; notes: string[] } {
+  const start = model && (() => new RiskModel({ priors: priorsOf(model) }))
+  const replayed = logs.map(({ report, events }) => ({ report, ...replay(events, start) }))
   const sum = (count: (one: (typeof replayed)[number]) => number) => replayed.reduce((all, one) => all + count(one), 0)
   const assessed = sum((one) => one.assessed)
   const left = sum((one) => one.left)
