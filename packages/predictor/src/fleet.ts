@@ -108,6 +108,12 @@ export class Fleet {
     return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2
   }
 
+  /** How long the promptest of the last answers took, in usual starts; undefined without one in the last 2 s. */
+  promptestAnswer(nowMs: number): number | undefined {
+    const answers = [...this.stores.values()].flatMap((store) => store.answerStarts(nowMs) ?? [])
+    return answers.length === 0 ? undefined : Math.min(...answers)
+  }
+
   /** A store's queueing delay above the least of the others: what all queue behind is our own last mile. 0 without others. */
   privateQueueingMs(of: StoreRecord, nowMs: number): number {
     const ownMs = of.requestRtt.queueingDelayMs(nowMs)

@@ -51,6 +51,8 @@ export interface RiskEvidence {
   late: number | undefined
   /** Median of slowness' ratio among other stores' sessions; undefined without such peers. */
   peersRatio: number | undefined
+  /** Without such peers: how long the promptest answer on a new connection took lately, in usual starts. */
+  answerStarts: number | undefined
   rateBytesPerSecond: number
   expectedRateBytesPerSecond: number
   expectedRemainingMs: number
@@ -67,8 +69,14 @@ const MOST_FROM_LOAD = 0.1
 const STRAGGLER_FACTOR = 2
 /** Guess: spread of ln(rate / forecast) of a healthy session. */
 const RATE_SIGMA = 0.35
-/** Guess: without peers, slowness is as likely the link's as the server's. */
+/**
+ * Guess: without peers, slowness is as likely the link's as the server's. A link that is full of our own bytes keeps small
+ * requests waiting, one that a slow server leaves idle does not: an answer within one usual start says 3 : 1 server, one
+ * that took three of them 1 : 3. No surer, for a queue that is fair to small requests hides a slow link.
+ */
 const PRIVATE_WITHOUT_PEERS = 0.5
+const MOST_PRIVATE_ALONE = 0.75
+const LEAST_PRIVATE_ALONE = 0.25
 
 /**
  * Combines the evidence by noisy or: `risk = 1 - (1 - link)(1 - server)(1 - connection)(1 - max(slow, late))`. Hand-set, uncalibrated.
@@ -119,10 +127,15 @@ function witnessedShare({ witnessedMs, gapMs }: RiskEvidence): number {
 }
 
 /** The slowness that peers do not share. */
-function privateSlowness({ slowness, peersRatio }: RiskEvidence, slow: number): number {
+function privateSlowness({ slowness, peersRatio, answerStarts }: RiskEvidence, slow: number): number {
   if (slowness === undefined) return 0
-  if (peersRatio === undefined) return slow * PRIVATE_WITHOUT_PEERS
+  if (peersRatio === undefined) return slow * privateShareAlone(answerStarts)
   return Math.min(slow, pStraggles(slowness.ratio / Math.min(1, Math.max(peersRatio, slowness.ratio))) * slowness.trust)
+}
+
+function privateShareAlone(answerStarts: number | undefined): number {
+  if (answerStarts === undefined) return PRIVATE_WITHOUT_PEERS
+  return Math.min(MOST_PRIVATE_ALONE, Math.max(LEAST_PRIVATE_ALONE, 1 - answerStarts / 4))
 }
 
 function explain(e: RiskEvidence, straggle: number, slow: number): RiskAssessment['because'] {

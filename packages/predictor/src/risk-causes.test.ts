@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import type { RiskAssessment } from './risk-assessment.js'
 import { ALL, type Flow, Play, STEADY, three } from './testing/play.js'
 
 const MIRRORS = ['a', 'b', 'c'] as const
@@ -169,4 +170,30 @@ test('an answer that comes late vouches for nothing: the link was dark while it 
   play.model.heard({ nowMs: play.nowMs, store: 'a' })
   play.run(1_500, {}, answering(play, 'a'))
   expect(play.of('a').server).toBeLessThan(0.2)
+})
+
+/** One store falls to a tenth; each question is answered after so long, if at all. */
+function slowAlone(answerMs: number | undefined): RiskAssessment {
+  const play = new Play().start('a')
+  const { model } = play
+  for (let n = 0; n < 9; n++) model.requestRtt({ nowMs: play.nowMs, store: 'a', roundTripMs: 40 })
+  play.run(8_000, { a: STEADY })
+  let askedMs: number | undefined
+  play.run(3_000, { a: { ...STEADY, bytes: 6_000 } }, () => {
+    const { nowMs } = play
+    if (nowMs % 250 === 0 && askedMs === undefined && model.wantsProbe({ nowMs }).length > 0) askedMs = nowMs
+    if (askedMs === undefined || answerMs === undefined || nowMs - askedMs < answerMs) return
+    model.heard({ nowMs, store: 'a' })
+    askedMs = undefined
+  })
+  return play.of('a')
+}
+
+test('slow with nobody to compare with: the server’s where small requests are prompt, the link’s where they queue', () => {
+  const [prompt, queued, untold] = [slowAlone(80), slowAlone(1_000), slowAlone(undefined)]
+  expect(prompt.straggle).toBeGreaterThan(0.7)
+  expect(prompt.link).toBeLessThan(queued.link)
+  expect(untold.straggle).toBeCloseTo(0.5, 1)
+  expect(queued.straggle).toBeLessThan(0.3)
+  expect(Math.abs(prompt.risk - queued.risk)).toBeLessThan(0.05)
 })

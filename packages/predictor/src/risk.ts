@@ -244,6 +244,7 @@ export class RiskModel {
       trust: slowness?.trust ?? 0,
       coldBytesPerSecond: COLD_BYTES_PER_SECOND,
     })
+    const peersRatio = this.#fleet.peersRatio(session, nowMs, this.#options.probePhi)
     return assessRisk({
       gapMs,
       phi: session.phi(gapMs),
@@ -260,7 +261,8 @@ export class RiskModel {
       slowness,
       late: session.course.late(course),
       planRatio: session.planRatio({ nowMs, remainingBytes, sessionsInFlight: inFlight }),
-      peersRatio: this.#fleet.peersRatio(session, nowMs, this.#options.probePhi),
+      peersRatio,
+      answerStarts: peersRatio === undefined ? this.#fleet.promptestAnswer(nowMs) : undefined,
       rateBytesPerSecond: rate,
       expectedRateBytesPerSecond: expectedRate,
       expectedRemainingMs: session.course.expectedRemainingMs(course),

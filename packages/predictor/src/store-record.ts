@@ -21,6 +21,8 @@ const LONGEST_SAMPLE_MS = 1_000
 const ANSWERED_PAUSE_MS = 300
 /** Guess: an answer that takes so many usual starts has waited for the link. */
 const LATE_STARTS = 2
+/** Guess: how long an answer tells of the queue on its way. */
+const ANSWER_COUNTS_MS = 2_000
 /** Guess: unanswered probes are spaced out, up to this. */
 const LONGEST_PROBE_PAUSE_MS = 8_000
 
@@ -105,6 +107,7 @@ export class StoreRecord {
   /** The first question since the last answer or loss. */
   #openSinceMs: number | undefined
   #answeredMs: number = Number.NEGATIVE_INFINITY
+  #answerMs = 0
 
   constructor(nowMs: number, memory?: Partial<StoreMemory>, hazard?: FailureEvidence) {
     this.silentSinceMs = nowMs
@@ -161,8 +164,14 @@ export class StoreRecord {
     this.silentSinceMs = nowMs
     this.#lostInARow = 0
     if (how === 'inSession' || this.#openSinceMs === undefined) return
+    this.#answerMs = nowMs - this.#openSinceMs
     this.#openSinceMs = undefined
     this.#answeredMs = nowMs
+  }
+
+  /** How long the last answer took, in usual starts; undefined where it is older than 2 s. */
+  answerStarts(nowMs: number): number | undefined {
+    return nowMs - this.#answeredMs > ANSWER_COUNTS_MS ? undefined : this.#answerMs / this.startFloorMs
   }
 
   /** A question was answered since then, on a connection of its own. */
