@@ -24,6 +24,9 @@ const MAX_WORKERS = 2
 /** For what is looked at until it is so: a slow machine takes its time, and the test's own limit ends what never comes. */
 const EXPECT = { poll: { timeout: 20_000 } }
 
+/** Where what clients send depends on the protocol: these run over HTTP/1.1, and again over HTTP/2 in TLS. */
+const BY_PROTOCOL = ['test/e2e/engine.test.ts', 'test/e2e/browser.test.ts']
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -64,6 +67,19 @@ export default defineConfig({
         test: {
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
+          expect: EXPECT,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        test: {
+          name: 'e2e-h2',
+          include: BY_PROTOCOL,
+          env: { E2E_PROTOCOL: 'h2' },
+          globalSetup: path('test/e2e/certificate.setup.ts'),
           expect: EXPECT,
           testTimeout: 180_000,
           hookTimeout: 120_000,

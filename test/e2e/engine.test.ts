@@ -8,13 +8,13 @@ import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
 import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent, UploadError } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, it } from 'vitest'
-import { openLink } from '../support/links/index.js'
 import {
   startReconcileServers,
   type TestServer,
   type TestServers,
   type TestServersOptions,
 } from '../support/reconcile-servers.js'
+import { createNodeClient, openWireLink } from '../support/wire-protocol.js'
 
 const MB = 1_000_000
 const cleanups: (() => Promise<unknown>)[] = []
@@ -35,10 +35,18 @@ async function folder(): Promise<string> {
   return path
 }
 
-function endpointsOf(all: readonly TestServer[]): { endpoint: string; mirrors: string[] } {
+/** Where the servers are, and how to speak to them. */
+function endpointsOf(all: readonly TestServer[]): AdaptiveUploadOptions & { endpoint: string; mirrors: string[] } {
   const [primary, ...mirrors] = all.map((server) => server.endpoint)
   if (primary === undefined) throw new Error('no server')
-  return { endpoint: primary, mirrors }
+  return { ...nodeClient(), endpoint: primary, mirrors }
+}
+
+/** How to speak to servers in this run's protocol. */
+function nodeClient(): Pick<AdaptiveUploadOptions, 'httpStack'> {
+  const client = createNodeClient()
+  cleanups.push(async () => client.close())
+  return client.options
 }
 
 function sha256(bytes: Uint8Array): string {
@@ -106,20 +114,23 @@ async function expectEmpty(server: TestServer): Promise<void> {
     .toEqual([])
 }
 
-/** A server that knows nothing of ours; its endpoint. */
-async function listen(answer: RequestListener): Promise<string> {
+/** A server that knows nothing of ours, behind a link; its endpoint. */
+async function listen(answer: RequestListener, upBytesPerSecond = Number.POSITIVE_INFINITY): Promise<string> {
   const http = createServer(answer)
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()))
   cleanups.push(async () => {
     http.closeAllConnections()
     await new Promise((resolve) => http.close(resolve))
   })
-  return `http://127.0.0.1:${(http.address() as AddressInfo).port}/files`
+  const target = { host: '127.0.0.1', port: (http.address() as AddressInfo).port }
+  const link = await openWireLink({ name: 'plain', target, upBytesPerSecond })
+  cleanups.push(() => link.close())
+  return `${link.origin}/files`
 }
 
-function plainTus(directory: string): Promise<string> {
-  const tus = new Server({ path: '/files', datastore: new FileStore({ directory }) })
-  return listen((request, response) => void tus.handle(request, response))
+function plainTus(directory: string, upBytesPerSecond?: number): Promise<string> {
+  const tus = new Server({ path: '/files', datastore: new FileStore({ directory }), respectForwardedHeaders: true })
+  return listen((request, response) => void tus.handle(request, response), upBytesPerSecond)
 }
 
 describe('the engine without Uppy', () => {
@@ -128,7 +139,7 @@ describe('the engine without Uppy', () => {
       const all = await servers({ count: 1 })
       const data = randomBytes(size)
       const result = await new AdaptiveUpload(data, {
-        endpoint: endpointsOf(all).endpoint,
+        ...endpointsOf(all),
         metadata: { filename: 'a file' },
       }).start()
       expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
@@ -171,7 +182,7 @@ describe('the engine without Uppy', () => {
   it('uploads to a plain tus server', async () => {
     const directory = await folder()
     const data = randomBytes(2 * MB)
-    const result = await new AdaptiveUpload(data, { endpoint: await plainTus(directory) }).start()
+    const result = await new AdaptiveUpload(data, { ...nodeClient(), endpoint: await plainTus(directory) }).start()
     expect(result.digest).toBeNull()
     const stored = await readFile(join(directory, result.url.slice(result.url.lastIndexOf('/') + 1)))
     expect(sha256(stored)).toBe(sha256(data))
@@ -232,10 +243,10 @@ describe('links that fail', () => {
     const [first] = all
     if (!first) throw new Error('no server')
     const target = { host: '127.0.0.1', port: Number(new URL(first.direct).port) }
-    const second = await openLink({ name: 'second address', target, upBytesPerSecond: 2 * MB })
+    const second = await openWireLink({ name: 'second address', target, upBytesPerSecond: 2 * MB })
     cleanups.push(() => second.close())
     const data = randomBytes(10 * MB)
-    const upload = new AdaptiveUpload(data, { endpoint: first.endpoint, mirrors: [`${second.origin}/files`] })
+    const upload = new AdaptiveUpload(data, { ...endpointsOf(all), mirrors: [`${second.origin}/files`] })
     const events = recorded(upload)
     const isKnown = eventThat(upload, (event) => event.type === 'warning' && event.code === 'same-store')
     void Promise.all([isKnown, ackedBytes(upload, 3 * MB)]).then(() => first.link.stall())
@@ -315,12 +326,10 @@ describe('pause, resume, cancel, and a second try', () => {
 
   it('cancels on a plain tus server too', async () => {
     const directory = await folder()
-    const port = Number(new URL(await plainTus(directory)).port)
-    const link = await openLink({ name: 'plain', target: { host: '127.0.0.1', port }, upBytesPerSecond: MB })
-    cleanups.push(() => link.close())
     const asked: string[] = []
     const upload = new AdaptiveUpload(randomBytes(8 * MB), {
-      endpoint: `${link.origin}/files`,
+      ...nodeClient(),
+      endpoint: await plainTus(directory, MB),
       onBeforeRequest: (request) => void asked.push(request.getMethod()),
     })
     const done = upload.start().catch((error: unknown) => error)
@@ -480,7 +489,9 @@ describe('bad input', () => {
 
   it('says that an endpoint is no tus server', async () => {
     const endpoint = await listen((_request, response) => response.end('hello'))
-    const failure = await new AdaptiveUpload(Buffer.from('x'), { endpoint }).start().catch((error: unknown) => error)
+    const failure = await new AdaptiveUpload(Buffer.from('x'), { ...nodeClient(), endpoint })
+      .start()
+      .catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(UploadError)
     expect(failure).toMatchObject({ code: 'not-a-tus-server', message: expect.stringContaining(endpoint) })
   })
@@ -500,7 +511,7 @@ describe('bad input', () => {
     const plain = await plainTus(await folder())
     const data = randomBytes(4 * MB)
     let isTold: Promise<unknown> = Promise.resolve()
-    const options = { endpoint: endpointsOf(all).endpoint, mirrors: [plain], ...heldUntil(() => isTold) }
+    const options = { ...endpointsOf(all), mirrors: [plain], ...heldUntil(() => isTold) }
     const upload = new AdaptiveUpload(data, options)
     isTold = eventThat(upload, (event) => event.type === 'warning')
     const events = recorded(upload)
@@ -515,7 +526,7 @@ describe('bad input', () => {
     const all = await servers({ count: 1, upBytesPerSecond: 5 * MB })
     const data = randomBytes(4 * MB)
     let isTold: Promise<unknown> = Promise.resolve()
-    const addresses = { endpoint: all[0]?.endpoint ?? '', mirrors: [all[0]?.direct ?? ''] }
+    const addresses = { ...endpointsOf(all), mirrors: [all[0]?.direct ?? ''] }
     const upload = new AdaptiveUpload(data, { ...addresses, ...heldUntil(() => isTold) })
     isTold = eventThat(upload, (event) => event.type === 'warning')
     const events = recorded(upload)

@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { Server } from '@tus/server'
 import { RangeStore, type ReconcileExtension, reconcile } from 'tus-reconcile-server'
 import type { Link } from './links/index.js'
-import { openLink } from './links/index.js'
+import { openWireLink, type WireProtocol } from './wire-protocol.js'
 
 /** A reconcile server in this process, behind a link of its own. */
 export interface TestServer {
@@ -32,6 +32,8 @@ export interface TestServersOptions {
   readonly upBytesPerSecond?: number
   /** One way (default 2). */
   readonly delayMs?: number
+  /** How clients reach them through their links (default: the run's). */
+  readonly protocol?: WireProtocol
 }
 
 const SECRET = 'only-for-tests-0123456789'
@@ -62,7 +64,8 @@ export async function startReconcileServers(options: TestServersOptions): Promis
       .filter((_, index) => index !== i)
       .map((other) => ({ endpoint: other.endpoint, internalEndpoint: other.direct }))
     const datastore = new RangeStore({ directory: join(root, `server-${i}`) })
-    const tus = new Server({ path: '/files', datastore })
+    // what ends TLS says how clients reach it; peers come past it and say nothing
+    const tus = new Server({ path: '/files', datastore, respectForwardedHeaders: true })
     extensions.set(http, reconcile(tus, { peers, secrets: [SECRET] }))
     http.removeAllListeners('request')
     http.on('request', (request, response) => void tus.handle(request, response))
@@ -114,13 +117,14 @@ function originOf(http: HttpServer): string {
 
 function linkTo(http: HttpServer, index: number, options: TestServersOptions): Promise<Link> {
   const rate = options.upBytesPerSecond ?? 25_000_000
-  return openLink({
+  const link = {
     name: `server ${index}`,
     target: { host: '127.0.0.1', port: portOf(http) },
     upBytesPerSecond: rate,
     downBytesPerSecond: rate,
     delayMs: options.delayMs ?? 2,
-  })
+  }
+  return openWireLink(link, options.protocol)
 }
 
 function closeServer(http: HttpServer): Promise<void> {
