@@ -1,5 +1,5 @@
 import type { HttpStack } from 'tus-js-client'
-import { type Certificate, readCertificate } from './certificate.js'
+import { type Certificate, chromiumTrustFlag, readCertificate } from './certificate.js'
 import { Http2Stack } from './http2-stack.js'
 import { type Link, type LinkOptions, openLink } from './links/index.js'
 
@@ -14,6 +14,11 @@ function runsCertificate(): Promise<Certificate> {
   const folder = process.env.E2E_CERTIFICATE_FOLDER
   if (folder === undefined) throw new Error('no certificate: run this by the project e2e-h2 of vitest.config.ts')
   return readCertificate(folder)
+}
+
+/** What Chromium is started with to trust this run's servers. */
+export async function chromiumTrust(protocol: WireProtocol = wireProtocol): Promise<string[]> {
+  return protocol === 'h1' ? [] : [chromiumTrustFlag(await runsCertificate())]
 }
 
 /** A link by which clients speak the protocol to a server that speaks HTTP/1.1 in the clear. */

@@ -5,6 +5,8 @@ import AdaptiveTus from 'uppy-adaptive'
 /** What the test reads and does: the page itself is an ordinary user of the plugin. */
 interface Bench {
   events: LoggedEvent[]
+  /** Requests that the plugin made, `METHOD URL` each; preflights are the browser's and not among them. */
+  requests: string[]
   outcome: { url?: string; error?: string } | undefined
   pauseAll(): void
   resumeAll(): void
@@ -22,6 +24,7 @@ const [endpoint = '', ...mirrors] = query.getAll('server')
 const uppy = new Uppy({ locale: { strings: {}, pluralize: (n: number) => (n === 1 ? 0 : 1) } })
 const bench: Bench = {
   events: [],
+  requests: [],
   outcome: undefined,
   pauseAll: () => uppy.pauseAll(),
   resumeAll: () => uppy.resumeAll(),
@@ -29,7 +32,13 @@ const bench: Bench = {
 }
 window.bench = bench
 const chunkSize = Number(query.get('chunkSize') ?? Number.POSITIVE_INFINITY)
-uppy.use(AdaptiveTus, { endpoint, mirrors, chunkSize, onEvent: (_file, event) => bench.events.push(event) })
+uppy.use(AdaptiveTus, {
+  endpoint,
+  mirrors,
+  chunkSize,
+  onEvent: (_file, event) => bench.events.push(event),
+  onBeforeRequest: (request) => void bench.requests.push(`${request.getMethod()} ${request.getURL()}`),
+})
 uppy.on('upload-success', (_file, response) => {
   bench.outcome = response.uploadURL ? { url: response.uploadURL } : { error: 'no URL' }
 })

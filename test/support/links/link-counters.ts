@@ -16,6 +16,8 @@ export type LinkCounters = {
   readonly requests: Readonly<Record<string, number>>
   /** Connections accepted, also those that were reset at once. */
   readonly connections: number
+  /** Of them, those that spoke HTTP/2 to the link's own TLS. */
+  readonly http2Connections: number
   /** Connections that one of the sides still holds. */
   readonly openConnections: number
   /** The most that the link itself ever queued in one direction, beyond what its delay keeps travelling. */
@@ -29,6 +31,7 @@ export class LinkMeter {
   upBytes = 0
   downBytes = 0
   connections = 0
+  http2Connections = 0
   #bodyBytesUp = 0
   readonly #requests = new Map<string, number>()
 
@@ -52,6 +55,7 @@ export class LinkMeter {
       bodyBytesUp: this.#bodyBytesUp,
       requests: Object.fromEntries(this.#requests),
       connections: this.connections,
+      http2Connections: this.http2Connections,
       openConnections,
       maxQueuedBytes: Math.max(this.upRoom.maxQueuedBytes, this.downRoom.maxQueuedBytes),
     }

@@ -169,7 +169,12 @@ export class Link {
   /** Use `openLink`. */
   async listen(): Promise<void> {
     const { tls, target } = this.#options
-    if (tls !== undefined) this.#front = await openTlsFront({ ...tls, target, observer: this.#createObserver() })
+    if (tls !== undefined) {
+      const onHttp2Connection = () => {
+        this.#meter.http2Connections += 1
+      }
+      this.#front = await openTlsFront({ ...tls, target, observer: this.#createObserver(), onHttp2Connection })
+    }
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       this.#server.listen({ host: '127.0.0.1', port: this.#options.port }, () => resolve())

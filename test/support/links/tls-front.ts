@@ -20,6 +20,8 @@ export type TlsOptions = {
   readonly streamWindowBytes?: number
 }
 
+export type TlsFrontOptions = TlsOptions & ForwardOptions & { readonly onHttp2Connection?: () => void }
+
 /** nginx's `http2_body_preread_size`. */
 const NGINX_WINDOW_BYTES = 65_536
 /** The widest that HTTP/2 knows (RFC 9113, 6.9.1). */
@@ -42,7 +44,7 @@ export interface TlsFront {
  * early answer goes out while the body still comes, and what one side breaks off is broken off on the other. A server
  * that does not answer is 502. Its stream windows are nginx's unless told otherwise.
  */
-export async function openTlsFront(options: TlsOptions & ForwardOptions): Promise<TlsFront> {
+export async function openTlsFront(options: TlsFrontOptions): Promise<TlsFront> {
   const { certificate, privateKey, streamWindowBytes = NGINX_WINDOW_BYTES } = options
   const server = createSecureServer({
     cert: certificate,
@@ -56,6 +58,7 @@ export async function openTlsFront(options: TlsOptions & ForwardOptions): Promis
   const sessions = new Set<ServerHttp2Session>()
   const sockets = new Set<Socket>()
   follow(server, sessions, sockets)
+  server.on('session', () => options.onHttp2Connection?.())
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(0, '127.0.0.1', resolve)
