@@ -1,13 +1,26 @@
+import { LinkPace, type Span } from './link-pace.js'
 import type { StorePriors } from './priors.js'
-import type { SessionRecord } from './session-record.js'
+import { SessionRecord } from './session-record.js'
 import type { StoreMemory } from './store-memory.js'
 import { SharedGoodput, StoreRecord } from './store-record.js'
+
+export type SessionKey = string
+export type StoreKey = string
+
+export interface SessionStart {
+  nowMs: number
+  session: SessionKey
+  store: StoreKey
+  rangeBytes: number
+  plannedMs?: number | undefined
+}
 
 /** All sessions in flight and all stores ever seen, and what can only be said of them together. */
 export class Fleet {
   readonly sessions: Map<string, SessionRecord> = new Map()
   readonly stores: Map<string, StoreRecord> = new Map()
   readonly goodput: SharedGoodput = new SharedGoodput()
+  readonly pace: LinkPace = new LinkPace()
   /** Stores that left a question unanswered while nobody spoke. */
   readonly #lostInTheDark: Set<StoreRecord> = new Set()
   /** Last sign of life of anybody, or the end of a local pause. */
@@ -44,9 +57,27 @@ export class Fleet {
     this.stores.set(key, new StoreRecord(nowMs, memory, this.#priors.hazard))
   }
 
-  add(key: string, session: SessionRecord): void {
-    if (this.sessions.size === 0) this.#silentSinceMs = session.startedMs
-    this.sessions.set(key, session)
+  /** Puts a session in flight, in place of one of the same key. */
+  begin({ nowMs, session, rangeBytes, plannedMs, store: storeKey }: SessionStart): void {
+    this.remove(session)
+    const store = this.store(storeKey, nowMs)
+    const record = new SessionRecord({ nowMs, storeKey, store, rangeBytes, optimism: this.pace.optimism })
+    const sessionsInFlight = this.sessions.size + 1
+    const expected = this.expectedRateOfNew(store, sessionsInFlight)
+    if (expected !== undefined) record.expectFromStore(expected, sessionsInFlight)
+    if (plannedMs !== undefined) record.expectToTake(plannedMs)
+    store.goodput.started(nowMs)
+    this.goodput.started(nowMs)
+    if (this.sessions.size === 0) this.#silentSinceMs = nowMs
+    this.sessions.set(session, record)
+  }
+
+  remove(key: SessionKey): void {
+    const session = this.sessions.get(key)
+    if (session === undefined) return
+    this.sessions.delete(key)
+    if (this.sessions.size === 0) this.goodput.idle()
+    if (![...this.sessions.values()].some(({ store }) => store === session.store)) session.store.goodput.idle()
   }
 
   /** A store spoke, through `speaker` or over a connection of its own: it vouches for the link to all other sessions. */
@@ -140,6 +171,12 @@ export class Fleet {
     )
   }
 
+  /** An equal share of what all sessions get through the link; undefined before the first tick. */
+  shareOfPace(span: Span, sessionsInFlight: number): number | undefined {
+    const pace = this.pace.bytesPerSecond(span)
+    return pace === undefined ? undefined : pace / Math.max(1, sessionsInFlight)
+  }
+
   restartClocks(nowMs: number, pauseMs: number): void {
     for (const session of this.sessions.values()) session.restartClocks(nowMs, pauseMs)
     for (const store of this.stores.values()) {
@@ -147,6 +184,7 @@ export class Fleet {
       store.goodput.restart(nowMs)
     }
     this.goodput.restart(nowMs)
+    this.pace.restart(nowMs)
     this.#lastLifeMs = nowMs
     this.#silentSinceMs = nowMs
   }

@@ -18,6 +18,8 @@ const COUNTS: { readonly [kind in FailureKind]: 'ifLinkGood' | 'fully' | 'never'
   load: 'never',
   configuration: 'never',
 }
+/** METHODS, finding 3: a straggler takes over twice its plan. */
+const STRAGGLER_FACTOR = 2
 /** Guess: a failure that was only suspected counts half. */
 const SUSPECTED_WEIGHT = 0.5
 
@@ -46,6 +48,8 @@ export class OutcomeLedger {
     const ratio = session.course.ratio(nowMs, session.ackedBytes)
     if (workedMs === undefined || session.ackedBytes === 0) return
     session.store.partitions.add((session.ackedBytes / workedMs) * 1000)
+    const isLate = ratio !== undefined && ratio > STRAGGLER_FACTOR
+    session.store.health.saw({ nowMs, sign: isLate ? 'late' : 'completed' })
     if (ratio !== undefined) session.store.completions.completed(ratio)
   }
 
@@ -55,11 +59,17 @@ export class OutcomeLedger {
     const ratio = session.course.ratio(nowMs, session.totalBytes)
     if (ratio !== undefined && counts !== 'never') session.store.completions.censored(ratio)
     if (counts === 'never' || o.outcome === 'superseded') return
-    if (counts === 'fully') return session.store.failures.failed(1)
+    if (counts === 'fully') return this.#failedForSure(nowMs, session)
     const blame = o.outcome === 'failed' ? 1 : o.isBlamed ? SUSPECTED_WEIGHT : 0
     if (blame === 0) return
     const weight = blame * o.pLinkGood
+    session.store.health.saw({ nowMs, sign: 'failed', weight })
     this.attribution.failed({ store: session.storeKey, atMs: nowMs, weight, history: session.store.failures })
+  }
+
+  #failedForSure(nowMs: number, { store }: SessionRecord): void {
+    store.failures.failed(1)
+    store.health.saw({ nowMs, sign: 'failed' })
   }
 }
 

@@ -34,6 +34,12 @@ export function requireQuantity(name: string, value: number): void {
   }
 }
 
+/** A quantity from outside that must be more than nothing. */
+export function requirePositive(name: string, value: number): void {
+  requireInput(name, value)
+  if (value === 0) throw new PredictorError('invalidQuantity', `${name} must be above 0, got 0`)
+}
+
 /** A quantity from outside: also at most 2^53 - 1, so that no sum of them overflows. */
 export function requireInput(name: string, value: number): void {
   requireQuantity(name, value)

@@ -1,7 +1,7 @@
 import { normalTail } from './normal-tail.js'
 
 export interface RiskAssessment {
-  /** P(the session fails or takes over twice its expectation within the horizon). */
+  /** P(the session fails or takes over twice its plan in all); without a plan, within the horizon. */
   risk: number
   /** The part that all sessions share: the last mile. */
   link: number
@@ -43,6 +43,8 @@ export interface RiskEvidence {
   load: number
   /** P(failure within the horizon) from the store's history. */
   pFailure: number
+  /** How much likelier than usual its store is down, as the outcomes of its last sessions tell. */
+  pStoreDownAboveUsual: number
   /** Rate over forecast; undefined while not known. */
   slowness: { ratio: number; trust: number } | undefined
   /** Planned time of what is missing over the least it can take now; undefined without a forecast. */
@@ -69,6 +71,8 @@ const MOST_FROM_LOAD = 0.1
 const STRAGGLER_FACTOR = 2
 /** Guess: spread of ln(rate / forecast) of a healthy session. */
 const RATE_SIGMA = 0.35
+/** Guess: what weighs less is not told among the reasons. */
+const LEAST_TOLD = 0.01
 /**
  * Guess: without peers, slowness is as likely the link's as the server's. A link that is full of our own bytes keeps small
  * requests waiting, one that a slow server leaves idle does not: an answer within one usual start says 3 : 1 server, one
@@ -79,7 +83,8 @@ const MOST_PRIVATE_ALONE = 0.75
 const LEAST_PRIVATE_ALONE = 0.25
 
 /**
- * Combines the evidence by noisy or: `risk = 1 - (1 - link)(1 - server)(1 - connection)(1 - max(slow, late))`. Hand-set, uncalibrated.
+ * The parts, set by hand, and their noisy or: `risk = 1 - (1 - link)(1 - server)(1 - connection)(1 - max(slow, late))`,
+ * which stands where there is no plan to combine them by.
  * Being late is part of `risk` and not of `straggle`: whose fault it was is past, and what moves now needs no remedy.
  */
 export function assessRisk(e: RiskEvidence): Omit<RiskAssessment, 'calibrated'> {
@@ -139,39 +144,46 @@ function privateShareAlone(answerStarts: number | undefined): number {
 }
 
 function explain(e: RiskEvidence, straggle: number, slow: number): RiskAssessment['because'] {
-  const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
-  const percent = `${Math.round((e.slowness?.ratio ?? 1) * 100)} %`
-  const factors = [
-    {
-      factor: 'serverSilent',
-      weight: failureGivenSilence(e.witnessedPhi),
-      text: `silent ${seconds(e.gapMs)}, ${seconds(e.witnessedMs)} of it while others moved`,
-    },
-    {
-      factor: 'allSilent',
-      weight: failureGivenSilence(e.commonPhi),
-      text: `silent ${seconds(e.gapMs)}, and no sign of life from elsewhere`,
-    },
-    {
-      factor: 'backOff',
-      weight: failureGivenSilence(e.excusedPhi),
-      text: `silent ${seconds(e.gapMs)}, and waits for TCP's next try after the outage`,
-    },
-    { factor: 'linkState', weight: e.pLinkNotGood, text: `link bad with probability ${e.pLinkNotGood.toFixed(2)}` },
-    { factor: 'slow', weight: straggle, text: slownessText(e, percent) },
-    { factor: 'slowTogether', weight: slow - straggle, text: `at ${percent} of its forecast, perhaps like everybody` },
-    { factor: 'late', weight: e.late ?? 0, text: 'likely to take over twice its plan' },
-    { factor: 'load', weight: MOST_FROM_LOAD * e.load, text: `busy to ${Math.round(e.load * 100)} %` },
-    { factor: 'history', weight: Math.min(MOST_FROM_HISTORY, e.pFailure), text: 'failures of this store so far' },
+  const silent = (): string => `silent ${seconds(e.gapMs)}`
+  const factors: [factor: string, weight: number, text: () => string][] = [
+    [
+      'serverSilent',
+      failureGivenSilence(e.witnessedPhi),
+      () => `${silent()}, ${seconds(e.witnessedMs)} of it while others moved`,
+    ],
+    ['allSilent', failureGivenSilence(e.commonPhi), () => `${silent()}, and no sign of life from elsewhere`],
+    ['backOff', failureGivenSilence(e.excusedPhi), () => `${silent()}, and waits for TCP's next try after the outage`],
+    ['linkState', e.pLinkNotGood, () => `link bad with probability ${e.pLinkNotGood.toFixed(2)}`],
+    ['slow', straggle, () => slownessText(e)],
+    ['slowTogether', slow - straggle, () => `at ${shareOfForecast(e)} of its forecast, perhaps like everybody`],
+    ['late', e.late ?? 0, () => 'likely to take over twice its plan'],
+    ['load', MOST_FROM_LOAD * e.load, () => `busy to ${percent(e.load)}`],
+    ['history', Math.min(MOST_FROM_HISTORY, e.pFailure), () => 'failures of this store so far'],
+    ['storeDown', e.pStoreDownAboveUsual, () => 'its store failed a moment ago, and may be down'],
   ]
-  return factors.filter(({ weight }) => weight >= 0.01).sort((a, b) => b.weight - a.weight)
+  return factors
+    .filter(([, weight]) => weight >= LEAST_TOLD)
+    .sort(([, a], [, b]) => b - a)
+    .map(([factor, weight, text]) => ({ factor, weight, text: text() }))
 }
 
-function slownessText(e: RiskEvidence, percent: string): string {
+function slownessText(e: RiskEvidence): string {
   const isOverdue = e.planRatio !== undefined && (e.slowness === undefined || e.planRatio < e.slowness.ratio)
   return isOverdue
     ? 'what is missing is overdue, while others answer'
-    : `at ${percent} of its forecast while peers are not`
+    : `at ${shareOfForecast(e)} of its forecast while peers are not`
+}
+
+function shareOfForecast({ slowness }: RiskEvidence): string {
+  return percent(slowness?.ratio ?? 1)
+}
+
+function percent(share: number): string {
+  return `${Math.round(share * 100)} %`
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
 }
 
 function either(a: number, b: number): number {

@@ -1,39 +1,30 @@
-import { estimateRemainingMs } from './completion-time.js'
-import { Fleet } from './fleet.js'
+import { Fleet, type SessionKey, type SessionStart, type StoreKey } from './fleet.js'
 import { LinkWatch } from './link-watch.js'
 import { decodeModel, encodeModel, type ModelMemory, type RestoreOptions, type RiskModelState } from './model-state.js'
 import { MonotoneTime } from './monotone-time.js'
 import { type RiskModelOptions, type RiskModelSetup, resolveOptions } from './options.js'
 import { type FailureKind, isAnswered, OutcomeLedger, type SessionOutcome } from './outcome-ledger.js'
-import { PredictorError, requireInput } from './predictor-error.js'
+import { PredictorError, requireInput, requirePositive } from './predictor-error.js'
 import { startingPoint } from './priors.js'
 import { chooseProbes } from './probe-choice.js'
 import { Recalibration } from './recalibration.js'
-import { assessRisk, type RiskAssessment } from './risk-assessment.js'
-import { loadPressure, requireLoad } from './server-load.js'
-import { SessionRecord } from './session-record.js'
+import type { RiskAssessment } from './risk-assessment.js'
+import { requireLoad } from './server-load.js'
+import { SessionAssessor } from './session-assessor.js'
+import type { SessionRecord } from './session-record.js'
 import type { StoreView } from './store-record.js'
-
-export type SessionKey = string
-export type StoreKey = string
-
-/** Guess: the shortest horizon. */
-const MIN_HORIZON_MS = 1_000
-/** Guess: expected where nothing at all is known, 1 Mbit/s. */
-const COLD_BYTES_PER_SECOND = 125_000
-/** Guess: a session taken over counts as half a failure of its store from this risk on. */
-const BLAME_FROM = 0.3
 
 /**
  * P(session fails or straggles), told apart into the link that all share and the server that one has.
  * Sources: METHODS, findings 1 and 3, and Risk. Pure: time comes in with every call, from any monotone clock in ms.
- * Hand-set weights, uncalibrated in this version.
+ * The parts are set by hand; `risk` combines them by weights fitted on made-up links (`risk-weights.ts`).
  */
 export class RiskModel {
   readonly #options: RiskModelOptions
   readonly #time: MonotoneTime = new MonotoneTime()
   readonly #fleet: Fleet
   readonly #link: LinkWatch
+  readonly #assessor: SessionAssessor
   readonly #recalibration: Recalibration
   readonly #ledger: OutcomeLedger = new OutcomeLedger()
 
@@ -44,6 +35,7 @@ export class RiskModel {
     this.#recalibration = new Recalibration(memory?.calibration ?? start.calibration)
     const known = memory?.transitions ?? start.transitions
     this.#link = new LinkWatch({ fleet: this.#fleet, tickMs: this.#options.tickMs, known })
+    this.#assessor = new SessionAssessor({ fleet: this.#fleet, link: this.#link, options: this.#options })
   }
 
   /**
@@ -66,19 +58,14 @@ export class RiskModel {
     })
   }
 
-  /** Starting a key that is in flight replaces it. */
-  sessionStarted(o: { nowMs: number; session: SessionKey; store: StoreKey; rangeBytes: number }): void {
+  /**
+   * Starting a key that is in flight replaces it. `plannedMs`: how long it was planned to take, above 0; default what
+   * the model itself expects, and no plan where it expects nothing yet.
+   */
+  sessionStarted(o: SessionStart): void {
     requireInput('rangeBytes', o.rangeBytes)
-    const nowMs = this.#time.advance(o.nowMs)
-    this.#remove(o.session)
-    const store = this.#fleet.store(o.store, nowMs)
-    const record = new SessionRecord({ nowMs, storeKey: o.store, store, rangeBytes: o.rangeBytes })
-    const sessionsInFlight = this.#fleet.sessions.size + 1
-    const expected = this.#fleet.expectedRateOfNew(store, sessionsInFlight)
-    if (expected !== undefined) record.expectFromStore(expected, sessionsInFlight)
-    store.goodput.started(nowMs)
-    this.#fleet.goodput.started(nowMs)
-    this.#fleet.add(o.session, record)
+    if (o.plannedMs !== undefined) requirePositive('plannedMs', o.plannedMs)
+    this.#fleet.begin({ ...o, nowMs: this.#time.advance(o.nowMs) })
   }
 
   /** Newly acknowledged unique bytes. Late reports of ended sessions and reports of 0 bytes are ignored. */
@@ -99,6 +86,7 @@ export class RiskModel {
     })
     session.store.goodput.acknowledged(sample)
     this.#fleet.goodput.acknowledged(sample)
+    this.#fleet.pace.acknowledged(sample)
   }
 
   /** Small requests only, never ambiguous (hedged) ones. Also a sign of life. */
@@ -148,10 +136,10 @@ export class RiskModel {
     const session = this.#fleet.sessions.get(o.session)
     if (session === undefined) return
     const { outcome, failure = 'connection' } = o
-    const isBlamed = outcome === 'takenOver' && this.#isBlamed(nowMs, session)
+    const isBlamed = outcome === 'takenOver' && this.#assessor.isBlamed(nowMs, session)
     if (isAnswered(outcome, failure)) this.#signOfLife(nowMs, session.storeKey, session)
     if (outcome === 'failed' && failure === 'load') session.store.load.busy({ nowMs })
-    this.#remove(o.session)
+    this.#fleet.remove(o.session)
     const pLinkGood = session.witness.isExcused(nowMs) ? 0 : this.#link.state.belief.pGood
     const ended = { nowMs, session, outcome, failure, pLinkGood, isBlamed }
     this.#recalibration.ended(ended)
@@ -169,6 +157,7 @@ export class RiskModel {
   /** Call about every 250 ms: advances the link filter, by several steps when late. */
   tick(o: { nowMs: number }): void {
     const nowMs = this.#time.advance(o.nowMs)
+    this.#fleet.pace.tick(nowMs, this.#fleet.sessions.size > 0)
     if (!this.#link.tick(nowMs)) return
     this.#ledger.attribution.review(nowMs, this.#link.state.pNotGood)
   }
@@ -178,16 +167,24 @@ export class RiskModel {
    * @throws PredictorError `unknownSession` for a session that is not in flight.
    */
   assess(o: { nowMs: number; session: SessionKey; remainingBytes: number; isGlance?: boolean }): RiskAssessment {
-    requireInput('remainingBytes', o.remainingBytes)
-    const nowMs = this.#time.advance(o.nowMs)
-    const session = this.#fleet.sessions.get(o.session)
-    if (session === undefined) throw new PredictorError('unknownSession', `no session in flight is called ${o.session}`)
-    const assessment = this.#assess(nowMs, session, o.remainingBytes)
+    const { nowMs, session } = this.#toAssess(o)
+    const assessment = this.#assessor.assess(nowMs, session, o.remainingBytes)
+    assessment.risk = session.atLeastHeld(assessment.risk, o.remainingBytes)
     if (!o.isGlance) {
       session.totalBytes = session.ackedBytes + o.remainingBytes
+      session.holdRisk(assessment.risk)
       session.samples.take(nowMs, assessment)
     }
     return { ...assessment, calibrated: this.#recalibration.apply(assessment) }
+  }
+
+  /**
+   * What `risk` is combined from, in the order of `RISK_FACTORS`, for fitting its weights; undefined without a plan.
+   * @throws PredictorError `unknownSession` for a session that is not in flight.
+   */
+  factors(o: { nowMs: number; session: SessionKey; remainingBytes: number }): readonly number[] | undefined {
+    const { nowMs, session } = this.#toAssess(o)
+    return this.#assessor.factors(nowMs, session, o.remainingBytes)
   }
 
   link(): { pGood: number; pBad: number; pOutage: number; phi: number } {
@@ -213,6 +210,17 @@ export class RiskModel {
     return chooseProbes(this.#fleet, nowMs, this.#options)
   }
 
+  #toAssess(o: { nowMs: number; session: SessionKey; remainingBytes: number }): {
+    nowMs: number
+    session: SessionRecord
+  } {
+    requireInput('remainingBytes', o.remainingBytes)
+    const nowMs = this.#time.advance(o.nowMs)
+    const session = this.#fleet.sessions.get(o.session)
+    if (session === undefined) throw new PredictorError('unknownSession', `no session in flight is called ${o.session}`)
+    return { nowMs, session }
+  }
+
   #signOfLife(nowMs: number, storeKey: StoreKey, speaker?: SessionRecord): void {
     this.#fleet.signOfLife(nowMs, storeKey, speaker)
     this.#ledger.attribution.signOfLife(nowMs)
@@ -220,58 +228,5 @@ export class RiskModel {
 
   #inFlight(key: SessionKey | undefined): SessionRecord | undefined {
     return key === undefined ? undefined : this.#fleet.sessions.get(key)
-  }
-
-  #remove(key: SessionKey): void {
-    const session = this.#fleet.sessions.get(key)
-    if (session === undefined) return
-    this.#fleet.sessions.delete(key)
-    if (this.#fleet.sessions.size === 0) this.#fleet.goodput.idle()
-    if (![...this.#fleet.sessions.values()].some(({ store }) => store === session.store)) session.store.goodput.idle()
-  }
-
-  #assess(nowMs: number, session: SessionRecord, remainingBytes: number): Omit<RiskAssessment, 'calibrated'> {
-    const inFlight = this.#fleet.sessions.size
-    const gapMs = session.gapMs(nowMs)
-    const expectedRate = session.expectedRate(inFlight) ?? session.movingRate() ?? COLD_BYTES_PER_SECOND
-    const rate = session.currentRate(nowMs, COLD_BYTES_PER_SECOND)
-    const planMs = estimateRemainingMs(remainingBytes, expectedRate)
-    const horizonMs = Math.min(this.#options.maxHorizonMs, Math.max(MIN_HORIZON_MS, 2 * planMs))
-    const slowness = session.slowness(inFlight)
-    const course = session.courseNow({
-      nowMs,
-      remainingBytes,
-      trust: slowness?.trust ?? 0,
-      coldBytesPerSecond: COLD_BYTES_PER_SECOND,
-    })
-    const peersRatio = this.#fleet.peersRatio(session, nowMs, this.#options.probePhi)
-    return assessRisk({
-      gapMs,
-      phi: session.phi(gapMs),
-      witnessedMs: session.witness.witnessedMs,
-      witnessedPhi: session.phi(session.witness.witnessedMs),
-      excusedPhi: session.phi(session.witness.excusedMs),
-      commonPhi: this.#fleet.commonPhi(nowMs),
-      pLinkNotGood: this.#link.state.pNotGood,
-      load: loadPressure({
-        share: session.store.load.share(nowMs),
-        queueingDelayMs: this.#fleet.privateQueueingMs(session.store, nowMs),
-      }),
-      pFailure: session.store.failures.probabilityWithin(horizonMs),
-      slowness,
-      late: session.course.late(course),
-      planRatio: session.planRatio({ nowMs, remainingBytes, sessionsInFlight: inFlight }),
-      peersRatio,
-      answerStarts: peersRatio === undefined ? this.#fleet.promptestAnswer(nowMs) : undefined,
-      rateBytesPerSecond: rate,
-      expectedRateBytesPerSecond: expectedRate,
-      expectedRemainingMs: session.course.expectedRemainingMs(course),
-      horizonMs,
-    })
-  }
-
-  #isBlamed(nowMs: number, session: SessionRecord): boolean {
-    const { server, straggle, link } = this.#assess(nowMs, session, 0)
-    return Math.max(server, straggle) >= BLAME_FROM && Math.max(server, straggle) >= link
   }
 }

@@ -23,6 +23,14 @@ export interface CourseNow {
   trust: number
 }
 
+export interface Standing {
+  /** Time since the start over the plan. */
+  age: number
+  plannedBytesPerSecond: number
+  /** What is left until it has taken twice its plan; not above 0 from then on. */
+  allowanceMs: number
+}
+
 /**
  * One session against the plan it started with: start-up and bytes over the rate that was forecast then.
  * `late` = P(total > 2 plans | not over yet), the total being log-normal around what the rate in flight projects and,
@@ -41,6 +49,7 @@ export class SessionCourse {
     this.#history = o.history
   }
 
+  /** What it is to take in all: `bytes` at this rate, after so long a start. The last word counts. */
   planned(o: { bytesPerSecond: number; startMs: number }): void {
     this.#plannedRate = o.bytesPerSecond
     this.#plannedStartMs = o.startMs
@@ -67,6 +76,18 @@ export class SessionCourse {
     const planMs = this.#planMs(bytes)
     const workedMs = this.workedMs(nowMs)
     return planMs === undefined || workedMs === undefined ? undefined : workedMs / planMs
+  }
+
+  /** Where it stands against its plan; undefined without one. */
+  standing(nowMs: number, totalBytes: number): Standing | undefined {
+    const planMs = this.#planMs(totalBytes)
+    if (planMs === undefined || planMs <= 0) return undefined
+    const workedMs = Math.max(0, nowMs - this.#startedMs)
+    return {
+      age: workedMs / planMs,
+      plannedBytesPerSecond: (totalBytes / planMs) * 1000,
+      allowanceMs: STRAGGLER_FACTOR * planMs - workedMs,
+    }
   }
 
   late(o: CourseNow): number | undefined {

@@ -43,6 +43,10 @@ export class SessionRecord {
   ackedBytes = 0
   /** What it is to send in all, as last told. */
   totalBytes: number
+  /** ln of the link's pace that the plan was made of over its usual pace. */
+  readonly optimism: number
+  /** The highest risk told in this silence, and of how many bytes in all. */
+  #held: { risk: number; totalBytes: number } = { risk: 0, totalBytes: 0 }
   readonly #gaps: StallSuspicion
   readonly #forecast: Ewma = new Ewma(FORECAST_HALF_LIFE_MS)
   /** Mean number of sessions in flight, over the same time as the forecast. */
@@ -56,12 +60,13 @@ export class SessionRecord {
   #sampleBytes = 0
   #warmSinceMs: number
 
-  constructor(o: { nowMs: number; storeKey: string; store: StoreRecord; rangeBytes: number }) {
+  constructor(o: { nowMs: number; storeKey: string; store: StoreRecord; rangeBytes: number; optimism: number }) {
     this.storeKey = o.storeKey
     this.store = o.store
     this.startedMs = o.nowMs
     this.lastProgressMs = o.nowMs
     this.totalBytes = o.rangeBytes
+    this.optimism = o.optimism
     this.#sampleSinceMs = o.nowMs
     this.#warmSinceMs = o.nowMs
     this.witness = new SilenceWitness(o.nowMs)
@@ -107,6 +112,20 @@ export class SessionRecord {
     this.course.planned({ bytesPerSecond, startMs: this.store.startFloorMs })
   }
 
+  /** Planned by others to take so long in all, which counts instead of the forecast. */
+  expectToTake(plannedMs: number): void {
+    this.course.planned({ bytesPerSecond: (this.totalBytes / plannedMs) * 1000, startMs: 0 })
+  }
+
+  /** A silence never lowers a risk, whatever else is learned meanwhile; only progress, or other bytes to send, does. */
+  atLeastHeld(risk: number, remainingBytes: number): number {
+    return this.#held.totalBytes === this.ackedBytes + remainingBytes ? Math.max(risk, this.#held.risk) : risk
+  }
+
+  holdRisk(risk: number): void {
+    this.#held = { risk, totalBytes: this.totalBytes }
+  }
+
   acknowledged(o: Acknowledgement): void {
     const gapMs = this.gapMs(o.nowMs)
     const wasStarting = this.#starting
@@ -117,8 +136,7 @@ export class SessionRecord {
     this.#starting = false
     this.#resuming = false
     this.ackedBytes += o.bytes
-    this.lastProgressMs = o.nowMs
-    this.witness.restart(o.nowMs)
+    this.#progressed(o.nowMs)
     if (o.appLimited) this.course.limitedByUs()
     if (wasStarting || (!usual && unexplained)) this.#restartRate(o.nowMs)
     else if (o.appLimited) this.#restartSample(o.nowMs)
@@ -128,10 +146,9 @@ export class SessionRecord {
   /** Our own clock stood still: whatever happened meanwhile teaches nothing. */
   restartClocks(nowMs: number, pauseMs: number): void {
     this.course.paused(pauseMs, nowMs)
-    this.lastProgressMs = nowMs
     this.#starting = true
     this.#resuming = true
-    this.witness.restart(nowMs)
+    this.#progressed(nowMs)
     this.#restartRate(nowMs)
   }
 
@@ -193,6 +210,13 @@ export class SessionRecord {
 
   get #recentHalfLifeMs(): number {
     return Math.max(RECENT_HALF_LIFE_MS, RECENT_GAPS * this.rhythmMs)
+  }
+
+  /** Or all clocks began anew. */
+  #progressed(nowMs: number): void {
+    this.lastProgressMs = nowMs
+    this.witness.restart(nowMs)
+    this.#held = { risk: 0, totalBytes: 0 }
   }
 
   #learnGap(gapMs: number): boolean {

@@ -6,6 +6,7 @@ import { LossProxy } from './loss-proxy.js'
 import { RequestRtt } from './request-rtt.js'
 import { ServerLoad } from './server-load.js'
 import { MEMORY_GAPS, StallSuspicion } from './stall-suspicion.js'
+import { StoreHealth } from './store-health.js'
 import type { StoreMemory } from './store-memory.js'
 
 /** The floor of the expected gap: acks come as events at most 10 a second (protocol), so 150 ms, or two round trips. */
@@ -92,6 +93,7 @@ export class StoreRecord {
   readonly requestRtt: RequestRtt
   readonly failures: FailureHistory
   readonly partitions: PartitionGoodputs
+  readonly health: StoreHealth
   readonly load: ServerLoad = new ServerLoad()
   readonly loss: LossProxy = new LossProxy()
   readonly completions: CompletionSurvival
@@ -111,6 +113,7 @@ export class StoreRecord {
 
   constructor(nowMs: number, memory?: Partial<StoreMemory>, hazard?: FailureEvidence) {
     this.silentSinceMs = nowMs
+    this.health = new StoreHealth(nowMs)
     this.goodput = new SharedGoodput(memory?.goodput)
     this.requestRtt = new RequestRtt(memory?.requestRtt && { ...memory.requestRtt, nowMs })
     this.failures = new FailureHistory(memory?.failures, hazard)

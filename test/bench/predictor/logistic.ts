@@ -21,6 +21,28 @@ export function fitLogistic(samples: readonly Sample[]): number[] {
   return weights
 }
 
+/**
+ * The same with no weight but the first below zero: the one that would lower the answer most is left out, until none
+ * would. What is left out weighs 0.
+ */
+export function fitNotNegative(samples: readonly Sample[]): number[] {
+  let used = (samples[0]?.x ?? []).map((_, at) => at)
+  for (;;) {
+    const fitted = fitLogistic(samples.map(({ x, y }) => ({ x: used.map((at) => x[at] ?? 0), y })))
+    const effects = fitted.map((weight, at) => (at === 0 ? 0 : weight * spreadOf(samples, used[at] ?? 0)))
+    const worst = effects.indexOf(Math.min(...effects))
+    if ((effects[worst] ?? 0) >= 0) {
+      return (samples[0]?.x ?? []).map((_, at) => (used.includes(at) ? (fitted[used.indexOf(at)] ?? 0) : 0))
+    }
+    used = used.filter((_, at) => at !== worst)
+  }
+}
+
+function spreadOf(samples: readonly Sample[], feature: number): number {
+  const mean = samples.reduce((sum, { x }) => sum + (x[feature] ?? 0), 0) / samples.length
+  return Math.sqrt(samples.reduce((sum, { x }) => sum + ((x[feature] ?? 0) - mean) ** 2, 0) / samples.length)
+}
+
 export function logisticOf(weights: readonly number[], x: readonly number[]): number {
   return 1 / (1 + Math.exp(-dot(weights, x)))
 }
@@ -51,7 +73,7 @@ function slopes(samples: readonly Sample[], weights: readonly number[]): { gradi
   }
 }
 
-/** Gauss and Jordan with pivots: the systems have six rows at most. */
+/** Gauss and Jordan with pivots: the systems have a dozen rows at most. */
 function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
   const rows = matrix.map((row, at) => [...row, right[at] ?? 0])
   for (let pivot = 0; pivot < rows.length; pivot++) {

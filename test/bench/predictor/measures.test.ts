@@ -3,7 +3,8 @@ import { auc } from 'upload-predictor'
 import { expect, test } from 'vitest'
 import { aucOf, countPairs, estimateAuc, estimateGain } from './auc-over-traces.js'
 import { RecentDurations } from './baselines.js'
-import { fitLogistic, logisticOf } from './logistic.js'
+import { fitLogistic, fitNotNegative, logisticOf } from './logistic.js'
+import { trainingLink } from './training-links.js'
 
 const TRACES = ['a', 'b', 'c']
 
@@ -49,4 +50,27 @@ test('timers that adapt remember the last durations', () => {
   expect([durations.p90(), durations.thirdFinisher()]).toEqual([undefined, undefined])
   for (let second = 1; second <= 10; second++) durations.add(second * 1_000)
   expect([durations.p90(), durations.thirdFinisher()]).toEqual([9_000, 8_000])
+})
+
+test('weights that may not be negative: what would lower the answer weighs nothing, the rest is fitted without it', () => {
+  const random = seededRandom('not negative')
+  const samples = Array.from({ length: 4_000 }, () => {
+    const x = [1, 2 * random() - 1, 2 * random() - 1]
+    return { x, y: random() < logisticOf([-1, 2, -3], x) }
+  })
+  const [constant = 0, rises = 0, falls = 0] = fitNotNegative(samples)
+  expect(falls).toBe(0)
+  expect(rises).toBeGreaterThan(0.5)
+  const without = fitLogistic(samples.map(({ x, y }) => ({ x: x.slice(0, 2), y })))
+  expect([constant, rises]).toEqual(without)
+})
+
+test('a made-up link is that of its seed, and no two seeds have the same', () => {
+  const ratesOf = (seed: string) => {
+    const link = trainingLink('made-up', seededRandom(seed))
+    return Array.from({ length: 100 }, (_, second) => link.bytesPerMsAt(1_000 * second))
+  }
+  expect(ratesOf('1')).toEqual(ratesOf('1'))
+  expect(ratesOf('1')).not.toEqual(ratesOf('2'))
+  for (const seed of ['1', '2', '3', '4', '5']) expect(Math.max(...ratesOf(seed))).toBeGreaterThan(0)
 })

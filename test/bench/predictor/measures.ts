@@ -119,6 +119,11 @@ export function measureInstants(
   })
 }
 
+/** Ours at all instants together, recalibrated as in `InstantMeasures.ece`. */
+export function measureReliability(runs: readonly ObservedRun[], runsPerTrace: number): ReliabilityBin[] {
+  return reliabilityBins(INSTANTS.flatMap((_, at) => recalibratedOnFirstHalf(casesAt(runs, at), runsPerTrace)))
+}
+
 interface Judged {
   readonly predictor: Predictor
   readonly scores: readonly number[]

@@ -12,6 +12,8 @@ export const INSTANTS: readonly number[] = [0, 0.25, 0.5, 1]
 export interface Scores {
   /** Ours: probabilities. */
   readonly risk: number
+  /** Ours: `risk` as the outcomes of the upload so far correct it. */
+  readonly calibrated: number
   readonly link: number
   /** Ours: this server failed, or is slow where others are not. */
   readonly server: number
@@ -36,10 +38,19 @@ export interface Check {
   readonly scores: Scores
 }
 
+/** What everybody knew at one instant. */
+export interface Seen {
+  readonly atMs: number
+  readonly scores: Scores
+  /** What logistic regression goes by, and what our `risk` is combined from. */
+  readonly features: readonly number[]
+  readonly factors: readonly number[]
+}
+
 export interface ObservedSession {
   readonly session: SimulatedSession
   /** By index of `INSTANTS`; missing where the session had ended. */
-  readonly instants: { readonly atMs: number; readonly scores: Scores; readonly features: readonly number[] }[]
+  readonly instants: Seen[]
   /** At its launch and each 250 ms. */
   readonly checks: Check[]
 }
@@ -53,21 +64,29 @@ export interface ObservedRun {
 }
 
 /** One upload through the model under test and all that is compared with it, fed as the engine feeds it. */
-export function observeRun(o: WorldOptions & { readonly run: number }): ObservedRun {
-  const observer = new Observer()
+export function observeRun(
+  o: WorldOptions & { readonly run: number; readonly instants?: readonly number[] },
+): ObservedRun {
+  const observer = new Observer(o.instants ?? INSTANTS)
   const world = new World(o, observer).run()
   return { trace: o.trace.name, run: o.run, stores: o.stores, world, sessions: [...observer.observed.values()] }
 }
 
 class Observer implements Client {
   readonly observed = new Map<SimulatedSession, ObservedSession>()
+  readonly #instants: readonly number[]
   readonly #model = new RiskModel()
   readonly #durations = new RecentDurations()
   readonly #failuresMs = new Map<number, number>()
   readonly #acks: { atMs: number; bytes: number; session: string }[] = []
 
+  constructor(instants: readonly number[]) {
+    this.#instants = instants
+  }
+
   launched(session: SimulatedSession, nowMs: number): void {
-    this.#model.sessionStarted({ nowMs, session: session.id, store: `${session.store}`, rangeBytes: session.bytes })
+    const { id, store, bytes } = session
+    this.#model.sessionStarted({ nowMs, session: id, store: `${store}`, rangeBytes: bytes, plannedMs: PLANNED_MS })
     this.observed.set(session, { session, instants: [], checks: [] })
     this.#check(session, nowMs)
   }
@@ -108,9 +127,12 @@ class Observer implements Client {
     if (!observed) return
     const elapsedMs = nowMs - session.startedMs
     const scores = this.#scores(session, nowMs)
-    const instant = INSTANTS[observed.instants.length]
+    const instant = this.#instants[observed.instants.length]
     if (instant !== undefined && elapsedMs >= instant * PLANNED_MS) {
-      observed.instants.push({ atMs: nowMs, scores, features: this.#features(session, nowMs, scores.gapMs) })
+      const remainingBytes = session.bytes - session.ackedBytes
+      const factors = this.#model.factors({ nowMs, session: session.id, remainingBytes }) ?? []
+      const features = this.#features(session, nowMs, scores.gapMs)
+      observed.instants.push({ atMs: nowMs, scores, features, factors })
     }
     observed.checks.push({ atMs: nowMs, sentBytes: session.ackedBytes, scores })
   }
@@ -121,6 +143,7 @@ class Observer implements Client {
     const elapsedMs = nowMs - session.startedMs
     return {
       risk: found.risk,
+      calibrated: found.calibrated.risk,
       link: found.link,
       server: 1 - (1 - found.server) * (1 - found.straggle),
       dead: found.server,

@@ -17,7 +17,7 @@ const USAGE = `npm run bench:predictor -- [--traces DIR] [--seeds N] [--seed TEX
   --seed TEXT    what all randomness comes from (default 1)
   --quick        few offsets: whether it runs, not how good
   --json FILE    everything as JSON
-  --markdown     puts the tables into docs/predictor.md`
+  --markdown     puts the tables and the reliability diagram into docs/predictor.md`
 
 const FLAGS = {
   traces: { type: 'string' },

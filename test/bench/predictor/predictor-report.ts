@@ -1,3 +1,4 @@
+import type { ReliabilityBin } from 'upload-predictor'
 import type { Machine } from '../machine.js'
 import type { Cost } from './cost.js'
 import { type Decided, decideLeavingOneOut, medianLeadMs } from './decisions.js'
@@ -32,6 +33,7 @@ export interface PredictorReport {
   readonly sessions: number
   readonly seconds: number
   readonly instants: readonly InstantMeasures[]
+  readonly reliability: readonly ReliabilityBin[]
   readonly decisions: readonly DecisionRow[]
   readonly bestTimer: string
   readonly outages: readonly OutageRow[]

@@ -1,12 +1,13 @@
 // How well the risk model predicts, against timers and plain regression: npm run bench:predictor -- --help
 import { writeFile } from 'node:fs/promises'
 import { seededRandom } from 'reconcile-test-support/links/seeded-random'
+import { reliabilitySvg } from 'upload-predictor'
 import { describeMachine } from '../machine.js'
 import { putBetween } from '../report.js'
 import { measureCost } from './cost.js'
 import { planFaults } from './faults.js'
 import { type LinkTrace, readTraces } from './link-trace.js'
-import { measureInstants } from './measures.js'
+import { measureInstants, measureReliability } from './measures.js'
 import { type ObservedRun, observeRun } from './observed-run.js'
 import { measureOutageStalls } from './outage-stalls.js'
 import { measureOutages } from './outages.js'
@@ -16,6 +17,7 @@ import { syntheticLinks } from './synthetic-links.js'
 import { tablesOf } from './tables.js'
 
 const DURATION_MS = 180_000
+const PICTURE = 'docs/predictor-reliability.svg'
 const MARKS = { begin: '<!-- tables: npm run bench:predictor -- --markdown -->', end: '<!-- end of tables -->' }
 
 /** Uploads to 1, 2 and 3 stores in turn, each from an offset of its own. */
@@ -43,6 +45,7 @@ async function main(): Promise<void> {
   const runs = observeAll(traces, { seed, seeds })
   const measured = {
     instants: measureInstants(runs, { seed, runsPerTrace: seeds }),
+    reliability: measureReliability(runs, seeds),
     ...decideAll(runs),
     outages: measureOutages(traces, { seed, offsets: Math.ceil(seeds / 8) }),
     outageStalls: measureOutageStalls(traces, { seed, offsets: Math.ceil(seeds / 20) }),
@@ -61,7 +64,9 @@ async function main(): Promise<void> {
   const text = `${report.date}: ${headLine(report)}\n\n${tablesOf(report)}`
   console.log(text)
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, undefined, 2)}\n`)
-  if (options.markdown !== undefined) await putBetween(options.markdown, MARKS, text)
+  if (options.markdown === undefined) return
+  await putBetween(options.markdown, MARKS, text)
+  await writeFile(PICTURE, reliabilitySvg(report.reliability))
 }
 
 await main().catch((error: unknown) => {

@@ -1,15 +1,12 @@
 import type { Prediction } from 'upload-predictor'
 import { fitLogistic, logisticOf } from './logistic.js'
-import type { ObservedRun, ObservedSession, Scores } from './observed-run.js'
+import type { ObservedRun, ObservedSession, Seen } from './observed-run.js'
 
 /** One session as all predictors saw it at one instant. */
-export interface Case {
+export interface Case extends Seen {
   readonly trace: string
   readonly run: number
-  readonly atMs: number
   readonly observed: ObservedSession
-  readonly scores: Scores
-  readonly features: readonly number[]
   readonly failed: boolean
   readonly cause: 'link' | 'server' | undefined
   /** Since the trouble's cause began: of stores a fault, of links a rate too low for the plan; negative or undefined before. */
@@ -59,6 +56,12 @@ const ours: Predictor = {
   probabilities: (cases) => cases.map(({ scores }) => scores.risk),
 }
 
+const calibrated: Predictor = {
+  name: 'RiskModel, calibrated by itself',
+  scoreOf: ({ scores }) => scores.calibrated,
+  probabilities: (cases) => cases.map(({ scores }) => scores.calibrated),
+}
+
 const recalibrated: Predictor = {
   name: 'RiskModel, Platt on other traces',
   scoreOf: ({ scores }) => scores.risk,
@@ -66,7 +69,7 @@ const recalibrated: Predictor = {
 }
 
 /** A plain score made a probability by logistic regression on its logarithm, as kindly as ours. */
-function plain(name: string, scoreOf: (scores: Scores) => number): Predictor {
+function plain(name: string, scoreOf: (scores: Case['scores']) => number): Predictor {
   return {
     name,
     scoreOf: ({ scores }) => scoreOf(scores),
@@ -84,6 +87,7 @@ const logistic: Predictor = {
 
 export const PREDICTORS: readonly Predictor[] = [
   ours,
+  calibrated,
   recalibrated,
   plain('RiskModel, server and straggle', ({ server }) => server),
   logistic,
