@@ -28,7 +28,8 @@ export interface RiskAssessment {
   because: { factor: string; weight: number; text: string }[]
 }
 
-export interface RiskEvidence {
+/** How long a session says nothing, and how unlikely that is while nothing is wrong (phi). */
+export interface SilenceEvidence {
   gapMs: number
   phi: number
   /** Phi of the silence during which others showed the link alive. */
@@ -38,6 +39,10 @@ export interface RiskEvidence {
   excusedPhi: number
   /** Phi of the silence of everybody. */
   commonPhi: number
+}
+
+export interface RiskEvidence {
+  silence: SilenceEvidence
   pLinkNotGood: number
   /** How busy this server is, 0 to 1: what it reports, and what queues at it alone. */
   load: number
@@ -88,14 +93,14 @@ const LEAST_PRIVATE_ALONE = 0.25
  * Being late is part of `risk` and not of `straggle`: whose fault it was is past, and what moves now needs no remedy.
  */
 export function assessRisk(e: RiskEvidence): Omit<RiskAssessment, 'calibrated'> {
-  const linkAlone = either(e.pLinkNotGood, failureGivenSilence(e.commonPhi))
+  const linkAlone = either(e.pLinkNotGood, failureGivenSilence(e.silence.commonPhi))
   const unseen = either(Math.min(MOST_FROM_HISTORY, e.pFailure), MOST_FROM_LOAD * e.load)
-  const server = either(unseen, failureGivenSilence(e.witnessedPhi))
-  const connection = failureGivenSilence(e.excusedPhi)
+  const server = either(unseen, failureGivenSilence(e.silence.witnessedPhi))
+  const connection = failureGivenSilence(e.silence.excusedPhi)
   const overdue = e.planRatio === undefined ? 0 : pStraggles(e.planRatio) - pStraggles(1)
   const slowRate = e.slowness === undefined ? 0 : pStraggles(e.slowness.ratio) * e.slowness.trust
   const slow = Math.max(overdue, slowRate)
-  const straggle = Math.max(privateSlowness(e, slowRate), overdue * witnessedShare(e))
+  const straggle = Math.max(privateSlowness(e, slowRate), overdue * witnessedShare(e.silence))
   const late = e.late ?? 0
   return {
     risk: probability(either(either(linkAlone, either(server, connection)), Math.max(slow, late))),
@@ -104,8 +109,8 @@ export function assessRisk(e: RiskEvidence): Omit<RiskAssessment, 'calibrated'> 
     connection: probability(connection),
     straggle: probability(straggle),
     late: probability(late),
-    phi: e.phi,
-    gapMs: e.gapMs,
+    phi: e.silence.phi,
+    gapMs: e.silence.gapMs,
     rateBytesPerSecond: e.rateBytesPerSecond,
     expectedRateBytesPerSecond: e.expectedRateBytesPerSecond,
     expectedRemainingMs: e.expectedRemainingMs,
@@ -127,7 +132,7 @@ function pStraggles(ratio: number): number {
 }
 
 /** How much of the silence others showed the link alive. */
-function witnessedShare({ witnessedMs, gapMs }: RiskEvidence): number {
+function witnessedShare({ witnessedMs, gapMs }: SilenceEvidence): number {
   return gapMs === 0 ? 0 : Math.min(1, witnessedMs / gapMs)
 }
 
@@ -144,15 +149,19 @@ function privateShareAlone(answerStarts: number | undefined): number {
 }
 
 function explain(e: RiskEvidence, straggle: number, slow: number): RiskAssessment['because'] {
-  const silent = (): string => `silent ${seconds(e.gapMs)}`
+  const silent = (): string => `silent ${seconds(e.silence.gapMs)}`
   const factors: [factor: string, weight: number, text: () => string][] = [
     [
       'serverSilent',
-      failureGivenSilence(e.witnessedPhi),
-      () => `${silent()}, ${seconds(e.witnessedMs)} of it while others moved`,
+      failureGivenSilence(e.silence.witnessedPhi),
+      () => `${silent()}, ${seconds(e.silence.witnessedMs)} of it while others moved`,
     ],
-    ['allSilent', failureGivenSilence(e.commonPhi), () => `${silent()}, and no sign of life from elsewhere`],
-    ['backOff', failureGivenSilence(e.excusedPhi), () => `${silent()}, and waits for TCP's next try after the outage`],
+    ['allSilent', failureGivenSilence(e.silence.commonPhi), () => `${silent()}, and no sign of life from elsewhere`],
+    [
+      'backOff',
+      failureGivenSilence(e.silence.excusedPhi),
+      () => `${silent()}, and waits for TCP's next try after the outage`,
+    ],
     ['linkState', e.pLinkNotGood, () => `link bad with probability ${e.pLinkNotGood.toFixed(2)}`],
     ['slow', straggle, () => slownessText(e)],
     ['slowTogether', slow - straggle, () => `at ${shareOfForecast(e)} of its forecast, perhaps like everybody`],

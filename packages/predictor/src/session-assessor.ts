@@ -2,7 +2,7 @@ import { estimateRemainingMs } from './completion-time.js'
 import type { Fleet } from './fleet.js'
 import type { LinkWatch } from './link-watch.js'
 import type { RiskModelOptions } from './options.js'
-import { assessRisk, type RiskAssessment } from './risk-assessment.js'
+import { assessRisk, type RiskAssessment, type SilenceEvidence } from './risk-assessment.js'
 import { combine } from './risk-combination.js'
 import { factorsOf } from './risk-factors.js'
 import { loadPressure } from './server-load.js'
@@ -91,7 +91,7 @@ export class SessionAssessor {
     })
     const peersRatio = this.#fleet.peersRatio(session, nowMs, this.#options.probePhi)
     return assessRisk({
-      ...this.#silence(nowMs, session),
+      silence: this.#silence(nowMs, session),
       pLinkNotGood: this.#link.state.pNotGood,
       load: loadPressure({
         share: session.store.load.share(nowMs),
@@ -111,7 +111,7 @@ export class SessionAssessor {
     })
   }
 
-  #silence(nowMs: number, session: SessionRecord) {
+  #silence(nowMs: number, session: SessionRecord): SilenceEvidence {
     const gapMs = session.gapMs(nowMs)
     const { witnessedMs, excusedMs } = session.witness
     return {
