@@ -9,6 +9,8 @@ export class Ewma {
   readonly #halfLifeMs: number
   #biased = 0
   #weightMs = 0
+  /** 0.5^(W / halfLife): how much of the estimate is still its start. */
+  #unseen = 1
 
   /** `known`: an earlier estimate, which weighs as a sample of its `weightMs`. */
   constructor(halfLifeMs: number, known?: { value: number; weightMs: number }) {
@@ -28,10 +30,10 @@ export class Ewma {
     const kept = 0.5 ** (durationMs / this.#halfLifeMs)
     this.#biased = (1 - kept) * value + kept * this.#biased
     this.#weightMs += durationMs
+    this.#unseen *= kept
   }
 
   estimate(): number | undefined {
-    const seen = 1 - 0.5 ** (this.#weightMs / this.#halfLifeMs)
-    return seen > 0 ? this.#biased / seen : undefined
+    return this.#unseen < 1 ? this.#biased / (1 - this.#unseen) : undefined
   }
 }

@@ -120,20 +120,24 @@ export class Fleet {
 
   /** The best rate over forecast among sessions that moved since then. */
   bestRatio(sinceMs: number): number | undefined {
-    const ratios = [...this.sessions.values()]
-      .filter((session) => session.lastProgressMs > sinceMs)
-      .flatMap((session) => session.slowness(this.sessions.size) ?? [])
-      .filter(({ trust }) => trust >= 1)
-    return ratios.length === 0 ? undefined : Math.max(...ratios.map(({ ratio }) => ratio))
+    let best: number | undefined
+    for (const session of this.sessions.values()) {
+      if (session.lastProgressMs <= sinceMs) continue
+      const slowness = session.slowness(this.sessions.size)
+      if (slowness !== undefined && slowness.trust >= 1) best = Math.max(best ?? 0, slowness.ratio)
+    }
+    return best
   }
 
   /** Median of rate over forecast among moving sessions of other stores. */
   peersRatio(of: SessionRecord, nowMs: number, silentPhi: number): number | undefined {
-    const ratios = [...this.sessions.values()]
-      .filter((session) => session.store !== of.store && session.phi(session.gapMs(nowMs)) < silentPhi)
-      .flatMap((session) => session.slowness(this.sessions.size) ?? [])
-      .map(({ ratio }) => ratio)
-      .sort((a, b) => a - b)
+    const ratios: number[] = []
+    for (const session of this.sessions.values()) {
+      if (session.store === of.store || session.phi(session.gapMs(nowMs)) >= silentPhi) continue
+      const slowness = session.slowness(this.sessions.size)
+      if (slowness !== undefined) ratios.push(slowness.ratio)
+    }
+    ratios.sort((a, b) => a - b)
     const upper = ratios[Math.floor(ratios.length / 2)]
     const lower = ratios[Math.floor((ratios.length - 1) / 2)]
     return upper === undefined || lower === undefined ? undefined : (upper + lower) / 2

@@ -74,9 +74,10 @@ export class LinkState {
   #learn(before: LinkBelief, seen: Likelihood): void {
     const from = [before.pGood, before.pBad, before.pOutage]
     const to = [seen.good, seen.bad, seen.outage]
-    const weights = from.map((p, i) => to.map((l, j) => p * this.transitions.perTick(i, j) * l))
-    const sum = weights.flat().reduce((total, weight) => total + weight, 0)
-    if (sum > 0) this.transitions.learn((i, j) => (weights[i]?.[j] ?? 0) / sum)
+    const weight = (i: number, j: number): number => (from[i] ?? 0) * this.transitions.perTick(i, j) * (to[j] ?? 0)
+    let sum = 0
+    for (let i = 0; i < from.length; i++) for (let j = 0; j < to.length; j++) sum += weight(i, j)
+    if (sum > 0) this.transitions.learn((i, j) => weight(i, j) / sum)
   }
 }
 

@@ -175,7 +175,7 @@ export class RiskModel {
       session.holdRisk(assessment.risk)
       session.samples.take(nowMs, assessment)
     }
-    return { ...assessment, calibrated: this.#recalibration.apply(assessment) }
+    return Object.assign(assessment, { calibrated: this.#recalibration.apply(assessment) })
   }
 
   /**

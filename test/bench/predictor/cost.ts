@@ -23,7 +23,8 @@ export function measureCost(): Cost {
 
 function measureTime(): Omit<Cost, 'bytesPerSession'> {
   const model = new RiskModel()
-  for (const store of STORES) model.sessionStarted({ nowMs: 0, session: store, store, rangeBytes: 1e12 })
+  for (const store of STORES)
+    model.sessionStarted({ nowMs: 0, session: store, store, rangeBytes: 1e12, plannedMs: 1e9 })
   let nowMs = 0
   const took = { acknowledged: [0], tick: [0], assess: [0] }
   const timed = (what: keyof typeof took, run: () => void) => {
