@@ -62,7 +62,8 @@ function onRoute(url: string, endpoint: string): string {
   return onEndpoint.href
 }
 
-function readAnswer(answer: HttpAnswer, endpoint: string, attempt: Attempt): AttemptOutcome {
+/** What an answer to an attempt says. */
+export function readAnswer(answer: HttpAnswer, endpoint: string, attempt: Attempt): AttemptOutcome {
   const { status } = answer
   if (status === 413) return { kind: 'tooLarge', limit: parseUploadLimit(answer.header(HEADER.limit)) }
   // without Tus-Resumable it is the network that answers (captive portal, proxy), not the server (PROTOCOL)

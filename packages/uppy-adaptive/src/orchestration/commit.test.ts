@@ -1,6 +1,6 @@
 import type { CommitAnswer, GroupOperationRequest } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
-import { sha256 } from '../testing/memory-source.js'
+import { sha256 } from '../testing/known-bytes.js'
 import { silence } from '../testing/scripted-port.js'
 import { blocks, broken, refusal, statusOf, TransferRig } from '../testing/transfer-rig.js'
 import type { CommitOutcome } from './commit.js'

@@ -259,8 +259,9 @@ export class SessionOutcomes {
 
   /** A completed session's answer is on its way: waiting for it keeps the connection for the next one. */
   #release(runner: SessionRunner, end: number, outcome: string): void {
-    if (outcome !== 'completed' || !runner.endsBy(end)) return runner.stop()
+    const running = this.#running.get(runner)
+    if (!running || outcome !== 'completed' || !runner.endsBy(end)) return runner.stop()
     const cancel = this.#context.clock.after(ANSWER_PATIENCE_MS, () => runner.stop())
-    void this.#running.get(runner)?.finally(cancel)
+    void running.finally(cancel)
   }
 }

@@ -100,8 +100,8 @@ test('an abort ends an upload that is paused, and a second start goes on with it
   world.expectWhole()
   const started = world.events.flatMap((event) => (event.type === 'started' ? [[event.group, event.resumed]] : []))
   expect(started).toEqual([
-    [world.group.id, false],
-    [world.group.id, true],
+    [world.group?.id, false],
+    [world.group?.id, true],
   ])
   expect(world.receivedBytes).toBeLessThanOrEqual(world.source.sizeBytes + 2 * B)
 })
@@ -118,7 +118,7 @@ test('a cancel ends the group everywhere before it settles, whether it runs, pau
       await world.clock.settle(started)
     }
     await world.clock.settle(world.engine.cancel())
-    expect(world.group.state).toBe('terminated')
+    expect(world.group?.state).toBe('terminated')
     expect(await started).toBe(before === 'aborted' ? 'aborted' : 'cancelled')
     await world.expectQuiet()
   }

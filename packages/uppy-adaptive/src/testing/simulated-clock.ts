@@ -77,6 +77,68 @@ export class SimulatedClock implements Clock {
   }
 }
 
+/** The clock of one machine: it may sleep while the world goes on, or be gone for good. */
+export class MachineClock implements Clock {
+  readonly #world: Clock
+  readonly #timers = new Set<() => void>()
+  /** Due in its sleep, in their order. */
+  readonly #missed: (() => void)[] = []
+  #state: 'awake' | 'asleep' | 'gone' = 'awake'
+
+  constructor(world: Clock) {
+    this.#world = world
+  }
+
+  get isGone(): boolean {
+    return this.#state === 'gone'
+  }
+
+  now(): number {
+    return this.#world.now()
+  }
+
+  epochMs(): number {
+    return this.#world.epochMs()
+  }
+
+  after(delayMs: number, callback: () => void): () => void {
+    if (this.#state === 'gone') return () => {}
+    const fire = () => {
+      if (!this.#timers.has(fire)) return
+      if (this.#state === 'asleep') this.#missed.push(fire)
+      else if (this.#timers.delete(fire)) callback()
+    }
+    this.#timers.add(fire)
+    const cancel = this.#world.after(delayMs, fire)
+    return () => {
+      this.#timers.delete(fire)
+      cancel()
+    }
+  }
+
+  /** How many timers wait. */
+  get timers(): number {
+    return this.#timers.size
+  }
+
+  sleep(): void {
+    if (this.#state === 'awake') this.#state = 'asleep'
+  }
+
+  /** What was missed goes off now, one after another. */
+  wake(): void {
+    if (this.#state !== 'asleep') return
+    this.#state = 'awake'
+    for (const fire of this.#missed.splice(0)) this.#world.after(0, fire)
+  }
+
+  /** The process is gone: nothing of it goes off any more. */
+  kill(): void {
+    this.#state = 'gone'
+    this.#timers.clear()
+  }
+}
+
 /** Everything that does not wait for time has run: promises are followed to their ends before the next turn. */
 export function everythingDone(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve))

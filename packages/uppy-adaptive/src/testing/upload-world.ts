@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect } from 'vitest'
 import type { LoggedEvent } from '../orchestration/event-log.js'
@@ -7,18 +6,24 @@ import { resolveOptions } from '../orchestration/options.js'
 import type { JournalStorage } from '../orchestration/ports.js'
 import { UploadEngine } from '../orchestration/upload-engine.js'
 import type { UploadError } from '../orchestration/upload-error.js'
+import { joinPieces, sha256, sha256Of } from './known-bytes.js'
+import type { MemoryGroup } from './memory-group.js'
 import { MemoryPort } from './memory-port.js'
-import { MemorySource, sha256 } from './memory-source.js'
-import type { MemoryStore } from './memory-store.js'
-import { MemoryGroup } from './memory-store.js'
-import { everythingDone, SimulatedClock } from './simulated-clock.js'
+import { MemoryServer } from './memory-server.js'
+import { MemorySource } from './memory-source.js'
+import { MachineClock, SimulatedClock } from './simulated-clock.js'
 import { OrderedRandomness } from './transfer-rig.js'
 
-/** One file, the stores of its group in memory, and a clock in the test's hand. */
+/** A body whose sender was cut off in the dark is ended by its server after two minutes. */
+const SETTLED_MS = 125_000
+
+/** One file, its servers in memory, and a clock in the test's hand. The first server is the home. */
 export class UploadWorld {
   readonly clock = new SimulatedClock()
+  /** The client's own. */
+  readonly machine = new MachineClock(this.clock)
   readonly source: MemorySource
-  readonly group: MemoryGroup
+  readonly servers: MemoryServer[] = []
   readonly ports: MemoryPort[]
   readonly events: LoggedEvent[] = []
   readonly engine: UploadEngine
@@ -35,23 +40,15 @@ export class UploadWorld {
     } = {},
   ) {
     this.source = new MemorySource((o.blocks ?? 40) * BLOCK_SIZE)
-    this.group = new MemoryGroup({ stores: o.stores ?? 1, sizeBytes: this.source.sizeBytes })
-    this.ports = this.group.stores.map((store) => new MemoryPort(store, this.clock))
+    for (let i = 0; i < (o.stores ?? 1); i++)
+      this.servers.push(new MemoryServer({ id: `s${i}`, clock: this.clock, peers: this.servers }))
+    this.ports = this.servers.map((server) => new MemoryPort(server, this.machine))
     const [endpoint = '', ...mirrors] = this.ports.map((port) => port.endpoint)
-    const options = resolveOptions({
-      endpoint,
-      mirrors,
-      giveUpAfter: o.giveUpAfter ?? 600,
-      predictor: o.predictor ?? {},
-    })
+    const { giveUpAfter = 600, predictor = {} } = o
+    const options = resolveOptions({ endpoint, mirrors, giveUpAfter, predictor })
     const host = {
-      ...{
-        clock: this.clock,
-        randomness: new OrderedRandomness(),
-        digester: sha256,
-        journal: undefined,
-        memory: o.memory,
-      },
+      ...{ clock: this.machine, randomness: new OrderedRandomness(), digester: sha256, journal: undefined },
+      memory: o.memory,
       onLeave: (callback: () => void) => {
         this.leave = callback
         return () => {
@@ -62,7 +59,7 @@ export class UploadWorld {
         throw error
       },
       openSource: async () => this.source,
-      createPort: (_endpoint: string, server: number) => this.ports[server] ?? new MemoryPort(this.home, this.clock),
+      createPort: (_endpoint: string, server: number) => this.ports[server] ?? new MemoryPort(this.home, this.machine),
       uploadPlain: () => Promise.reject(new Error('no plain server is here')),
       terminatePlain: async () => {},
     }
@@ -70,28 +67,40 @@ export class UploadWorld {
     this.engine.on('event', (event) => this.events.push(event))
   }
 
-  get home(): MemoryStore {
-    const [home] = this.group.stores
-    if (!home) throw new Error('no store')
+  get home(): MemoryServer {
+    const [home] = this.servers
+    if (!home) throw new Error('no server')
     return home
   }
 
+  /** The newest group at the home. */
+  get group(): MemoryGroup | undefined {
+    return [...this.home.groups.values()].at(-1)
+  }
+
   get receivedBytes(): number {
-    return this.group.stores.reduce((sum, store) => sum + store.receivedBytes, 0)
+    return this.servers.reduce((sum, server) => sum + server.receivedBytes, 0)
   }
 
   expectWhole(): void {
-    const digest = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
-    expect(this.group.state).toBe('committed')
-    expect(digest(this.group.file)).toBe(digest(this.source.bytes))
+    expect(this.group?.state).toBe('committed')
+    const file = this.home.files.get(this.group?.id ?? '') ?? []
+    expect(sha256Of(joinPieces(file))).toEqual(sha256Of(this.source.bytes))
+    expect([...this.home.finishes.values()]).toEqual([1])
   }
 
-  /** Nothing waits, nothing is open. */
+  /** Nothing of the client waits, nothing is open, and no server takes a body. */
   async expectQuiet(): Promise<void> {
-    await everythingDone()
-    expect(this.clock.timers).toBe(0)
-    expect(this.group.stores.map((store) => store.listeners.size)).toEqual(this.group.stores.map(() => 0))
+    await this.clock.run(0)
+    expect(this.machine.timers).toBe(0)
+    expect(this.ports.map((port) => [port.inFlight, port.sending, port.streams])).toEqual(
+      this.ports.map(() => [0, 0, 0]),
+    )
     expect(this.source.isClosed).toBe(true)
+    await this.clock.run(SETTLED_MS)
+    expect(this.servers.map((server) => [server.bodies.size, server.events.streams])).toEqual(
+      this.servers.map(() => [0, 0]),
+    )
   }
 }
 

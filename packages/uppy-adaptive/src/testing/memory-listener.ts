@@ -1,0 +1,99 @@
+import type { ServerEvent } from 'tus-reconcile-protocol'
+import type { Clock, ServerPort } from '../orchestration/ports.js'
+import { onAbort } from '../orchestration/timing.js'
+import type { MemoryPort } from './memory-port.js'
+
+const BUSY_BEAT_MS = 1_000
+const IDLE_BEATS = 5
+
+type Listening = Parameters<ServerPort['listen']>[0]
+
+/** An open event stream: what its server says arrives by the port, late, or when the dark has ended. */
+export function listenTo(port: MemoryPort, clock: Clock, o: Listening): { ended: Promise<void>; end: () => void } {
+  let close: () => void = () => {}
+  const ended = new Promise<void>((resolve, reject) => {
+    const stream = new Stream(port, clock, o)
+    const finish = (settle: () => void) => () => {
+      leave()
+      stream.close()
+      settle()
+    }
+    const leave = onAbort(
+      o.signal,
+      finish(() => reject(new Error('aborted'))),
+    )
+    close = finish(resolve)
+    stream.onEnd = finish(() => reject(new Error('the connection was reset')))
+    if (o.signal.aborted) reject(new Error('aborted'))
+    else stream.open()
+  })
+  return { ended, end: () => close() }
+}
+
+class Stream {
+  readonly #port: MemoryPort
+  readonly #clock: Clock
+  readonly #listening: Listening
+  readonly #held: (() => void)[] = []
+  #isOpen = true
+  #beat = 0
+  #unsubscribe: () => void = () => {}
+  onEnd: () => void = () => {}
+
+  constructor(port: MemoryPort, clock: Clock, listening: Listening) {
+    this.#port = port
+    this.#clock = clock
+    this.#listening = listening
+  }
+
+  open(): void {
+    const { client, lastEventId, onEvent, onAlive } = this.#listening
+    const say = (event: ServerEvent, id: string) => {
+      onAlive()
+      onEvent(event, id)
+    }
+    this.#unsubscribe = this.#port.server.events.subscribe(client, lastEventId, {
+      send: (event, id) => this.#later(this.#port.delayMs + this.#port.eventDelayMs(), () => say(event, id)),
+      end: () => this.#later(this.#port.delayMs, () => this.onEnd()),
+    })
+    this.#beatOn()
+  }
+
+  close(): void {
+    this.#isOpen = false
+    this.#held.length = 0
+    this.#unsubscribe()
+  }
+
+  #beatOn(): void {
+    if (!this.#isOpen) return
+    this.#flush()
+    const { server, holdsEvents } = this.#port
+    const isBusy = [...server.groups.values()].some((group) => !group.hasEnded)
+    if (!holdsEvents && !server.isDown && this.#beat++ % (isBusy ? 1 : IDLE_BEATS) === 0)
+      this.#later(this.#port.delayMs, () => this.#listening.onAlive())
+    this.#clock.after(BUSY_BEAT_MS, () => this.#beatOn())
+  }
+
+  #later(delayMs: number, say: () => void): void {
+    if (this.#port.holdsEvents) return
+    this.#clock.after(delayMs, () => {
+      if (!this.#isOpen) return
+      if (this.#port.isDark || this.#held.length > 0) this.#held.push(say)
+      else this.#deliver(say)
+    })
+  }
+
+  /** What TCP has kept through the dark. */
+  #flush(): void {
+    if (this.#port.isDark) return
+    for (const say of this.#held.splice(0)) this.#deliver(say)
+  }
+
+  /** A machine that sleeps reads it when it wakes. */
+  #deliver(say: () => void): void {
+    this.#port.clock.after(0, () => {
+      if (this.#isOpen) say()
+    })
+  }
+}

@@ -1,0 +1,276 @@
+import type { GroupOperationRequest, PartitionHeader, RangeSet } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, coversRange } from 'tus-reconcile-protocol'
+import { leafOf } from './known-bytes.js'
+import { MemoryCourier } from './memory-courier.js'
+import type { MemoryGroup } from './memory-group.js'
+import { Refusal } from './memory-group.js'
+import type { MemoryServer } from './memory-server.js'
+
+/** A read of a peer brings so many blocks at most. */
+const PULL_BLOCKS = 16
+/** Between servers (guess: a good line). */
+const PEER_BYTES_PER_SECOND = 25_000_000
+/** How long a peer's answer is waited for. */
+const PATIENCE_MS = 1_500
+const POLL_MS = 25
+
+/** What one server says to the others that list it (docs/protocol.md, section 11). */
+export class MemoryPeers {
+  readonly #server: MemoryServer
+  readonly #all: readonly MemoryServer[]
+  readonly #couriers = new Map<string, MemoryCourier>()
+  /** At a mirror, by group: blocks that the home knows of. */
+  readonly #reported = new Map<MemoryGroup, Set<number>>()
+  /** At the home: `group store` that has not heard of the newest coverage. */
+  readonly #stale = new Set<string>()
+  /** At a mirror: groups to be ended at their home when it is back. */
+  readonly #terminations = new Set<MemoryGroup>()
+  readonly #lastFailed = new Set<string>()
+  /** One way between servers. */
+  delayMs = 5
+  /** Stores that cannot be reached from here, nor from there. */
+  readonly cutFrom = new Set<string>()
+
+  constructor(server: MemoryServer, all: readonly MemoryServer[]) {
+    this.#server = server
+    this.#all = all
+  }
+
+  isReachable(store: string): boolean {
+    return !this.#lastFailed.has(store) && this.#all.some(({ id }) => id === store)
+  }
+
+  /** Whether the home has consented; false where it cannot be asked now. @throws its refusal */
+  async openAtHome(header: PartitionHeader): Promise<boolean> {
+    if (!this.#all.some(({ id }) => id === header.home)) throw new Refusal(404, 'unknown-store')
+    try {
+      await this.#call(header.home, (home) => home.openForMirror(header, this.#server.id))
+      return true
+    } catch (error) {
+      if (error instanceof Refusal && error.status > 0) throw error
+      return false
+    }
+  }
+
+  /** The home was away: it is asked until it answers. A refusal ends what was taken. */
+  openLater(group: MemoryGroup, header: PartitionHeader): void {
+    this.#courier(group, 'open', () => {
+      if (group.hasEnded || group.opened) return undefined
+      return this.openAtHome(header).then(
+        (isOpen) => {
+          group.opened = isOpen
+          if (isOpen) this.verifiedHere(group)
+          return isOpen
+        },
+        () => {
+          this.#server.endGroup(group, 'terminated')
+          return true
+        },
+      )
+    }).wake()
+  }
+
+  /** A mirror tells the home what it has verified, until it knows. */
+  verifiedHere(group: MemoryGroup): void {
+    if (group.home === this.#server.id) return
+    this.#courier(group, 'report', () => this.#report(group)).wake()
+  }
+
+  /** The home tells everybody who takes part what is verified, and fetches what it lacks. */
+  coverageChanged(group: MemoryGroup): void {
+    if (group.home !== this.#server.id) return
+    for (const store of group.participants) {
+      this.#stale.add(`${group.id} ${store}`)
+      this.#courier(group, `tell ${store}`, () => this.#tell(group, store)).wake()
+      this.#courier(group, `pull ${store}`, () => this.#pull(group, store)).wake()
+    }
+  }
+
+  groupEnded(group: MemoryGroup): void {
+    for (const store of group.toTell) this.#courier(group, `tell ${store}`, () => this.#tell(group, store)).wake()
+  }
+
+  /** After a restart: what may not have been said is said. */
+  resume(group: MemoryGroup): void {
+    this.groupEnded(group)
+    if (group.hasEnded) return
+    this.verifiedHere(group)
+    this.coverageChanged(group)
+  }
+
+  /** At the home: what is said to be there and cannot be had is not counted upon. */
+  withdraw(group: MemoryGroup, ranges: RangeSet): void {
+    for (const [store, leaves] of group.blocks.reports()) {
+      const lost = [...leaves.keys()].filter((index) =>
+        coversRange(ranges, { start: index * BLOCK_SIZE, end: index * BLOCK_SIZE + 1 }),
+      )
+      group.withdraw(store, lost)
+    }
+  }
+
+  /** Asks every peer that can be reached what it has verified: reports may still be on their way, or were withdrawn. */
+  async refresh(group: MemoryGroup): Promise<void> {
+    const others = this.#all.filter(({ id }) => id !== this.#server.id)
+    await Promise.all(
+      others.map(({ id }) =>
+        this.#tried(id, (peer) => {
+          const there = peer.groups.get(group.id)
+          const leaves = there && !there.hasEnded ? there.blocks.verifiedLeaves() : new Map<number, string>()
+          if (leaves.size === 0) return
+          group.participants.add(id)
+          group.reported(id, leaves)
+        }),
+      ),
+    )
+  }
+
+  /** Settles when nothing is left to fetch, or after `ms`. */
+  async untilPulled(group: MemoryGroup, ms: number): Promise<void> {
+    const { clock } = this.#server
+    const untilMs = clock.now() + ms
+    const isLeft = () => [...group.blocks.reports().keys()].some((store) => this.#wanted(group, store).length > 0)
+    while (!group.hasEnded && isLeft() && clock.now() < untilMs) await this.#pause(POLL_MS)
+  }
+
+  /** @throws Refusal of the store, or that it cannot be reached */
+  async relay(store: string, request: GroupOperationRequest): Promise<object> {
+    if (!this.#all.some(({ id }) => id === store)) throw new Refusal(404, 'unknown-store')
+    try {
+      return await this.#call(store, (peer) => peer.carryOut(request))
+    } catch (error) {
+      if (error instanceof Refusal && error.status > 0) throw error
+      return this.#answerFor(request)
+    }
+  }
+
+  crash(): void {
+    for (const courier of this.#couriers.values()) courier.stop()
+    this.#couriers.clear()
+    this.#reported.clear()
+    this.#terminations.clear()
+    this.#lastFailed.clear()
+  }
+
+  /** The store is away: what is known here must do, for what has ended. */
+  #answerFor(request: GroupOperationRequest): Promise<object> {
+    const group = this.#server.groups.get(request.group)
+    const isAway = new Refusal(503, 'unreachable-store', { retryAfterMs: 1_000 })
+    if (!group) throw isAway
+    if (group.hasEnded && request.op !== 'terminate') return this.#server.carryOut(request)
+    if (request.op !== 'terminate') throw isAway
+    this.#terminations.add(group)
+    group.toTell.add(group.home)
+    if (!group.hasEnded) this.#server.endGroup(group, 'terminated')
+    group.toTell.add(group.home)
+    this.groupEnded(group)
+    return Promise.resolve({ state: 'terminated' })
+  }
+
+  #report(group: MemoryGroup): Promise<boolean> | undefined {
+    const known = this.#reported.get(group) ?? new Set()
+    this.#reported.set(group, known)
+    const fresh = new Map([...group.blocks.verifiedLeaves()].filter(([index]) => !known.has(index)))
+    if (group.hasEnded || !group.opened || fresh.size === 0) return undefined
+    return this.#tried(group.home, (home) => {
+      const there = home.groups.get(group.id)
+      if (!there || there.hasEnded) {
+        if (there) this.#endAs(group, there)
+        else for (const index of fresh.keys()) known.add(index)
+        return
+      }
+      there.participants.add(this.#server.id)
+      for (const index of fresh.keys()) known.add(index)
+      there.reported(this.#server.id, fresh)
+    })
+  }
+
+  #endAs(group: MemoryGroup, there: MemoryGroup): void {
+    if (there.state === 'open' || there.state === 'committing') return
+    group.url = there.url
+    this.#server.endGroup(group, there.state)
+  }
+
+  #tell(group: MemoryGroup, store: string): Promise<boolean> | undefined {
+    const key = `${group.id} ${store}`
+    if (group.hasEnded) {
+      if (!group.toTell.has(store)) return undefined
+      return this.#tried(store, (peer) => {
+        group.toTell.delete(store)
+        this.#tellEnd(group, peer)
+      })
+    }
+    if (!this.#stale.delete(key)) return undefined
+    const verified = group.blocks.verifiedAnywhere
+    return this.#tried(store, (peer) => peer.groups.get(group.id)?.noteElsewhere(verified)).then((isDone) => {
+      if (!isDone) this.#stale.add(key)
+      return isDone
+    })
+  }
+
+  #tellEnd(group: MemoryGroup, peer: MemoryServer): void {
+    const there = peer.groups.get(group.id)
+    if (!there || there.hasEnded) return
+    if (peer.id !== group.home) there.url = group.url
+    else if (!this.#terminations.delete(group)) return
+    if (group.state === 'committed' || group.state === 'terminated' || group.state === 'expired')
+      peer.endGroup(there, group.state)
+  }
+
+  #wanted(group: MemoryGroup, store: string): number[] {
+    const leaves = group.blocks.reports().get(store) ?? new Map<number, string>()
+    return [...leaves.keys()].filter((index) => !group.blocks.isVerified(index))
+  }
+
+  #pull(group: MemoryGroup, store: string): Promise<boolean> | undefined {
+    const wanted = this.#wanted(group, store).slice(0, PULL_BLOCKS)
+    if (group.hasEnded || wanted.length === 0) return undefined
+    const ms = (wanted.length * BLOCK_SIZE * 1000) / PEER_BYTES_PER_SECOND
+    return this.#pause(ms).then(() =>
+      this.#tried(store, (peer) => {
+        const there = peer.groups.get(group.id)
+        for (const index of wanted) {
+          const block = there?.blocks.get(index)
+          const leaf = group.blocks.reports().get(store)?.get(index)
+          if (block?.kind === 'verified' && leafOf(block.bytes) === leaf) group.pulled(index, block.bytes)
+          else if (!group.blocks.isVerified(index)) group.withdraw(store, [index])
+        }
+      }),
+    )
+  }
+
+  #tried(store: string, act: (peer: MemoryServer) => unknown): Promise<boolean> {
+    return this.#call(store, act).then(
+      () => true,
+      () => false,
+    )
+  }
+
+  /** There and back. @throws Refusal with status 0 when nobody answers */
+  async #call<T>(store: string, act: (peer: MemoryServer) => T | Promise<T>): Promise<T> {
+    const peer = this.#all.find(({ id }) => id === store)
+    const { run } = this.#server
+    await this.#pause(this.delayMs)
+    const isThere = peer && !peer.isDown && !this.cutFrom.has(store) && run === this.#server.run
+    if (!isThere) {
+      this.#lastFailed.add(store)
+      await this.#pause(PATIENCE_MS)
+      throw new Refusal(0, 'unreachable')
+    }
+    this.#lastFailed.delete(store)
+    const answer = await act(peer)
+    await this.#pause(this.delayMs)
+    if (run !== this.#server.run) throw new Refusal(0, 'reset')
+    return answer
+  }
+
+  #courier(group: MemoryGroup, what: string, bring: () => Promise<boolean> | undefined): MemoryCourier {
+    const key = `${group.id} ${what}`
+    const courier = this.#couriers.get(key) ?? new MemoryCourier(this.#server.clock, bring)
+    this.#couriers.set(key, courier)
+    return courier
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => this.#server.clock.after(ms, resolve))
+  }
+}
