@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ScriptedPort } from '../testing/scripted-port.js'
+import { ScriptedPort, silence } from '../testing/scripted-port.js'
 import { SimulatedClock } from '../testing/simulated-clock.js'
 import { strictLog } from '../testing/strict-log.js'
 import { broken, OrderedRandomness } from '../testing/transfer-rig.js'
@@ -51,6 +51,19 @@ test('a primary that never answers is given up after half a minute, or sooner wh
     expect(clock.now()).toBeLessThan(most)
     expect(clock.timers).toBe(0)
   }
+})
+
+test('a machine that sleeps while it asks has not waited', async () => {
+  const { connector, port, clock } = connecting()
+  port.onProbe = () => (port.probes < 3 ? silence() : ANSWER)
+  const connected = connector.connectPrimary(port, NEVER)
+  for (let naps = 0; naps < 2; naps++) {
+    await clock.run(1_000)
+    clock.advance(3_600_000)
+    await clock.run(1_000)
+  }
+  await clock.settle(connected)
+  expect(port.probes).toBe(3)
 })
 
 test('an address that is no tus server’s is not asked twice', async () => {

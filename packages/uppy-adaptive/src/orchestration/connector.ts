@@ -1,5 +1,5 @@
 import type { EventLog } from './event-log.js'
-import { backoffMs } from './failure-rules.js'
+import { backoffMs, LONGEST_BACKOFF_MS } from './failure-rules.js'
 import type { Capabilities, Clock, Randomness, ServerPort } from './ports.js'
 import type { ServerDirectory, Store } from './server-directory.js'
 import { pause, withDeadline } from './timing.js'
@@ -8,6 +8,8 @@ import { toError, UploadError } from './upload-error.js'
 const PROBE_DEADLINE_MS = 5_000
 /** A primary that has never answered is waited for this long: a wrong address must not look like a slow network. */
 const START_PATIENCE_MS = 30_000
+/** A probe and the rest after it take no longer: what is over it, the machine slept. */
+const LONGEST_ROUND_MS = PROBE_DEADLINE_MS + LONGEST_BACKOFF_MS
 
 interface ConnectorParts {
   readonly directory: ServerDirectory
@@ -28,14 +30,16 @@ export class Connector {
   /** @throws UploadError `not-a-tus-server`, or `unreachable` when patience ends. */
   async connectPrimary(port: ServerPort, signal: AbortSignal): Promise<Capabilities> {
     const { clock, giveUpAfterMs, log } = this.#parts
-    const startedMs = clock.now()
+    let waitedMs = 0
     for (let fruitless = 0; ; fruitless++) {
+      const roundMs = clock.now()
       try {
         const capabilities = await this.#probe(port, signal)
         this.#parts.directory.admit(port, 0, capabilities)
         return capabilities
       } catch (error) {
-        const isOver = clock.now() - startedMs > Math.min(START_PATIENCE_MS, giveUpAfterMs)
+        const isOver =
+          waitedMs + Math.min(clock.now() - roundMs, LONGEST_ROUND_MS) > Math.min(START_PATIENCE_MS, giveUpAfterMs)
         if (signal.aborted || isOver || isHopeless(error)) throw error
         if (fruitless === 0)
           log.emit({
@@ -45,6 +49,7 @@ export class Connector {
             endpoint: port.endpoint,
           })
         await this.#rest(fruitless, signal)
+        waitedMs += Math.min(clock.now() - roundMs, LONGEST_ROUND_MS)
       }
     }
   }

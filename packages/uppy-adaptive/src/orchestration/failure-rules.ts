@@ -40,7 +40,7 @@ const MAX_MISMATCHES = 2
 /** A server may ask for patience, not park an upload for good. */
 const LONGEST_RETRY_AFTER_MS = 60_000
 const FIRST_BACKOFF_MS = 250
-const LONGEST_BACKOFF_MS = 10_000
+export const LONGEST_BACKOFF_MS = 10_000
 
 /** One rule per way an attempt can end (PROTOCOL, Statuses). */
 export function decideNextStep(outcome: AttemptOutcome, context: RuleContext): NextStep {

@@ -257,7 +257,7 @@ export class MemoryPeers {
       throw new Refusal(0, 'unreachable')
     }
     this.#lastFailed.delete(store)
-    const answer = await act(peer)
+    const answer = await peer.watched(() => act(peer))
     await this.#pause(this.delayMs)
     if (run !== this.#server.run) throw new Refusal(0, 'reset')
     return answer

@@ -10,6 +10,7 @@ import { answerSession, refuseSession, tooLarge } from './memory-answers.js'
 import { Refusal } from './memory-group.js'
 import { listenTo } from './memory-listener.js'
 import type { MemoryServer, OpenBody } from './memory-server.js'
+import { CutError } from './memory-server.js'
 
 const STEP_MS = 50
 
@@ -42,8 +43,9 @@ export class MemoryPort implements ServerPort {
   repeats = 0
   /** A proxy that refuses longer bodies, and says how long they may be, or does not. */
   bodyLimit: { readonly bytes: number; readonly isTold: boolean } | undefined
-  /** Bodies that are being sent. */
+  /** Bodies that are being sent, and how long they are together. */
   sending = 0
+  sendingBytes = 0
   /** Requests of ours that have not been answered. */
   inFlight = 0
   /** What is done to bytes on their way. */
@@ -144,7 +146,7 @@ export class MemoryPort implements ServerPort {
       await this.#travel(signal)
       throw new Error('the connection was refused')
     }
-    const answer = await act()
+    const answer = await this.server.watched(act)
     if (run !== this.server.run || (losses && this.#loses(losses))) {
       await this.#travel(signal)
       throw new Error('the connection was reset')
@@ -206,11 +208,12 @@ export class MemoryPort implements ServerPort {
       refusal = cause
     }
     this.sending += 1
+    this.sendingBytes += bytes.length
     this.lastMile.sending += 1
     try {
       for (let sent = 0; sent < bytes.length && !refusal; ) {
         await pause(this.clock, STEP_MS, signal)
-        if (signal.aborted) throw new Error('aborted')
+        if (signal.aborted) throw new CutError('aborted')
         if (this.isDark) continue
         const share = Math.min(this.upBytesPerSecond / this.sending, this.lastMile.shareBytesPerSecond)
         const piece = bytes.subarray(sent, sent + Math.max(1, Math.floor((share * STEP_MS) / 1000)))
@@ -221,6 +224,7 @@ export class MemoryPort implements ServerPort {
       }
     } finally {
       this.sending -= 1
+      this.sendingBytes -= bytes.length
       this.lastMile.sending -= 1
     }
     return refusal

@@ -22,6 +22,9 @@ export interface MemoryServerOptions {
   readonly commitMs?: number
 }
 
+/** The client has gone, or its way. */
+export class CutError extends Error {}
+
 /** A request's session and body on their way in. */
 export interface OpenBody {
   readonly group: MemoryGroup
@@ -53,6 +56,7 @@ export class MemoryServer {
   isFull = false
   /** Of bodies, whether they were used or not. */
   receivedBytes = 0
+  readonly faults: unknown[] = []
   /** Requests whose bodies are on their way in. */
   readonly bodies = new Set<OpenBody>()
   /** How long the file takes to be made, in which no body is taken. */
@@ -76,6 +80,16 @@ export class MemoryServer {
       publish: (group, event) => this.#publish(group, event),
       verifiedHere: (group) => this.peers.verifiedHere(group),
       coverageChanged: (group) => this.peers.coverageChanged(group),
+    }
+  }
+
+  /** What is no refusal is a fault of this server, or of whoever led it there: kept, for tests to look at. */
+  async watched<T>(act: () => T | Promise<T>): Promise<T> {
+    try {
+      return await act()
+    } catch (error) {
+      if (!(error instanceof Refusal) && !(error instanceof CutError)) this.faults.push(error)
+      throw error
     }
   }
 

@@ -19,7 +19,8 @@ export class SimulatedClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): () => void {
-    const timer = { atMs: this.#nowMs + delayMs, callback }
+    // real timers know whole milliseconds, and are never early
+    const timer = { atMs: Math.ceil(this.#nowMs + delayMs), callback }
     this.#timers.add(timer)
     return () => this.#timers.delete(timer)
   }
@@ -35,15 +36,21 @@ export class SimulatedClock implements Clock {
     for (let due = this.#next(); due; due = this.#next()) this.#fire(due)
   }
 
+  /** Lets the next timer go off, and what follows from it; false when none is due by then. */
+  async step(untilMs: number): Promise<boolean> {
+    const due = this.#next(untilMs)
+    if (!due) return false
+    this.#nowMs = Math.max(this.#nowMs, due.atMs)
+    this.#fire(due)
+    await everythingDone()
+    return true
+  }
+
   /** Lets time pass: every timer goes off at its time, and what follows from it is done before the next. */
   async run(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms
     await everythingDone()
-    for (let due = this.#next(untilMs); due; due = this.#next(untilMs)) {
-      this.#nowMs = Math.max(this.#nowMs, due.atMs)
-      this.#fire(due)
-      await everythingDone()
-    }
+    while (await this.step(untilMs));
     this.#nowMs = untilMs
   }
 
@@ -56,11 +63,7 @@ export class SimulatedClock implements Clock {
     promise.then(mark, mark)
     const untilMs = this.#nowMs + limitMs
     await everythingDone()
-    for (let due = this.#next(untilMs); due && !isSettled; due = this.#next(untilMs)) {
-      this.#nowMs = Math.max(this.#nowMs, due.atMs)
-      this.#fire(due)
-      await everythingDone()
-    }
+    while (!isSettled && (await this.step(untilMs)));
     if (!isSettled) throw new Error(`not settled after ${limitMs} ms, or nothing left that could settle it`)
     return promise
   }

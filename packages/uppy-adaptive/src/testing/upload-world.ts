@@ -6,8 +6,9 @@ import { resolveOptions } from '../orchestration/options.js'
 import type { JournalStorage } from '../orchestration/ports.js'
 import { UploadEngine } from '../orchestration/upload-engine.js'
 import type { UploadError } from '../orchestration/upload-error.js'
-import { joinPieces, sha256, sha256Of } from './known-bytes.js'
+import { joinPieces, sha256Of } from './known-bytes.js'
 import type { MemoryGroup } from './memory-group.js'
+import { createMemoryHost } from './memory-host.js'
 import { MemoryPort } from './memory-port.js'
 import { MemoryServer } from './memory-server.js'
 import { MemorySource } from './memory-source.js'
@@ -46,23 +47,17 @@ export class UploadWorld {
     const [endpoint = '', ...mirrors] = this.ports.map((port) => port.endpoint)
     const { giveUpAfter = 600, predictor = {} } = o
     const options = resolveOptions({ endpoint, mirrors, giveUpAfter, predictor })
-    const host = {
-      ...{ clock: this.machine, randomness: new OrderedRandomness(), digester: sha256, journal: undefined },
+    const host = createMemoryHost({
+      ...{ clock: this.machine, randomness: new OrderedRandomness(), journal: undefined, ports: this.ports },
       memory: o.memory,
-      onLeave: (callback: () => void) => {
+      onLeave: (callback) => {
         this.leave = callback
         return () => {
           this.leave = () => {}
         }
       },
-      reportError: (error: unknown) => {
-        throw error
-      },
       openSource: async () => this.source,
-      createPort: (_endpoint: string, server: number) => this.ports[server] ?? new MemoryPort(this.home, this.machine),
-      uploadPlain: () => Promise.reject(new Error('no plain server is here')),
-      terminatePlain: async () => {},
-    }
+    })
     this.engine = new UploadEngine(host, options)
     this.engine.on('event', (event) => this.events.push(event))
   }

@@ -1,0 +1,29 @@
+import type { Clock, JournalStorage, Randomness, ServerPort, Source } from '../orchestration/ports.js'
+import type { UploadHost } from '../orchestration/upload-engine.js'
+import { sha256 } from './known-bytes.js'
+
+/** A client's machine, in memory. `ports`: of the primary, then of the mirrors as the options name them. */
+export function createMemoryHost(o: {
+  readonly clock: Clock
+  readonly randomness: Randomness
+  readonly journal: JournalStorage | undefined
+  readonly memory?: JournalStorage | undefined
+  readonly onLeave?: UploadHost['onLeave']
+  readonly ports: readonly ServerPort[]
+  readonly openSource: () => Promise<Source>
+}): UploadHost {
+  const { clock, randomness, journal, memory, onLeave = () => () => {}, ports, openSource } = o
+  return {
+    ...{ clock, randomness, journal, memory, onLeave, openSource, digester: sha256 },
+    reportError: (error) => {
+      throw error
+    },
+    createPort: (endpoint, server) => {
+      const port = ports[server]
+      if (!port) throw new Error(`nothing is at ${endpoint}`)
+      return port
+    },
+    uploadPlain: () => Promise.reject(new Error('no plain server is here')),
+    terminatePlain: async () => {},
+  }
+}

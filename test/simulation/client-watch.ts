@@ -1,0 +1,146 @@
+import { coversRange } from 'tus-reconcile-protocol'
+import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
+import type { Client } from './client.js'
+import { DEFAULT_BUDGET, MAX_BODY_BYTES, MAX_SESSIONS_PER_STORE } from './limits.js'
+import { toldBytes } from './told-bytes.js'
+import type { World } from './world.js'
+
+type EventOf<Type extends LoggedEvent['type']> = Extract<LoggedEvent, { type: Type }>
+
+/** What must hold of one client at every moment. */
+export class ClientWatch {
+  readonly #world: World
+  readonly #client: Client
+  readonly #fail: (what: string) => void
+  /** Sessions in flight, by id: their store. */
+  readonly #live = new Map<string, string>()
+  readonly #copies = new Set<string>()
+  #reported = 0
+  #isQuietDue = false
+  #settledAtMs: number | undefined
+
+  constructor(world: World, client: Client, fail: (what: string) => void) {
+    this.#world = world
+    this.#client = client
+    this.#fail = fail
+  }
+
+  onEvent(event: LoggedEvent): void {
+    if (event.type === 'progress') this.#onProgress(event)
+    else if (event.type === 'acked') this.#onAcked(event)
+    else if (event.type === 'session') this.#onSession(event)
+    else if (event.type === 'copy') this.#onCopy(event)
+    else if (event.type === 'paused' || event.type === 'started') this.#live.clear()
+    else if (['completed', 'superseded', 'failed', 'takeOver'].includes(event.type) && 'session' in event)
+      this.#live.delete(event.session)
+  }
+
+  step(): void {
+    this.#checkBodies()
+    const { outcome, isGone } = this.#client
+    if (outcome.kind === 'running' || isGone) {
+      this.#settledAtMs = undefined
+      this.#isQuietDue = true
+      return
+    }
+    this.#settledAtMs ??= this.#world.clock.now()
+    // what arrives at this very moment is thrown away at this very moment
+    if (!this.#isQuietDue || this.#world.clock.now() === this.#settledAtMs) return
+    this.#isQuietDue = false
+    this.#world.coverage.count(`precondition nothing is left running after ${outcome.kind}`)
+    this.#checkQuiet(outcome.kind)
+  }
+
+  end(): void {
+    const { outcome, isGone, engine } = this.#client
+    if (isGone || outcome.kind !== 'done') return
+    if (this.#reported !== this.#world.scenario.sizeBytes)
+      this.#fail(`progress ended at ${this.#reported} of ${this.#world.scenario.sizeBytes} bytes`)
+    const open = engine.uploads.filter(({ status }) => status === 'pending' || status === 'inProgress')
+    if (open.length > 0) this.#fail(`${open.length} sessions are ${open[0]?.status} after success`)
+  }
+
+  #onProgress({ ackedBytes, totalBytes: total }: EventOf<'progress'>): void {
+    const { servers, scenario, coverage } = this.#world
+    if (ackedBytes <= this.#reported) this.#fail(`progress went from ${this.#reported} to ${ackedBytes}`)
+    if (ackedBytes > total) this.#fail(`progress is ${ackedBytes} of ${total} bytes`)
+    const told = toldBytes(servers, scenario.sizeBytes)
+    if (ackedBytes > told) this.#fail(`progress counts ${ackedBytes} bytes of which servers have told ${told}`)
+    const received = servers.reduce((sum, server) => sum + server.receivedBytes, 0)
+    if (received > told) coverage.count('precondition progress while bytes came twice')
+    this.#reported = ackedBytes
+  }
+
+  #onAcked({ session: id, store, offset }: EventOf<'acked'>): void {
+    const server = this.#world.servers.find((each) => each.id === store)
+    for (const group of server?.groups.values() ?? []) {
+      const session = group.sessions.get(id)
+      if (!session || group.hasEnded || offset <= session.start + session.recorded) continue
+      // what is verified need not be told as an offset too
+      if (!coversRange(group.blocks.verifiedAnywhere, { start: session.start, end: offset }))
+        this.#fail(`${offset} is taken for acknowledged, ${store} has told ${session.start + session.recorded}`)
+    }
+  }
+
+  #onSession({ session, store, kind }: EventOf<'session'>): void {
+    this.#live.set(session, store)
+    if (kind === 'copy') this.#copies.add(session)
+    const count = [...this.#live.values()].filter((other) => other === store).length
+    if (count === MAX_SESSIONS_PER_STORE) this.#world.coverage.count('precondition a store has all its sessions')
+    if (count > MAX_SESSIONS_PER_STORE) this.#fail(`${count} sessions at ${store}`)
+  }
+
+  #onCopy(event: EventOf<'copy'>): void {
+    const { redundancy = {} } = this.#world.scenario.options
+    const { lastMileOutSinceMs } = this.#world.faults
+    if (redundancy === false) return this.#fail('a copy, though redundancy is off')
+    const { maxConcurrent = DEFAULT_BUDGET.maxConcurrent } = redundancy
+    const inFlight = [...this.#live.keys()].filter((id) => this.#copies.has(id)).length
+    this.#world.coverage.count('precondition a copy was begun')
+    if (inFlight > maxConcurrent) this.#fail(`${inFlight} copies in flight, ${maxConcurrent} may be`)
+    this.#checkBudget(event.range.end - event.range.start)
+    if (lastMileOutSinceMs === undefined) return
+    const outMs = this.#world.clock.now() - lastMileOutSinceMs
+    if (event.gapMs <= outMs) this.#fail(`a copy ${outMs} ms after the user's own link went out: ${event.reason}`)
+  }
+
+  /** Bytes that copies have brought, and those that this one may. */
+  #checkBudget(bytes: number): void {
+    const { redundancy = {}, partitioning = {} } = this.#world.scenario.options
+    const { budget = DEFAULT_BUDGET.share } = redundancy === false ? {} : redundancy
+    const { initialSize = DEFAULT_BUDGET.initialSize } = partitioning
+    const sent = this.#world.servers.flatMap((server) =>
+      [...server.groups.values()].flatMap((group) =>
+        [...group.sessions.values()].filter(({ id }) => this.#copies.has(id)).map(({ offset }) => offset),
+      ),
+    )
+    const spent = sent.reduce((sum, each) => sum + each, 0)
+    const told = toldBytes(this.#world.servers, this.#world.scenario.sizeBytes)
+    const most = budget * told + 2 * initialSize
+    if (spent + bytes > most) this.#fail(`copies of ${spent + bytes} bytes, ${Math.floor(most)} may be`)
+  }
+
+  /** Memory: a body of each session in flight, and no more. */
+  #checkBodies(): void {
+    const { ports } = this.#client
+    const stores = new Map<string, number>()
+    let bytes = 0
+    for (const port of ports) {
+      stores.set(port.server.id, (stores.get(port.server.id) ?? 0) + port.sending)
+      bytes += port.sendingBytes
+    }
+    const sessions = [...stores.values()].reduce((sum, each) => sum + each, 0)
+    if (sessions > 1) this.#world.coverage.count('precondition two bodies at once')
+    if (bytes > sessions * MAX_BODY_BYTES) this.#fail(`${bytes} bytes in ${sessions} bodies`)
+    for (const [store, count] of stores)
+      if (count > MAX_SESSIONS_PER_STORE) this.#fail(`${count} bodies on their way to ${store}`)
+  }
+
+  #checkQuiet(after: string): void {
+    const { clock, ports, source } = this.#client
+    if (clock.timers > 0) this.#fail(`${clock.timers} timers wait after ${after}`)
+    const open = ports.reduce((sum, port) => sum + port.inFlight + port.sending + port.streams, 0)
+    if (open > 0) this.#fail(`${open} requests are open after ${after}`)
+    if (source.opened !== 0) this.#fail(`the source is open after ${after}`)
+  }
+}

@@ -1,0 +1,10 @@
+/** What the client has promised, from its documents: said here once more, so that a change of the engine's is noticed. */
+
+/** One that sends, one whose last bytes drain. */
+export const MAX_SESSIONS_PER_STORE = 2
+
+/** Of one request (DESIGN, 5.3). */
+export const MAX_BODY_BYTES: number = 64 * 1024 * 1024
+
+/** `redundancy` and `partitioning.initialSize` where nothing is set. */
+export const DEFAULT_BUDGET = { share: 0.05, maxConcurrent: 2, initialSize: 1024 * 1024 } as const

@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto'
+import { Coverage } from './coverage.js'
+import { Invariants } from './invariants.js'
+import { planScenario } from './scenario.js'
+import { describeEvent, describeScenario } from './trace.js'
+import type { Observer } from './world.js'
+import { World } from './world.js'
+
+/** What one seed came to. */
+export interface RunResult {
+  readonly seed: number
+  /** What did not hold; empty when all did. */
+  readonly failures: readonly string[]
+  readonly coverage: Coverage
+  /** SHA-256 over everything that happened: the same for the same seed. */
+  readonly fingerprint: string
+  readonly simulatedMs: number
+}
+
+/** Nobody may need longer than this, once nothing is wrong any more, beside the time that the bytes take. */
+const PATIENCE_MS = 180_000
+/** How much slower than a link alone an upload may be over it. */
+const SLOWNESS = 4
+/** After the groups' expiry: bodies of vanished clients end, peers hear of the end. */
+const CLEAR_UP_MS = 200_000
+const MAX_FAILURES = 5
+const MAX_STEPS_AT_ONCE = 5_000
+
+/** One whole run from one seed. `onLine` is told what happens, line by line. */
+export async function runSeed(seed: number, onLine?: (line: string) => void): Promise<RunResult> {
+  const run = new Run(seed, onLine)
+  await run.finish()
+  return run.result()
+}
+
+class Run {
+  readonly #seed: number
+  readonly #onLine: ((line: string) => void) | undefined
+  readonly #coverage = new Coverage()
+  readonly #hash = createHash('sha256')
+  readonly #failures: string[] = []
+  readonly #world: World
+  readonly #invariants: Invariants
+  readonly #healedMs: number
+  #lastMs = 0
+  #stepsAtOnce = 0
+
+  constructor(seed: number, onLine: ((line: string) => void) | undefined) {
+    this.#seed = seed
+    this.#onLine = onLine
+    const scenario = planScenario(seed)
+    this.#healedMs = scenario.healedMs
+    if (onLine) for (const line of describeScenario(scenario)) onLine(line)
+    const early: (() => void)[] = []
+    let invariants: Invariants | undefined
+    const observer: Observer = {
+      onEvent: (client, event) => {
+        this.#hash.update(`${client.name} ${JSON.stringify(event)}\n`)
+        if (invariants) invariants.onEvent(client, event)
+        else early.push(() => invariants?.onEvent(client, event))
+        const text = onLine && describeEvent(event)
+        if (text) this.#say(`${client.name} ${text}`)
+      },
+      onFault: (what) => this.#say(`-- ${what}`),
+    }
+    this.#world = new World(scenario, this.#coverage, observer)
+    invariants = new Invariants(this.#world, (what) => this.#fail(what))
+    this.#invariants = invariants
+    for (const tell of early) tell()
+  }
+
+  async finish(): Promise<void> {
+    await this.#stepUntil(this.#healedMs)
+    for (const client of this.#world.clients) {
+      if (client.isGone || client.isCancelled || client.outcome.kind !== 'failed') continue
+      this.#coverage.count('another start after the faults')
+      this.#say(`-- ${client.name} is started again`)
+      client.start()
+    }
+    const deadlineMs = this.#healedMs + this.#boundMs()
+    await this.#stepUntil(deadlineMs, () => !this.#isRunning())
+    this.#judge()
+    await this.#clearUp()
+    this.#invariants.end()
+  }
+
+  result(): RunResult {
+    const fingerprint = this.#hash.digest('hex')
+    const failures = this.#failures.slice(0, MAX_FAILURES)
+    return {
+      ...{ seed: this.#seed, failures, coverage: this.#coverage, fingerprint },
+      simulatedMs: this.#world.clock.now(),
+    }
+  }
+
+  async #stepUntil(untilMs: number, isDone: () => boolean = () => false): Promise<void> {
+    await this.#world.clock.run(0)
+    this.#invariants.step()
+    while (!isDone() && this.#failures.length < MAX_FAILURES && (await this.#world.clock.step(untilMs))) {
+      this.#invariants.step()
+      this.#refuseStandstill()
+    }
+  }
+
+  /** What goes on for ever at one moment never ends. */
+  #refuseStandstill(): void {
+    const nowMs = this.#world.clock.now()
+    this.#stepsAtOnce = nowMs === this.#lastMs ? this.#stepsAtOnce + 1 : 0
+    this.#lastMs = nowMs
+    if (this.#stepsAtOnce < MAX_STEPS_AT_ONCE) return
+    this.#stepsAtOnce = 0
+    this.#fail('time stands still')
+  }
+
+  #isRunning(): boolean {
+    return this.#world.clients.some(
+      ({ isGone, isCancelled, isCancelSettled, outcome }) =>
+        !isGone && (outcome.kind === 'running' || (isCancelled && !isCancelSettled)),
+    )
+  }
+
+  /** For everything that is left, by the slowest way alone. */
+  #boundMs(): number {
+    const { sizeBytes, routes, lastMileBytesPerSecond } = this.#world.scenario
+    const slowest = Math.min(lastMileBytesPerSecond, ...routes.map(({ upBytesPerSecond }) => upBytesPerSecond))
+    return PATIENCE_MS + (SLOWNESS * sizeBytes * 1000) / slowest
+  }
+
+  #judge(): void {
+    if (this.#failures.length > 0) return
+    this.#coverage.count('precondition an upload ends by itself once nothing is wrong')
+    for (const client of this.#world.clients) {
+      const { name, outcome, isGone, isCancelled } = client
+      if (isGone) continue
+      if (outcome.kind === 'running')
+        this.#fail(`${name} has not ended ${Math.round(this.#boundMs())} ms after the last fault`)
+      else if (outcome.kind === 'done') this.#judgeDone(name)
+      else if (!isCancelled) this.#fail(`${name} failed (${outcome.code}) with nothing wrong any more`)
+      else this.#coverage.count('outcome cancelled')
+    }
+  }
+
+  #judgeDone(name: string): void {
+    this.#coverage.count('outcome done')
+    const { home } = this.#world
+    if (home.files.size === 0) this.#fail(`${name} is done and there is no file`)
+  }
+
+  /** Until nothing of any upload is left but its file: by its end, or its expiry. */
+  async #clearUp(): Promise<void> {
+    if (this.#failures.length > 0) return
+    const { expireMs } = this.#world.scenario
+    await this.#stepUntil(this.#world.clock.now() + 2 * expireMs + CLEAR_UP_MS)
+  }
+
+  #fail(what: string): void {
+    this.#say(`!! ${what}`)
+    this.#failures.push(`${Math.round(this.#world.clock.now())} ms: ${what}`)
+  }
+
+  #say(text: string): void {
+    this.#onLine?.(`${(this.#world.clock.now() / 1000).toFixed(3).padStart(10)} ${text}`)
+  }
+}

@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { FAULT_KINDS } from './faults.js'
+import { runSeed } from './run.js'
+import { planScenario } from './scenario.js'
+
+test('the same seed is the same upload, event for event', async () => {
+  for (const seed of [1, 7]) {
+    const [first, second] = [await runSeed(seed), await runSeed(seed)]
+    expect(second.fingerprint).toBe(first.fingerprint)
+    expect(second.coverage.entries()).toEqual(first.coverage.entries())
+  }
+  expect((await runSeed(1)).fingerprint).not.toBe((await runSeed(7)).fingerprint)
+})
+
+test('among a few hundred seeds every kind of fault is planned', () => {
+  const kinds = new Set(
+    Array.from({ length: 600 }, (_, seed) => planScenario(seed).faults.map(({ kind }) => kind)).flat(),
+  )
+  expect([...kinds].sort()).toEqual([...FAULT_KINDS].sort())
+})
+
+/** What each of these once broke. */
+const MENDED: readonly (readonly [number, string])[] = [
+  [45, 'a machine that slept while it asked its primary for the first time took it for unreachable'],
+]
+
+test.each(MENDED)('seed %i holds: %s', async (seed) => {
+  expect((await runSeed(seed)).failures).toEqual([])
+})
