@@ -80,6 +80,7 @@ class Run {
     const deadlineMs = this.#healedMs + this.#boundMs()
     await this.#stepUntil(deadlineMs, () => !this.#isRunning())
     this.#judge()
+    if (this.#failures.length > 0) return
     await this.#clearUp()
     this.#invariants.end()
   }
@@ -148,7 +149,6 @@ class Run {
 
   /** Until nothing of any upload is left but its file: by its end, or its expiry. */
   async #clearUp(): Promise<void> {
-    if (this.#failures.length > 0) return
     const { expireMs } = this.#world.scenario
     await this.#stepUntil(this.#world.clock.now() + 2 * expireMs + CLEAR_UP_MS)
   }

@@ -22,6 +22,7 @@ test('among a few hundred seeds every kind of fault is planned', () => {
 /** What each of these once broke. */
 const MENDED: readonly (readonly [number, string])[] = [
   [45, 'a machine that slept while it asked its primary for the first time took it for unreachable'],
+  [66, 'a probe of a dead address went on when another one of its store had answered'],
 ]
 
 test.each(MENDED)('seed %i holds: %s', async (seed) => {

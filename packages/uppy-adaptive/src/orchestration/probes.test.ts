@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { silence } from '../testing/scripted-port.js'
 import { everythingDone } from '../testing/simulated-clock.js'
 import { broken, TransferRig } from '../testing/transfer-rig.js'
 import type { Capabilities } from './ports.js'
@@ -28,6 +29,24 @@ test('a store in suspicion is probed by every address, and the one that answers 
   await everythingDone()
   expect([rig.route('s0', 0).heardAtMs, rig.route('s0', 1).heardAtMs]).toEqual([Number.NEGATIVE_INFINITY, 100])
   expect(rig.context.model.store('s0').lastHeardMs).toBe(100)
+})
+
+test('an address that does not answer is asked once at a time, and not beyond the deadline, though another answers', async () => {
+  const rig = suspected([2])
+  const dead = rig.port('s0', 0)
+  let waiting = 0
+  dead.onProbe = () => {
+    waiting += 1
+    return silence()
+  }
+  rig.port('s0', 1).onProbe = () => ANSWER
+  rig.parts.probes.pass(0)
+  await rig.clock.run(400)
+  rig.parts.probes.pass(400)
+  await everythingDone()
+  expect([waiting, rig.port('s0', 1).probes, rig.clock.timers]).toEqual([1, 2, 1])
+  await rig.clock.run(3_600)
+  expect(rig.clock.timers).toBe(0)
 })
 
 test('one probe at a time, and the next not at once after an answer', async () => {

@@ -16,6 +16,8 @@ export class Probes {
   readonly #context: TransferContext
   readonly #watch: RiskWatch
   readonly #inFlight = new Set<string>()
+  /** Addresses that are being asked: a dead one is asked once at a time, however often the others answer. */
+  readonly #asked = new Set<Route>()
   readonly #nextAtMs = new Map<string, number>()
   readonly #lost = new Map<string, number>()
 
@@ -44,9 +46,13 @@ export class Probes {
     const { clock, model, randomness, signal } = this.#context
     this.#inFlight.add(store.id)
     const deadline = withDeadline(clock, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * model.store(store.id).rtoMs), signal)
+    // by every address: which of them answers tells a dead route from a dead server
+    const free = store.routes.filter((route) => !this.#asked.has(route))
+    const asked = free.map((route) => this.#probeBy(store, route, deadline.signal))
+    // the slower ones may answer yet, until the deadline or the transfer's end
+    void Promise.allSettled(asked).then(deadline.done)
     try {
-      // by every address: which of them answers tells a dead route from a dead server
-      await Promise.any(store.routes.map((route) => this.#probeBy(store, route, deadline.signal)))
+      await Promise.any(asked)
       const nowMs = clock.now()
       // no round-trip sample: a probe's time holds a handshake, and in a browser a preflight
       model.heard({ nowMs, store: store.id })
@@ -59,15 +65,19 @@ export class Probes {
       if (!isAnswered(error)) model.probeLost({ nowMs: clock.now(), store: store.id })
       this.#nextAtMs.set(store.id, clock.now() + backoffMs({ fruitless: lost, uniform: randomness.uniform() }))
     } finally {
-      deadline.done()
       this.#inFlight.delete(store.id)
       this.#context.wake()
     }
   }
 
   async #probeBy(store: Store, route: Route, signal: AbortSignal): Promise<void> {
-    await route.port.probe(signal, hearLoad(this.#context, store.id))
-    route.heardAtMs = this.#context.clock.now()
+    this.#asked.add(route)
+    try {
+      await route.port.probe(signal, hearLoad(this.#context, store.id))
+      route.heardAtMs = this.#context.clock.now()
+    } finally {
+      this.#asked.delete(route)
+    }
   }
 }
 

@@ -57,7 +57,7 @@ for (const [why, trouble] of [
     })
     drop(rig)
     await rig.clock.run(120_000)
-    expect(at.slice(1).map((ms, i) => ms - (at[i] ?? 0))).toEqual([187.5, 375, 750, 1_500, 3_000, 6_000, 7_500])
+    expect(at.slice(1).map((ms, i) => ms - (at[i] ?? 0))).toEqual([188, 375, 750, 1_500, 3_000, 6_000, 7_500])
     expect(rig.parts.terminations.isPending('s0')).toBe(false)
   })
 }
