@@ -24,7 +24,7 @@ const copy: UploadEvent = {
     risk: 0.7,
     gapMs: 1900,
     known: {
-      ...{ link: 0, server: 0.7, straggle: 0, late: 0, phi: 3, expectedMs: 4_000 },
+      ...{ link: 0, server: 0.7, connection: 0, straggle: 0, late: 0, phi: 3, expectedMs: 4_000 },
       ...{ alternatives: [], because: [] },
     },
   },

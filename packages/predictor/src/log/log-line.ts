@@ -63,7 +63,16 @@ const objectOrNull: Check = (value) => value === null || isObject(value)
 const OUTCOME = oneOf('completed', 'failed', 'superseded', 'cancelled', 'takenOver')
 const FAILURE = oneOf('connection', 'timeout', 'serverError', 'load', 'configuration')
 const KNOWN = objectOf({
-  ...{ link: share, server: share, straggle: share, late: share, phi: amount, expectedMs: amount, because: BECAUSE },
+  ...{
+    link: share,
+    server: share,
+    connection: optional(share),
+    straggle: share,
+    late: share,
+    phi: amount,
+    expectedMs: amount,
+    because: BECAUSE,
+  },
   alternatives: listOf({ store: text, expectedMs: amount }),
 })
 const KIND = oneOf('first', 'takeOver', 'copy')

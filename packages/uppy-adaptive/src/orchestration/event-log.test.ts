@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { type RiskAssessment, RiskModel, readLog } from 'upload-predictor'
 import { expect, test, vi } from 'vitest'
 import { EventLog, type LoggedEvent, type UploadEvent } from './event-log.js'
@@ -117,14 +118,14 @@ const assessment: RiskAssessment = {
 }
 const of = { session: 's', partition: 'p', store: 'a', server: 0 }
 const range = { start: 0, end: 9 }
-const { link, server, straggle, late, phi, because } = assessment
+const { link, server, connection, straggle, late, phi, because } = assessment
 const alternatives = [{ store: 'b', expectedMs: 200 }]
-const known = { link, server, straggle, late, phi, because, alternatives, expectedMs: 500 }
+const known = { link, server, connection, straggle, late, phi, because, alternatives, expectedMs: 500 }
 const grounds = { risk: 0.5, gapMs: 300, known }
 const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent, { type: Type }> } = {
   started: { type: 'started', group: 'g', sizeBytes: 9, resumed: false },
   server: { type: 'server', endpoint: 'https://a', server: 0, store: 'a', state: 'ready', reason: 'answered' },
-  warning: { type: 'warning', code: 'odd', message: 'odd' },
+  warning: { type: 'warning', code: 'odd', message: 'odd', endpoint: 'https://a' },
   session: { type: 'session', ...of, ...range, kind: 'first', reason: 'w', windowMs: 1, goodputBytesPerSecond: null },
   split: { type: 'split', ...of, oldEnd: 9, newEnd: 5, reason: 'slow', ...grounds },
   takeOver: { type: 'takeOver', ...of, range, reason: 'silent', ...grounds },
@@ -134,7 +135,7 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   waiting: { type: 'waiting', ...of, cause: '503', delayMs: 500 },
   shrunk: { type: 'shrunk', ...of, maxBodyBytes: 1e6 },
   cut: { type: 'cut', ...of, cause: 'reset', attempt: 1 },
-  acked: { type: 'acked', ...of, offset: 9 },
+  acked: { type: 'acked', ...of, offset: 9, appLimited: true },
   completed: { type: 'completed', ...of, ...range, kind: 'first' },
   superseded: { type: 'superseded', ...of, via: 'client', by: null },
   failed: { type: 'failed', ...of, cause: '413' },
@@ -156,9 +157,9 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   roundTrip: { type: 'roundTrip', store: 'a', operation: 'claim', roundTripMs: 12.5 },
   probesWanted: { type: 'probesWanted', stores: ['a'] },
   probeLost: { type: 'probeLost', store: 'a' },
-  load: { type: 'load', store: 'a', load: 0.5 },
+  load: { type: 'load', store: 'a', load: 0.5, session: 's' },
   ended: { type: 'ended', session: 's', outcome: 'failed', failure: 'timeout' },
-  busy: { type: 'busy', store: 'a', retryAfterMs: 1_000 },
+  busy: { type: 'busy', store: 'a', retryAfterMs: 1_000, session: 's' },
   sample: {
     ...{ type: 'sample', ackedBytes: 0, verifiedBytes: 0, goodputBytesPerSecond: null },
     link: { pGood: 0.9, pBad: 0.1, pOutage: 0, phi: 0 },
@@ -171,6 +172,19 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   cancelled: { type: 'cancelled' },
   error: { type: 'error', code: 'refused', message: 'no' },
 }
+
+const DOCUMENT = readFileSync(new URL('../../../../docs/events.md', import.meta.url), 'utf8')
+const ROWS = [...DOCUMENT.matchAll(/^\| `(\w+)` +\| [^|]+ \| ([^|]+) \|$/gm)].map(([, type = '', cell = '']) => {
+  const names = cell.replace('_s_', '`session` `partition` `store` `server`').replace('_g_', '`risk` `gapMs` `known`')
+  return { type, fields: [...names.matchAll(/`(\w+)`/g)].map(([, name]) => name).sort() }
+})
+
+test('docs/events.md tells of every event, with its fields', () => {
+  const events = Object.values(EVERY_EVENT).map(({ type, ...fields }) => ({ type, fields: Object.keys(fields).sort() }))
+  const byType = (a: { type: string }, b: { type: string }) => a.type.localeCompare(b.type)
+  expect([...ROWS].sort(byType)).toEqual(events.sort(byType))
+  for (const part of Object.keys(known)) expect(DOCUMENT).toContain(`\`${part}\``)
+})
 
 test('the predictor learns from these lines: it reads every event that there is', () => {
   const log = create()

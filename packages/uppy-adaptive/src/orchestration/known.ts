@@ -8,6 +8,7 @@ export interface Known {
   /** The parts of its risk. */
   readonly link: number
   readonly server: number
+  readonly connection: number
   readonly straggle: number
   readonly late: number
   readonly phi: number
@@ -26,10 +27,11 @@ export function knownOf(
   assessment: RiskAssessment,
   alternatives: readonly RankedStore[],
 ): { risk: number; gapMs: number; known: Known } {
-  const { risk, gapMs, link, server, straggle, late, phi, expectedRemainingMs: expectedMs, because } = assessment
+  const { risk, gapMs, link, server, connection, straggle, late, phi, because } = assessment
+  const expectedMs = assessment.expectedRemainingMs
   const best = alternatives.slice(0, MOST_ALTERNATIVES).map(({ store, expectedMs: ms }) => ({ store, expectedMs: ms }))
   return rounded({
     ...{ risk, gapMs },
-    known: { ...{ link, server, straggle, late, phi, expectedMs }, alternatives: best, because },
+    known: { ...{ link, server, connection, straggle, late, phi, expectedMs }, alternatives: best, because },
   })
 }

@@ -89,7 +89,7 @@ export class UploadEngine {
     return this.#log.subscribe(listener)
   }
 
-  /** The last events of each kind, one JSON object a line. */
+  /** The last events of each kind, one JSON object a line (docs/events.md). */
   toNdjson(): string {
     return this.#log.toNdjson()
   }
@@ -189,7 +189,11 @@ export class UploadEngine {
       explained instanceof UploadError
         ? explained
         : new UploadError('gave-up', toError(explained).message, { cause: explained })
-    this.#log.emit({ type: 'error', code: failure.code, message: failure.message })
+    const isOfFile =
+      failure.code === 'source-unreadable' || failure.code === 'source-changed' || failure.code === 'bad-source'
+    // which names the file
+    const message = isOfFile ? 'told to the application alone' : failure.message
+    this.#log.emit({ type: 'error', code: failure.code, message })
     return failure
   }
 

@@ -16,7 +16,17 @@ const begin = (
 
 const grounds = {
   ...{ risk: 0.6, gapMs: 1 },
-  known: { link: 0, server: 0.6, straggle: 0, late: 0, phi: 3, expectedMs: 4_000, alternatives: [], because: [] },
+  known: {
+    link: 0,
+    server: 0.6,
+    connection: 0,
+    straggle: 0,
+    late: 0,
+    phi: 3,
+    expectedMs: 4_000,
+    alternatives: [],
+    because: [],
+  },
 }
 
 function paint(...events: UploadEvent[]): FilePicture {
