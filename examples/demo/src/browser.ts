@@ -1,4 +1,5 @@
 import type { Browser, Page } from 'playwright-core'
+import { type Certificate, chromiumTrustFlag } from 'reconcile-test-support/certificate'
 import { CHROMIUM_FLAGS, findChromium, NO_CHROMIUM } from 'reconcile-test-support/chromium'
 import type { LoggedEvent } from 'uppy-adaptive/upload'
 import type { Cleanup } from './cleanup.js'
@@ -25,8 +26,14 @@ const VIEWPORT = { width: 1400, height: 900 }
 const LOOK_MS = 250
 const START_MS = 60_000
 
-/** Starts headless Chromium with an empty page. What it began, `cleanup` ends. @throws NoBrowserError */
-export async function openBrowser(cleanup: Cleanup, signal: AbortSignal): Promise<{ page: Page; problems: string[] }> {
+/**
+ * Starts headless Chromium with an empty page; it trusts one certificate more, if it is told to. What it began,
+ * `cleanup` ends. @throws NoBrowserError
+ */
+export async function openBrowser(
+  { cleanup, signal }: { readonly cleanup: Cleanup; readonly signal: AbortSignal },
+  trusted?: Certificate,
+): Promise<{ page: Page; problems: string[] }> {
   const found = await findChromium({ signal, onSlow: (message) => process.stderr.write(`${message}\n`) })
   if (!found) throw new NoBrowserError(NO_CHROMIUM)
   // loaded only when it is needed: it takes a second
@@ -34,7 +41,7 @@ export async function openBrowser(cleanup: Cleanup, signal: AbortSignal): Promis
   signal.throwIfAborted()
   const launching = chromium.launch({
     executablePath: found.executablePath,
-    args: [...CHROMIUM_FLAGS],
+    args: [...CHROMIUM_FLAGS, ...(trusted === undefined ? [] : [chromiumTrustFlag(trusted)])],
     env: definedOnly({ ...process.env, ...found.env }),
     headless: true,
     timeout: START_MS,

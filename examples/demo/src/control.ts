@@ -1,6 +1,6 @@
 import type { ScriptLog } from './script-log.js'
 import type { World, WorldServer } from './world.js'
-import { ratesOf } from './world.js'
+import { lastMileRates, ratesOf } from './world-plan.js'
 
 const ACTIONS = ['slow', 'stall', 'resume', 'reset', 'cut', 'restore', 'kill', 'restart'] as const
 type Action = (typeof ACTIONS)[number]
@@ -43,17 +43,16 @@ export async function applyControl(world: World, log: ScriptLog, request: Contro
 }
 
 function applyToLastMile({ lastMile, plan }: World, log: ScriptLog, action: Action): void {
-  const rate = plan.lastMileBytesPerSecond
   switch (action) {
     case 'slow':
-      lastMile.set({ upBytesPerSecond: rate * SLOWED, downBytesPerSecond: rate * 4 * SLOWED })
+      lastMile.set(lastMileRates(plan, SLOWED))
       return log.note('lastMile', 'slow', 'slowed to 1/20 by hand')
     case 'cut':
     case 'stall':
       lastMile.cut()
       return log.note('lastMile', 'cut', 'cut by hand')
     default:
-      lastMile.set({ upBytesPerSecond: rate, downBytesPerSecond: rate * 4 })
+      lastMile.set(lastMileRates(plan))
       lastMile.restore()
       return log.note('lastMile', 'normal', 'back to normal by hand')
   }

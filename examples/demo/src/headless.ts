@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
+import { type Certificate, makeCertificate } from 'reconcile-test-support/certificate'
 import { seededRandom } from 'reconcile-test-support/links/index'
 import { followUpload, openBrowser, type PageState, startUpload } from './browser.js'
 import type { Cleanup } from './cleanup.js'
@@ -49,13 +50,14 @@ export async function runHeadless(options: DemoOptions, places: Places): Promise
   const file = options.file ?? join(temporary, 'random.bin')
   if (options.file === undefined) await writeRandomFile(file, options.sizeBytes, signal)
   const sourceSha256 = await hashFile(file, signal)
-  const world = await openDemoWorld(options, places)
+  const certificate = options.http2 ? await makeCertificate() : undefined
+  const world = await openDemoWorld(options, { ...places, certificate })
   const before = await Promise.all(world.servers.map((server) => takeInventory(server.process.directory)))
   const script = new ScriptLog(options.scenario)
   const folder = await buildPage(signal)
   const pageServer = await openPageServer({ folder, world, log: script })
   cleanup.add('page server', () => pageServer.close())
-  const { page, problems } = await openBrowser(cleanup, signal)
+  const { page, problems } = await openBrowser(places, certificate)
   await startUpload(page, pageServer.url, file).catch((error: unknown) => {
     throw new Error([...problems, messageOf(error)].join('; '), { cause: error })
   })
@@ -68,7 +70,10 @@ export async function runHeadless(options: DemoOptions, places: Places): Promise
 }
 
 /** The servers and links for these options, also for the page alone. */
-export async function openDemoWorld(options: DemoOptions, places: Places): Promise<World> {
+export async function openDemoWorld(
+  options: DemoOptions,
+  places: Places & { readonly certificate: Certificate | undefined },
+): Promise<World> {
   const directory = options.directory ?? join(places.temporary, 'servers')
   await mkdir(directory, { recursive: true })
   return openWorld({ plan: planWorld(options), directory, seed: options.seed, ...places })

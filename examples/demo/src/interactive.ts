@@ -20,7 +20,7 @@ const A_DAY_MS = 86_400_000
 
 /** Serves the page until the signal fires. */
 export async function runInteractive(options: DemoOptions, places: Places): Promise<never> {
-  const world = await openDemoWorld(options, places)
+  const world = await openDemoWorld(options, { ...places, certificate: undefined })
   const script = new ScriptLog(options.scenario)
   const folder = await buildPage(places.signal)
   const server = await openPageServer({ folder, world, log: script })
@@ -43,7 +43,7 @@ function describe(options: DemoOptions, { servers, plan }: World, url: string): 
     `  ${pc.bold('Open')}       ${pc.bold(pc.cyan(url))}`,
     '',
     ...rows,
-    `  ${'last mile'.padEnd(10)} ${mbit(plan.lastMileBytesPerSecond)} for all of them together`,
+    `  ${'last mile'.padEnd(10)} ${mbit(plan.lastMileBytesPerSecond)} for all of them together${plan.trace ? `, as ${plan.trace.name} goes` : ''}`,
     '',
     options.scripted
       ? `  The first upload goes through: ${options.scenario}, seed ${options.seed}.`

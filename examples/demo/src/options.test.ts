@@ -22,6 +22,8 @@ describe('flags of the demo', () => {
       servers: 3,
       sizeBytes: 64_000_000,
       file: undefined,
+      trace: undefined,
+      http2: false,
     })
   })
 
@@ -45,6 +47,12 @@ describe('flags of the demo', () => {
     [['--headless', '--screenshot', join(tmpdir(), 'x.jpg')], /must end in \.png/],
     [['--headless', '--json', '--events'], /--json has no value|argument missing/],
     [['--json', 'x.json'], /--json needs --headless/],
+    [['--http2'], /--http2 needs --headless/],
+    [['--trace', '/no/such/file'], /--trace \/no\/such\/file cannot be read \(ENOENT\)/],
+    [
+      ['--trace', import.meta.filename],
+      /is no trace: options.test.ts, line 1: expected a head line start_ms,dur_ms,mbps/,
+    ],
     [['--scenario', 'blackout', '--servers', '1'], /blackout needs mirrors.*--servers 3/],
     [['--headless', '--file', import.meta.filename, '--size', '1MB'], /--size.*leave one of them out/],
   ])('refuses %j in one line that names the flag and the remedy', (argv, expected) => {

@@ -1,6 +1,7 @@
-import { accessSync, constants, statSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { accessSync, constants, readFileSync, statSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
+import { parseTrace, type Trace } from 'reconcile-test-support/links/trace'
 
 export const SCENARIO_NAMES = ['clean', 'degrade', 'blackout', 'kill', 'lastmile'] as const
 export type ScenarioName = (typeof SCENARIO_NAMES)[number]
@@ -15,6 +16,10 @@ export interface DemoOptions {
   /** The file to upload; undefined: a random one of `sizeBytes`. */
   readonly file: string | undefined
   readonly sizeBytes: number
+  /** What the last mile follows; undefined: one rate. */
+  readonly trace: Trace | undefined
+  /** The page speaks HTTP/2 in TLS to the servers. */
+  readonly http2: boolean
   /** Where servers keep their files; undefined: temporary. */
   readonly directory: string | undefined
   readonly json: string | undefined
@@ -35,7 +40,7 @@ const UNITS: Readonly<Record<string, number>> = {
   mib: 1024 ** 2,
   gib: 1024 ** 3,
 }
-const HEADLESS_ONLY = ['file', 'size', 'json', 'events', 'screenshot'] as const
+const HEADLESS_ONLY = ['file', 'size', 'http2', 'json', 'events', 'screenshot'] as const
 
 /** @returns undefined when only help was asked for. @throws FlagError */
 export function parseDemoOptions(argv: readonly string[]): DemoOptions | undefined {
@@ -57,6 +62,8 @@ interface RawOptions {
   servers: 1 | 3
   file?: string
   size?: number
+  trace?: string
+  http2?: boolean
   directory?: string
   json?: string
   events?: string
@@ -72,6 +79,8 @@ function createCommand(): Command {
     .option('--scenario <name>', `what happens to the links: ${SCENARIO_NAMES.join(', ')} (default: degrade)`, scenario)
     .option('--seed <n>', 'moves every moment of the scenario, and whom it hits', parseSeed, 1)
     .option('--servers <n>', '3, or 1 for a primary without mirrors', servers, 3)
+    .option('--trace <file>', 'what the last mile lets through: start_ms,dur_ms,mbps with that head line, or Mahimahi')
+    .option('--http2', 'the page speaks HTTP/2 in TLS to the servers (with --headless)')
     .option('--directory <dir>', 'where the servers keep their files (default: temporary, removed at the end)')
     .option('--json <file>', 'write the verdict as JSON (with --headless)')
     .option('--events <file>', 'write every event as NDJSON (with --headless)')
@@ -88,7 +97,8 @@ function resolveOptions(raw: RawOptions): DemoOptions {
       throw new FlagError(`--${name} needs --headless: add it, or leave --${name} out and choose a file in the page`)
     }
   }
-  for (const name of ['file', 'directory', 'json', 'events', 'screenshot'] as const) refuseFlagAsValue(name, raw[name])
+  for (const name of ['file', 'trace', 'directory', 'json', 'events', 'screenshot'] as const)
+    refuseFlagAsValue(name, raw[name])
   const scenario = raw.scenario ?? 'degrade'
   if (scenario === 'blackout' && raw.servers === 1) {
     throw new FlagError('--scenario blackout needs mirrors to finish through: use --servers 3, or another scenario')
@@ -103,6 +113,8 @@ function resolveOptions(raw: RawOptions): DemoOptions {
   }
   return {
     ...{ headless, scenario, scripted: raw.scenario !== undefined, seed: raw.seed, servers: raw.servers, sizeBytes },
+    trace: raw.trace === undefined ? undefined : readTrace(raw.trace),
+    http2: raw.http2 ?? false,
     file: absolute(raw.file),
     directory: absolute(raw.directory),
     json: absolute(raw.json),
@@ -129,6 +141,15 @@ function sizeOfFile(path: string): number {
     throw new FlagError(`--file ${path} cannot be read (${codeOf(error)}): name a file that can`)
   }
   throw new FlagError(`--file ${path} is no file: name one, not a folder`)
+}
+
+function readTrace(path: string): Trace {
+  try {
+    return parseTrace(basename(path), readFileSync(path, 'utf8'))
+  } catch (error) {
+    if (error instanceof RangeError) throw new FlagError(`--trace ${path} is no trace: ${error.message}`)
+    throw new FlagError(`--trace ${path} cannot be read (${codeOf(error)}): name a file that can`)
+  }
 }
 
 function checkParent(name: string, path: string | undefined): void {

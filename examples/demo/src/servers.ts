@@ -18,6 +18,8 @@ export interface ServerOptions {
   readonly directory: string
   readonly port: number
   readonly secretFile: string
+  /** A proxy in front of it ends TLS. */
+  readonly isBehindProxy: boolean
   /** `PUBLIC_URL,INTERNAL_URL` each. */
   readonly peers: readonly string[]
 }
@@ -81,10 +83,11 @@ export class ServerProcess {
   }
 
   #flags(): string[] {
-    const { directory, port, secretFile, peers } = this.#options
+    const { directory, port, secretFile, isBehindProxy, peers } = this.#options
     const peerFlags = peers.flatMap((peer) => ['--peer', peer])
     const fixed = ['--directory', directory, '--host', '127.0.0.1', '--port', String(port)]
-    return [...fixed, '--secret-file', secretFile, ...peerFlags, '--log', 'json']
+    const proxy = isBehindProxy ? ['--behind-proxy'] : []
+    return [...fixed, ...proxy, '--secret-file', secretFile, ...peerFlags, '--log', 'json']
   }
 
   #keep(line: string): void {

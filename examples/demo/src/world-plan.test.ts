@@ -1,5 +1,6 @@
+import { parseTrace, scheduleOfTrace } from 'reconcile-test-support/links/index'
 import { describe, expect, it } from 'vitest'
-import { planWorld } from './world-plan.js'
+import { lastMileRates, planWorld } from './world-plan.js'
 
 const MBIT = 125_000
 
@@ -22,6 +23,16 @@ describe('rates of the world', () => {
     const { paths, lastMileBytesPerSecond } = planWorld({ sizeBytes: 64e6, seed: 3, servers: 1 })
     expect(paths).toHaveLength(1)
     expect(paths[0]?.upBytesPerSecond).toBeGreaterThanOrEqual(0.89 * lastMileBytesPerSecond)
+  })
+
+  it('follow a trace on the last mile, and take its mean for the paths', () => {
+    const trace = parseTrace('rows', 'start_ms,dur_ms,mbps\n0,1000,8\n1000,1000,0\n')
+    const plan = planWorld({ sizeBytes: 64e6, seed: 1, servers: 3, trace })
+    expect(plan.lastMileBytesPerSecond).toBe(500_000)
+    expect(plan.paths.every((path) => path.upBytesPerSecond <= 400_000)).toBe(true)
+    const { upBytesPerSecond, downBytesPerSecond } = lastMileRates(plan, 0.5)
+    expect(upBytesPerSecond).toEqual(scheduleOfTrace(trace, 0.5))
+    expect(downBytesPerSecond).toEqual(scheduleOfTrace(trace, 2))
   })
 
   it('are another world for another seed', () => {

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Certificate } from 'reconcile-test-support/certificate'
 import { LastMile, type Link, openLink } from 'reconcile-test-support/links/index'
 import type { Cleanup } from './cleanup.js'
 import { reservePorts } from './ports.js'
 import { openTap } from './request-tap.js'
 import { ServerProcess } from './servers.js'
 import { WireWatch } from './wire-watch.js'
-import type { PathPlan, WorldPlan } from './world-plan.js'
+import { lastMileRates, type PathPlan, ratesOf, type WorldPlan } from './world-plan.js'
 
 export interface WorldServer {
   readonly index: number
@@ -36,6 +37,8 @@ export interface WorldOptions {
   /** For what is not worth keeping. */
   readonly temporary: string
   readonly seed: number
+  /** The page speaks TLS, and HTTP/2 in it, to the servers; undefined: HTTP/1.1 in the clear. */
+  readonly certificate: Certificate | undefined
   readonly cleanup: Cleanup
   readonly signal: AbortSignal
 }
@@ -55,8 +58,7 @@ export async function openWorld(o: WorldOptions): Promise<World> {
   const wire = new WireWatch(() => {
     for (const listener of [...listeners]) listener()
   })
-  const down = plan.lastMileBytesPerSecond * 4
-  const lastMile = new LastMile({ upBytesPerSecond: plan.lastMileBytesPerSecond, downBytesPerSecond: down })
+  const lastMile = new LastMile(lastMileRates(plan))
   const ports = await reservePorts(plan.paths.length)
   const addresses: Address[] = []
   for (const [index, path] of plan.paths.entries()) {
@@ -64,7 +66,7 @@ export async function openWorld(o: WorldOptions): Promise<World> {
   }
   const secretFile = join(o.temporary, 'secret')
   await writeFile(secretFile, `${randomBytes(24).toString('base64url')}\n`, { mode: 0o600 })
-  const servers = addresses.map((address) => createServer(address, { addresses, secretFile, directory: o.directory }))
+  const servers = addresses.map((address) => createServer(address, { ...o, addresses, secretFile }))
   for (const server of servers) {
     await mkdir(server.process.directory, { recursive: true })
     cleanup.add(server.path.name, () => server.process.stop())
@@ -91,6 +93,7 @@ async function openAddress(
     delayMs: path.delayMs,
     lastMile: o.lastMile,
     seed: `${o.seed} ${path.name}`,
+    ...(o.certificate === undefined ? {} : { tls: o.certificate }),
   })
   cleanup.add(`link of ${path.name}`, () => link.close())
   const internal = await openLink({
@@ -106,7 +109,7 @@ async function openAddress(
 
 function createServer(
   own: Address,
-  o: { addresses: readonly Address[]; secretFile: string; directory: string },
+  o: Pick<WorldOptions, 'directory' | 'certificate'> & { addresses: readonly Address[]; secretFile: string },
 ): WorldServer {
   const { path, index, port, link } = own
   const peers = o.addresses.filter((other) => other !== own)
@@ -115,18 +118,14 @@ function createServer(
     directory: join(o.directory, path.name.replace(' ', '-')),
     port,
     secretFile: o.secretFile,
+    isBehindProxy: o.certificate !== undefined,
     peers: peers.map((other) => `${other.link.origin}/files,${other.internal.origin}/files`),
   })
   return { index, path, process, link, endpoint: `${link.origin}/files` }
 }
 
-/** Answers are small: they get four times the rate of uploads. */
-export function ratesOf(path: PathPlan): { upBytesPerSecond: number; downBytesPerSecond: number } {
-  return { upBytesPerSecond: path.upBytesPerSecond, downBytesPerSecond: path.upBytesPerSecond * 4 }
-}
-
 function heal(servers: readonly WorldServer[], lastMile: LastMile, plan: WorldPlan): void {
-  lastMile.set({ upBytesPerSecond: plan.lastMileBytesPerSecond, downBytesPerSecond: plan.lastMileBytesPerSecond * 4 })
+  lastMile.set(lastMileRates(plan))
   lastMile.restore()
   for (const { link, path } of servers) {
     link.set(ratesOf(path))

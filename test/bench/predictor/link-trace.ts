@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { parseTrace } from 'reconcile-test-support/links/trace'
 
 /** Capacity of a last mile over time; it starts anew at its end. */
 export class LinkTrace {
@@ -50,26 +51,6 @@ export class LinkTrace {
   }
 }
 
-/** `start_ms,dur_ms,mbps` with a head line. @throws RangeError for a line that is not three numbers */
-export function parseTrace(name: string, csv: string): LinkTrace {
-  const lines = csv.trim().split('\n').slice(1)
-  const segments = lines.map((line, at) => {
-    const [startMs, durationMs, mbps] = line.split(',').map(Number)
-    if (
-      startMs === undefined ||
-      durationMs === undefined ||
-      mbps === undefined ||
-      Number.isNaN(startMs + durationMs + mbps)
-    ) {
-      throw new RangeError(
-        `${name}, line ${at + 2}: expected start_ms,dur_ms,mbps, got ${JSON.stringify(line.slice(0, 80))}`,
-      )
-    }
-    return { durationMs, mbps }
-  })
-  return new LinkTrace(name, segments)
-}
-
 /** All CSV files of a folder by name; none where the folder is missing. */
 export async function readTraces(folder: string): Promise<LinkTrace[]> {
   const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
@@ -78,6 +59,9 @@ export async function readTraces(folder: string): Promise<LinkTrace[]> {
   })
   const files = names.filter((name) => name.endsWith('.csv')).sort()
   return Promise.all(
-    files.map(async (file) => parseTrace(basename(file, '.csv'), await readFile(join(folder, file), 'utf8'))),
+    files.map(async (file) => {
+      const { name, segments } = parseTrace(basename(file, '.csv'), await readFile(join(folder, file), 'utf8'))
+      return new LinkTrace(name, segments)
+    }),
   )
 }

@@ -1,7 +1,7 @@
 import { seededRandom } from 'reconcile-test-support/links/seeded-random'
 import { expect, test } from 'vitest'
 import { type Fault, type FaultKind, faultAt, planFaults } from './faults.js'
-import { LinkTrace, parseTrace } from './link-trace.js'
+import { LinkTrace } from './link-trace.js'
 import { observeRun } from './observed-run.js'
 import { nextRetransmissionMs, type SimulatedSession } from './simulated-session.js'
 import { syntheticLinks } from './synthetic-links.js'
@@ -163,10 +163,12 @@ test('the same seed gives the same predictions, another one others', () => {
   expect(observe('a')).not.toEqual(observe('b'))
 })
 
-test('a recorded link wraps at its end, and damage is named by line', () => {
-  const trace = parseTrace('x', 'start_ms,dur_ms,mbps\n0,100,8\n100,300,0\n')
+test('a recorded link wraps at its end, and one without a segment is none', () => {
+  const trace = new LinkTrace('x', [
+    { durationMs: 100, mbps: 8 },
+    { durationMs: 300, mbps: 0 },
+  ])
   expect([0, 99, 100, 399, 400, 510].map((atMs) => trace.bytesPerMsAt(atMs))).toEqual([1_000, 1_000, 0, 0, 1_000, 0])
   expect(trace.meanBytesPerMs).toBe(250)
-  expect(() => parseTrace('x', 'start_ms,dur_ms,mbps\n0,100,8\n100,3')).toThrow('line 3')
-  expect(() => parseTrace('x', 'start_ms,dur_ms,mbps')).toThrow('no segment')
+  expect(() => new LinkTrace('x', [])).toThrow('no segment')
 })

@@ -34,7 +34,7 @@ export class TokenBucket {
 
   /** The highest rate that its schedule ever has. */
   get highestBytesPerSecond(): number {
-    return Math.max(...this.#schedule.map((step) => step.bytesPerSecond))
+    return this.#schedule.reduce((highest, step) => Math.max(highest, step.bytesPerSecond), 0)
   }
 
   /** The most that may be asked for at once and will be there one day. */

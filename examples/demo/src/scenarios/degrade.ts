@@ -1,7 +1,8 @@
 import { SLOWED } from '../control.js'
 import type { OpenBody, RangesInSight } from '../ranges-in-sight.js'
 import { sleep } from '../waiting.js'
-import { ratesOf, type WorldServer } from '../world.js'
+import type { WorldServer } from '../world.js'
+import { ratesOf } from '../world-plan.js'
 import { drawDegrade } from './moments.js'
 import { percent, type Stage, shareSent, untilShare, untilWire } from './stage.js'
 
