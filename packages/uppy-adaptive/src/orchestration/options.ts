@@ -30,7 +30,7 @@ export interface PartitioningOptions {
 }
 
 export interface RedundancyOptions {
-  /** P(fails or straggles) from which a copy may start, 0 to 1 (default 0.5). */
+  /** P(the trouble is one server's: it fails or straggles) from which a copy may start, 0 to 1 (default 0.5). */
   readonly threshold?: number
   /** Share of the acknowledged bytes that copies may send again, beside one partition (default 0.05). */
   readonly budget?: number

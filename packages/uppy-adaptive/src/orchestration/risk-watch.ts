@@ -118,7 +118,7 @@ export class RiskWatch {
 
   #describe(session: PlannedSession, assessment: RiskAssessment, nowMs: number): SessionRisk {
     const { directory, model, plan, runners } = this.#context
-    const { risk, server, straggle, phi, gapMs, expectedRemainingMs } = assessment
+    const { server, connection, straggle, phi, gapMs, expectedRemainingMs } = assessment
     const store = directory.get(session.store)
     const runner = runners.get(session.session)
     const heardMs = model.store(session.store).lastHeardMs ?? Number.NEGATIVE_INFINITY
@@ -127,8 +127,8 @@ export class RiskWatch {
     const byItsRoute = runner !== undefined && isRecent(runner.route.heardAtMs)
     return {
       remainingBytes: plan.missingOf(session),
-      risk,
       server,
+      connection,
       straggle,
       phi,
       gapMs,

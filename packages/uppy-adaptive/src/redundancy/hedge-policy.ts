@@ -1,10 +1,11 @@
 /** What the policy knows of one session in flight. Times in milliseconds, rates in bytes per second. */
 export interface SessionRisk {
   readonly remainingBytes: number
-  /** P(fails or straggles), and its parts: this server or path | link good; alive but slow. */
-  readonly risk: number
+  /** P(this server or its path fails the session | link good), and P(alive but slow, and others are not). */
   readonly server: number
   readonly straggle: number
+  /** P(this connection alone waits for TCP's next try after an outage): a new one cures it, and no server is to blame. */
+  readonly connection: number
   /** Stall suspicion, −log10 P(a gap this long). */
   readonly phi: number
   readonly gapMs: number
@@ -75,13 +76,22 @@ export function decideRemedy(session: SessionRisk, around: HedgeSurroundings): R
 }
 
 function isSilent(session: SessionRisk): boolean {
+  if (session.phi < CANDIDATE_PHI) return false
   // what is suspect already needs no second proof that it is the server
-  return session.phi >= CANDIDATE_PHI && (session.storeIsSuspect || session.server >= SERVER_CAUSED)
+  return session.storeIsSuspect || session.server >= SERVER_CAUSED || isConnections(session)
+}
+
+function isConnections({ connection, server }: SessionRisk): boolean {
+  return connection >= SERVER_CAUSED && connection > server
 }
 
 function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remedy {
   const silence = `silent ${seconds(session.gapMs)} while others move`
   if (session.hasOtherRoute) return { kind: 'otherRoute', reason: `${silence}; another route reaches the same store` }
+  if (isConnections(session)) {
+    const reason = `silent ${seconds(session.gapMs)} since the link was out, as a connection that backs off is`
+    return session.freshTries === 0 ? { kind: 'freshConnection', reason } : NONE
+  }
   if (session.answersElsewhere) {
     // the path lives: what looks like silence may be a slow connection, which a new one would only delay
     if (session.phi < ABANDON_PHI) return session.isCopy ? NONE : decideForSlow(session, around)
@@ -94,7 +104,7 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
   if (around.unassignedBytes > 0) return { kind: 'takeOver', reason: silence }
   // a silence with a heavy tail is expected to last as long again (Pareto's mean residual life at shape 2)
   const silent = { ...session, expectedRemainingMs: session.expectedRemainingMs + session.gapMs }
-  const refusal = refuseCopy(silent, around, session.storeIsSuspect ? 1 : session.server)
+  const refusal = refuseCopy(silent, around, session.storeIsSuspect ? 1 : serverCaused(session))
   if (refusal === undefined) return { kind: 'copy', reason: `${silence}, and nothing is unsent` }
   if (session.phi < ABANDON_PHI) return { kind: 'none', withheld: refusal }
   return { kind: 'takeOver', reason: `${silence}; no copy: ${refusal.reason}` }
@@ -110,13 +120,18 @@ function decideForSlow(session: SessionRisk, around: HedgeSurroundings): Remedy 
     return { kind: 'none', withheld: { code: 'gain', reason: `${slowness}: under twice as long` } }
   if (around.unassignedBytes > 0 || session.remainingBytes > SPLITTABLE_BYTES)
     return { kind: 'split', reason: slowness }
-  const refusal = refuseCopy(session, around, session.risk)
+  const refusal = refuseCopy(session, around, serverCaused(session))
   if (refusal !== undefined) return { kind: 'none', withheld: refusal }
   return { kind: 'copy', reason: `${slowness}, and nothing is unsent` }
 }
 
 /** Under two blocks there is no tail worth moving: only a copy helps. */
 const SPLITTABLE_BYTES = 2 * 262_144
+
+/** P(the trouble is this server's or its path's): silent, or alive but slow. What the link shares counts for nothing. */
+function serverCaused({ server, straggle }: SessionRisk): number {
+  return 1 - (1 - server) * (1 - straggle)
+}
 
 /** Why no copy may start now; undefined if one may. */
 function refuseCopy(session: SessionRisk, around: HedgeSurroundings, risk: number): Refusal | undefined {
