@@ -1,4 +1,5 @@
-import { coversRange } from 'tus-reconcile-protocol'
+import type { RangeSet } from 'tus-reconcile-protocol'
+import { coversRange, toRangeSet } from 'tus-reconcile-protocol'
 import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
 import type { Client } from './client.js'
 import { DEFAULT_BUDGET, MAX_BODY_BYTES, MAX_SESSIONS_PER_STORE } from './limits.js'
@@ -72,14 +73,20 @@ export class ClientWatch {
   }
 
   #onAcked({ session: id, store, offset }: EventOf<'acked'>): void {
-    const server = this.#world.servers.find((each) => each.id === store)
-    for (const group of server?.groups.values() ?? []) {
-      const session = group.sessions.get(id)
-      if (!session || group.hasEnded || offset <= session.start + session.recorded) continue
-      // what is verified need not be told as an offset too
-      if (!coversRange(group.blocks.verifiedAnywhere, { start: session.start, end: offset }))
-        this.#fail(`${offset} is taken for acknowledged, ${store} has told ${session.start + session.recorded}`)
+    for (const server of this.#world.servers) {
+      for (const group of server.groups.values()) {
+        const session = server.id === store ? group.sessions.get(id) : undefined
+        if (!session || group.hasEnded || offset <= session.start + session.recorded) continue
+        // what is verified, by whomever, need not be told as an offset too
+        if (!coversRange(this.#verifiedOf(group.id), { start: session.start, end: offset }))
+          this.#fail(`${offset} is taken for acknowledged, ${store} has told ${session.start + session.recorded}`)
+      }
     }
+  }
+
+  #verifiedOf(group: string): RangeSet {
+    const known = this.#world.servers.flatMap((server) => server.groups.get(group)?.blocks.verifiedAnywhere ?? [])
+    return toRangeSet(known)
   }
 
   #onSession({ session, store, kind }: EventOf<'session'>): void {

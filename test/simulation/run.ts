@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { Client } from './client.js'
 import { Coverage } from './coverage.js'
 import { Invariants } from './invariants.js'
 import { planScenario } from './scenario.js'
@@ -19,6 +20,8 @@ export interface RunResult {
 
 /** Nobody may need longer than this, once nothing is wrong any more, beside the time that the bytes take. */
 const PATIENCE_MS = 180_000
+/** A patience that was nearly over when the last fault ended may end this much later. */
+const LATE_PATIENCE_MS = 15_000
 /** How much slower than a link alone an upload may be over it. */
 const SLOWNESS = 4
 /** After the groups' expiry: bodies of vanished clients end, peers hear of the end. */
@@ -44,6 +47,7 @@ class Run {
   readonly #healedMs: number
   #lastMs = 0
   #stepsAtOnce = 0
+  #startsAnew = 0
 
   constructor(seed: number, onLine: ((line: string) => void) | undefined) {
     this.#seed = seed
@@ -71,14 +75,12 @@ class Run {
 
   async finish(): Promise<void> {
     await this.#stepUntil(this.#healedMs)
-    for (const client of this.#world.clients) {
-      if (client.isGone || client.isCancelled || client.outcome.kind !== 'failed') continue
-      this.#coverage.count('another start after the faults')
-      this.#say(`-- ${client.name} is started again`)
-      client.start()
-    }
+    for (const client of this.#world.clients) this.#startAgain(client)
     const deadlineMs = this.#healedMs + this.#boundMs()
-    await this.#stepUntil(deadlineMs, () => !this.#isRunning())
+    await this.#stepUntil(deadlineMs, () => {
+      for (const client of this.#world.clients) if (this.#hasReason(client)) this.#startAgain(client)
+      return !this.#isRunning()
+    })
     this.#judge()
     if (this.#failures.length > 0) return
     await this.#clearUp()
@@ -92,6 +94,24 @@ class Run {
       ...{ seed: this.#seed, failures, coverage: this.#coverage, fingerprint },
       simulatedMs: this.#world.clock.now(),
     }
+  }
+
+  /** What failed by a fault, its user starts again when that has ended. */
+  #startAgain(client: Client): void {
+    if (client.isGone || client.isCancelled || client.outcome.kind !== 'failed') return
+    this.#coverage.count('another start after the faults')
+    this.#say(`-- ${client.name} is started again`)
+    client.start()
+  }
+
+  /** Whether it failed of what was wrong before: of a patience that ended just then, of an upload that was ended meanwhile. */
+  #hasReason({ outcome }: Client): boolean {
+    if (outcome.kind !== 'failed') return false
+    const { clock, home } = this.#world
+    if (outcome.code === 'unreachable' || outcome.code === 'gave-up')
+      return clock.now() < this.#healedMs + LATE_PATIENCE_MS
+    const ended = [...home.groups.values()].filter(({ state }) => state === 'expired' || state === 'terminated')
+    return outcome.code === 'gone' && ended.length > this.#startsAnew++
   }
 
   async #stepUntil(untilMs: number, isDone: () => boolean = () => false): Promise<void> {

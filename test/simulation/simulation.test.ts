@@ -22,6 +22,9 @@ test('among a few hundred seeds every kind of fault is planned', () => {
 /** What each of these once broke. */
 const MENDED: readonly (readonly [number, string])[] = [
   [45, 'a machine that slept while it asked its primary for the first time took it for unreachable'],
+  [74, 'copies went to a store beyond the sessions that it may have'],
+  [86, 'news of a bad block that was being sent anew made a range that ends within a block'],
+  [301, 'an empty file was created once, whether its server heard of it or not'],
   [66, 'a probe of a dead address went on when another one of its store had answered'],
 ]
 

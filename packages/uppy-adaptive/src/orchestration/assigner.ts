@@ -12,8 +12,6 @@ import type { SessionStarter } from './session-starter.js'
 import { rankForBytes, UNKNOWN_RTT_MS } from './store-ranking.js'
 import type { TransferContext } from './transfer-context.js'
 
-/** Sessions of one store that may be in flight: one that sends, one whose last bytes drain. */
-const MAX_PER_STORE = 2
 /** A steal must bring the end at least this much nearer; anything less is noise between equal servers (guess). */
 const MIN_STEAL_GAIN_MS = 1_000
 /** Share of a partition's time that its failure costs: until it is measured, all of it, a straggler's wait included (guess). */
@@ -68,9 +66,7 @@ export class Assigner {
       .stores()
       .filter(
         (store) =>
-          this.#starter.canTake(store) &&
-          this.#starter.sending(store.id) === 0 &&
-          this.#starter.inFlight(store.id) < MAX_PER_STORE,
+          this.#starter.canTake(store) && this.#starter.sending(store.id) === 0 && this.#starter.hasRoom(store.id),
       )
     return rankForBytes(model, free, { bytes, inFlight: () => 0 })
   }

@@ -1,5 +1,5 @@
 import type { ByteRange, ClaimAnswer, RangeSet, ServerEvent, StatusAnswer } from 'tus-reconcile-protocol'
-import { addRanges, coversRange, intersectRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import { addRanges, coversRange, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
 import type { SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { Operations } from './operations.js'
 import type { OperationError } from './ports.js'
@@ -135,10 +135,10 @@ export class Reconciliation {
     this.#leaveOut(store, `has another digest for the block at ${at.start}`)
   }
 
-  /** What a claim's answer says the event says again: only blocks that were thought to be there count. */
+  /** What a claim's answer says the event says again: only blocks that were thought to be there count, not one that comes anew. */
   #discard(ranges: RangeSet, store: StoreId): void {
     const { log, plan, leaves } = this.#context
-    const bad = intersectRanges(ranges, plan.acknowledged())
+    const bad = plan.acknowledgedBlocks(ranges)
     if (bad.length === 0) return
     log.emit({ type: 'bad', ranges: bad, store })
     plan.discard(bad)

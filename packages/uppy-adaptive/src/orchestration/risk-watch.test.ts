@@ -102,6 +102,27 @@ test('with nothing unsent the silent session is copied within the budget, once, 
   expect(rig.context.plan.session(s1.session)).toBeDefined()
 })
 
+test('a copy waits for room at its server: the concurrency limit binds it too', async () => {
+  const rig = new TransferRig({ addresses: [1, 1], blocks: 2 * THIRD + 4 })
+  const s1 = rig.begin({ store: 's1', first: 0, last: 4 })
+  const s0 = rig.begin({ store: 's0', first: 4, last: THIRD + 4 })
+  const other = rig.begin({ store: 's0', first: THIRD + 4, last: 2 * THIRD + 4 })
+  await flow(rig, 300, [
+    [s0, RATE],
+    [other, RATE],
+    [s1, RATE],
+  ])
+  await flow(rig, 4_000, [
+    [s0, RATE],
+    [other, RATE],
+  ])
+  expect(rig.parts.starter.inFlight('s0')).toBe(2)
+  rig.context.plan.verify([{ start: other.start, end: other.end }])
+  rig.parts.outcomes.completeVerified()
+  await flow(rig, 1_000, [[s0, RATE]])
+  expect(rig.logged('copy')).toMatchObject([{ of: s1.session, store: 's0' }])
+})
+
 test('redundancy off starts no copy', async () => {
   const { rig, s0, s2 } = await silentS1({ redundancy: false })
   await flow(rig, 6_000, [

@@ -170,10 +170,13 @@ export class RiskWatch {
       case 'takeOver':
         this.#context.directory.suspect(session.store, remedy.reason, nowMs)
         return this.#outcomes.takeOver(session, reasons)
-      case 'copy':
+      case 'copy': {
+        const free = alternatives.find(({ store }) => this.#starter.hasRoom(store))
+        // the concurrency limit binds copies like everything else: with the next tick there may be room
+        if (!free) return
         if (assessment.phi >= IN_DOUBT_PHI) this.#context.directory.suspect(session.store, remedy.reason, nowMs)
-        if (alternatives[0]) this.#starter.copy(session, { ...reasons, store: alternatives[0].store })
-        return
+        return this.#starter.copy(session, { ...reasons, store: free.store })
+      }
     }
   }
 

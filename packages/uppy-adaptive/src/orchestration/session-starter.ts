@@ -32,6 +32,8 @@ export interface Reasons {
   readonly alternatives?: readonly RankedStore[]
 }
 
+/** Sessions of one store that may be in flight: one that sends, one whose last bytes drain. */
+const MAX_PER_STORE = 2
 /** A session with less than this left to send no longer keeps its store from beginning another: requests overlap. */
 const DRAIN_MS = 150
 
@@ -70,6 +72,11 @@ export class SessionStarter {
   /** Sessions of the store in flight, also those that only wait for their answer. */
   inFlight(store: StoreId): number {
     return this.#context.plan.sessions().filter((session) => session.store === store).length
+  }
+
+  /** Whether one more session of the store may be in flight, a copy too. */
+  hasRoom(store: StoreId): boolean {
+    return this.inFlight(store) < MAX_PER_STORE
   }
 
   begin(order: Omit<StartOrder, 'partition' | 'kind'>): PlannedSession | undefined {

@@ -23,6 +23,32 @@ test('an empty file is one creation and a commit', async () => {
   await world.expectQuiet()
 })
 
+test('an empty file whose creation is lost, or comes while its server is away, is created again', async () => {
+  for (const kind of ['lost', 'away', 'busy'] as const) {
+    const world = new UploadWorld({ blocks: 0 })
+    const done = world.engine.start()
+    await world.clock.run(45)
+    const [port] = world.ports
+    if (kind === 'lost' && port) port.losesAnswers = 2
+    if (kind === 'busy') world.home.busyFor = 3
+    if (kind === 'away') world.home.crash(true)
+    await world.clock.run(5_000)
+    if (kind === 'away') world.home.restart()
+    await world.clock.settle(done)
+    world.expectWhole()
+    await world.expectQuiet()
+  }
+})
+
+test('an empty file that its server never takes is given up, not waited for for ever', async () => {
+  const world = new UploadWorld({ blocks: 0, giveUpAfter: 20 })
+  const started = outcomeOf(world.engine.start())
+  await world.clock.run(45)
+  world.home.crash(true)
+  expect(await world.clock.settle(started)).toBe('gave-up')
+  await world.expectQuiet()
+})
+
 test('answers that are lost after the server acted cost no byte', async () => {
   const world = new UploadWorld({ stores: 2 })
   for (const port of world.ports) port.losesAnswers = 3

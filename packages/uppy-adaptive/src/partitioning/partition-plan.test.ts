@@ -20,6 +20,9 @@ interface ModelSession {
   readonly lost: Set<number>
 }
 
+/** The end of the last whole block, in cells. */
+const wholeUpTo = (cell: number): number => (cell === CELLS ? cell : cell - (cell % 4))
+
 /** What PartitionPlan documents, cell by cell. */
 class Model {
   readonly verified = new Set<number>()
@@ -148,7 +151,8 @@ const discard = blockRanges.map(
       each(range, (at) => {
         model.verified.delete(at)
         for (const cells of model.held.values()) cells.delete(at)
-        for (const known of model.live.values()) if (known.start <= at && at < known.acked) known.lost.add(at)
+        for (const known of model.live.values())
+          if (known.start <= at && at < wholeUpTo(known.acked)) known.lost.add(at)
       })
     },
   }),
@@ -280,6 +284,15 @@ test('bytes that were bad are not held by the store where their session ends', (
     { start: 0, end: BLOCK_SIZE },
     { start: 2 * BLOCK_SIZE, end: 3 * BLOCK_SIZE },
   ])
+})
+
+test('of a block that is found bad while a session sends it anew, nothing is unassigned: ranges begin and end with blocks', () => {
+  const plan = new PartitionPlan(2 * BLOCK_SIZE)
+  plan.add({ session: 's', partition: 'p1', store: 'a', kind: 'first', start: 0, end: 2 * BLOCK_SIZE })
+  plan.acknowledge('s', BLOCK_SIZE + 1000)
+  expect(plan.acknowledgedBlocks([{ start: 0, end: 2 * BLOCK_SIZE }])).toEqual([{ start: 0, end: BLOCK_SIZE }])
+  plan.discard([{ start: BLOCK_SIZE, end: 2 * BLOCK_SIZE }])
+  expect(plan.unassigned()).toEqual([])
 })
 
 test('the short last block counts as whole when the store has the last byte', () => {

@@ -2,6 +2,7 @@ import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
 import {
   addRanges,
   blockFloor,
+  blockRange,
   coversRange,
   EMPTY_RANGES,
   intersectRanges,
@@ -9,6 +10,7 @@ import {
   subtractRanges,
   toRangeSet,
   totalBytes,
+  wholeBlocks,
 } from 'tus-reconcile-protocol'
 
 export type SessionId = string
@@ -125,8 +127,8 @@ export class PartitionPlan {
     const session = this.#live.get(id)
     if (!session) return undefined
     this.#live.delete(id)
-    const keptEnd = session.acked === this.sizeBytes ? session.acked : blockFloor(session.acked)
-    this.hold(session.store, ...subtractRanges([{ start: session.start, end: keptEnd }], session.lost))
+    const kept = [{ start: session.start, end: this.#wholeUpTo(session.acked) }]
+    this.hold(session.store, ...subtractRanges(kept, session.lost))
     return session
   }
 
@@ -141,12 +143,22 @@ export class PartitionPlan {
     return fresh
   }
 
-  /** These blocks are not what the source has, or are gone: nobody's again. */
+  /** The blocks within these ranges of which every byte was acknowledged, or is verified. */
+  acknowledgedBlocks(ranges: RangeSet): RangeSet {
+    const there = this.acknowledged()
+    const blocks = ranges.flatMap((range) => {
+      const { first, last } = wholeBlocks(range, this.sizeBytes)
+      return Array.from({ length: last - first }, (_, i) => blockRange(first + i, this.sizeBytes))
+    })
+    return toRangeSet(blocks.filter((block) => coversRange(there, block)))
+  }
+
+  /** These blocks are not what the source has, or are gone: nobody's again. One that a session is sending is coming anew. */
   discard(ranges: RangeSet): void {
     this.#verified = subtractRanges(this.#verified, ranges)
     for (const [store, held] of this.#held) this.#held.set(store, subtractRanges(held, ranges))
     for (const session of this.#live.values()) {
-      const lost = intersectRanges(ranges, toRangeSet([{ start: session.start, end: session.acked }]))
+      const lost = intersectRanges(ranges, toRangeSet([{ start: session.start, end: this.#wholeUpTo(session.acked) }]))
       if (lost.length > 0) this.#live.set(session.session, { ...session, lost: addRanges(session.lost, ...lost) })
     }
   }
@@ -167,6 +179,11 @@ export class PartitionPlan {
   missingOf(session: PlannedSession): number {
     const rest = [{ start: session.acked, end: session.end }]
     return totalBytes(rest) - totalBytes(intersectRanges(rest, this.#verified))
+  }
+
+  /** The end of the last block that ends by then. */
+  #wholeUpTo(offset: number): number {
+    return offset === this.sizeBytes ? offset : blockFloor(offset)
   }
 
   #heldRanges(): ByteRange[] {

@@ -125,6 +125,8 @@ export class MemoryGroup {
     }
     this.#refuseCommitting()
     const { session: id, partition, client, start, end = this.sizeBytes } = header
+    const isOnGrid = start % BLOCK_SIZE === 0 && (end % BLOCK_SIZE === 0 || end === this.sizeBytes)
+    if (!isOnGrid || end < start || end > this.sizeBytes) throw new Refusal(400, 'bad-request')
     const session: MemorySession = {
       ...{ id, partition, client, start, end, offset: 0, recorded: 0, attempt: header.attempt },
       ...{ status: 'inProgress' as const, ended: undefined, writing: undefined },
