@@ -14,7 +14,7 @@ import {
   type TestServers,
   type TestServersOptions,
 } from '../support/reconcile-servers.js'
-import { createNodeClient, openWireLink } from '../support/wire-protocol.js'
+import { createNodeClient, openWireLink, wireProtocol } from '../support/wire-protocol.js'
 
 const MB = 1_000_000
 const cleanups: (() => Promise<unknown>)[] = []
@@ -295,6 +295,30 @@ describe('links that fail', () => {
     expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
     expect(events.some((event) => event.type === 'cut')).toBe(true)
     expect(upload.uploads.every((status) => status.status === 'completed')).toBe(true)
+  })
+})
+
+describe.runIf(wireProtocol === 'h2')('servers behind TLS', () => {
+  it('takes the engine’s own requests as well, which speak HTTP/1.1', async () => {
+    const all = await servers({ count: 2, upBytesPerSecond: 5 * MB })
+    const data = randomBytes(3 * MB)
+    const { endpoint, mirrors } = endpointsOf(all)
+    const result = await new AdaptiveUpload(data, { endpoint, mirrors }).start()
+    expect(result.url.startsWith('https://')).toBe(true)
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(all.map((server) => server.link.counters.http2Connections)).toEqual([0, 0])
+  })
+
+  it('goes on by a new connection when a proxy is reloaded, and nothing fails', async () => {
+    const all = await servers({ count: 1, upBytesPerSecond: 2 * MB })
+    const data = randomBytes(6 * MB)
+    const upload = new AdaptiveUpload(data, endpointsOf(all))
+    const events = recorded(upload)
+    void ackedBytes(upload, 2 * MB).then(() => all[0]?.link.drain())
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
+    expect(events.filter((event) => event.type === 'cut' || event.type === 'failed')).toEqual([])
+    expect(all[0]?.link.counters.http2Connections).toBeGreaterThanOrEqual(2)
   })
 })
 

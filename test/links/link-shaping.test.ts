@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { LastMile, loadKernelSockets } from '../support/links/index.js'
+import { LastMile, loadKernelSockets, parseTrace, scheduleOfTrace } from '../support/links/index.js'
+import { bytesBetween } from '../support/links/rate-schedule.js'
 import { connectPeer, openEchoServer, openPeerServer, openTestLink, type Peer, type PeerServer } from './tcp-peers.js'
 
 /**
@@ -92,6 +93,24 @@ describe('timed', { retry: 3 }, () => {
     link.set({ upBytesPerSecond: 1_000_000 })
     expectNear(await measureRate(ends, 900_000), 1_000_000)
     expect(link.rateHistory.map((step) => step.bytesPerSecond)).toEqual([0, 200_000, 1_000_000])
+  })
+
+  test('a link follows a trace, also where that starts anew', async () => {
+    const trace = parseTrace('on and off', 'start_ms,dur_ms,mbps\n0,100,8\n100,100,0\n')
+    const schedule = scheduleOfTrace(trace)
+    const server = await openPeerServer()
+    const link = await openTestLink({ target: server.target, upBytesPerSecond: schedule })
+    const [end] = await flood(link, { server, count: 1 })
+    await end?.until((peer) => peer.receivedBytes >= 350_000)
+    const passedMs = performance.now() - link.startedAtMs
+    // more than the rates have let through can only have been in the bucket at the start: 20 ms of the rate
+    expect(end?.receivedBytes).toBeLessThanOrEqual(bytesBetween(schedule, 0, passedMs) + 20_000)
+    expect(link.rateHistory.slice(0, 4)).toEqual([
+      ...[0, 200].flatMap((atMs) => [
+        { atMs, bytesPerSecond: 1_000_000 },
+        { atMs: atMs + 100, bytesPerSecond: 0 },
+      ]),
+    ])
   })
 
   test('each way takes the delay, a new connection a round trip more, and jitter keeps the order', async () => {
