@@ -211,6 +211,20 @@ describe('HTTP/2 behind the link', () => {
     expect(await initialWindow(await openFront(() => {}, { tls: wide }))).toBe(1_048_576)
   })
 
+  test('a stream moves one window a round trip at most, however fast the link is', async () => {
+    const front = await openFront((request, response) => void request.resume().on('end', () => response.end('ok')), {
+      delayMs: 20,
+    })
+    const session = openSession(front)
+    await once(session, 'remoteSettings')
+    const fromMs = performance.now()
+    const stream = session.request({ ':method': 'POST', ':path': '/' })
+    stream.end(Buffer.alloc(8 * 65_536))
+    expect(await textOf(stream)).toBe('ok')
+    // the first window needs no leave
+    expect(performance.now() - fromMs).toBeGreaterThanOrEqual(7 * 40)
+  })
+
   test('a stream that its server does not read holds back no other stream of the connection', async () => {
     let isReading = false
     const front = await openFront((request, response) => {
