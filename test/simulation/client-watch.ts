@@ -136,6 +136,8 @@ export class ClientWatch {
       stores.set(port.server.id, (stores.get(port.server.id) ?? 0) + port.sending)
       bytes += port.sendingBytes
     }
+    if (bytes > 0 && this.#world.lastMile.isOut)
+      this.#world.coverage.count("precondition sessions in flight while the user's own link was out")
     const sessions = [...stores.values()].reduce((sum, each) => sum + each, 0)
     if (sessions > 1) this.#world.coverage.count('precondition two bodies at once')
     if (bytes > sessions * MAX_BODY_BYTES) this.#fail(`${bytes} bytes in ${sessions} bodies`)

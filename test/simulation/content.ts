@@ -2,7 +2,7 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { rememberDigestsOf } from '../../packages/uppy-adaptive/src/testing/known-bytes.js'
 
 /** Blocks that files are cut from. */
-export const LIBRARY_BLOCKS = 96
+export const LIBRARY_BLOCKS = 64
 
 /** One buffer for all files of all runs, of other bytes in every block: each of them is hashed once in this process. */
 export const library: Uint8Array = fill(LIBRARY_BLOCKS * BLOCK_SIZE)

@@ -190,7 +190,6 @@ export class FaultSwitch {
     for (const group of server.groups.values()) {
       const told = [...group.sessions.values()].reduce((sum, { recorded }) => sum + recorded, 0)
       if (told > 0) coverage.count('precondition a server crashes that has acknowledged bytes')
-      if (group.state === 'committing') coverage.count('group committing -> open')
     }
   }
 

@@ -17,7 +17,7 @@ export class Invariants {
   constructor(world: World, fail: (what: string) => void) {
     this.#world = world
     this.#fail = fail
-    this.#states = new StateCoverage(world.coverage)
+    this.#states = new StateCoverage(world.coverage, fail)
   }
 
   onEvent(client: Client, event: LoggedEvent): void {

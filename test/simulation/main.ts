@@ -56,6 +56,7 @@ async function runAll({ first, seeds, workers }: SimulationOptions): Promise<boo
     for (const { seed, failures } of report.failed)
       console.log(`seed ${seed} failed: ${failures.join('; ')}\n  repeat it: npm run sim -- --seed ${seed}`)
   }
+  if (workers === 0) await runShare({ first, last: first + seeds - 1, step: 1 }, take)
   await Promise.all(
     Array.from({ length: workers }, (_, i) =>
       inWorker({ first: first + i, last: first + seeds - 1, step: workers }, take),

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { everythingDone } from '../../packages/uppy-adaptive/src/testing/simulated-clock.js'
 import type { Client } from './client.js'
 import { Coverage } from './coverage.js'
 import { Invariants } from './invariants.js'
+import type { Scenario } from './scenario.js'
 import { planScenario } from './scenario.js'
 import { describeEvent, describeScenario } from './trace.js'
 import type { Observer } from './world.js'
@@ -30,8 +32,12 @@ const MAX_FAILURES = 5
 const MAX_STEPS_AT_ONCE = 5_000
 
 /** One whole run from one seed. `onLine` is told what happens, line by line. */
-export async function runSeed(seed: number, onLine?: (line: string) => void): Promise<RunResult> {
-  const run = new Run(seed, onLine)
+export function runSeed(seed: number, onLine?: (line: string) => void): Promise<RunResult> {
+  return runScenario(planScenario(seed), onLine)
+}
+
+export async function runScenario(scenario: Scenario, onLine?: (line: string) => void): Promise<RunResult> {
+  const run = new Run(scenario, onLine)
   await run.finish()
   return run.result()
 }
@@ -49,10 +55,9 @@ class Run {
   #stepsAtOnce = 0
   #startsAnew = 0
 
-  constructor(seed: number, onLine: ((line: string) => void) | undefined) {
-    this.#seed = seed
+  constructor(scenario: Scenario, onLine: ((line: string) => void) | undefined) {
+    this.#seed = scenario.seed
     this.#onLine = onLine
-    const scenario = planScenario(seed)
     this.#healedMs = scenario.healedMs
     if (onLine) for (const line of describeScenario(scenario)) onLine(line)
     const early: (() => void)[] = []
@@ -77,8 +82,10 @@ class Run {
     await this.#stepUntil(this.#healedMs)
     for (const client of this.#world.clients) this.#startAgain(client)
     const deadlineMs = this.#healedMs + this.#boundMs()
-    await this.#stepUntil(deadlineMs, () => {
-      for (const client of this.#world.clients) if (this.#hasReason(client)) this.#startAgain(client)
+    await this.#stepUntil(deadlineMs, async () => {
+      const failed = this.#world.clients.filter((client) => this.#hasReason(client))
+      for (const client of failed) this.#startAgain(client)
+      if (failed.length > 0) await everythingDone()
       return !this.#isRunning()
     })
     this.#judge()
@@ -114,10 +121,10 @@ class Run {
     return outcome.code === 'gone' && ended.length > this.#startsAnew++
   }
 
-  async #stepUntil(untilMs: number, isDone: () => boolean = () => false): Promise<void> {
+  async #stepUntil(untilMs: number, isDone: () => Promise<boolean> | boolean = () => false): Promise<void> {
     await this.#world.clock.run(0)
     this.#invariants.step()
-    while (!isDone() && this.#failures.length < MAX_FAILURES && (await this.#world.clock.step(untilMs))) {
+    while (!(await isDone()) && this.#failures.length < MAX_FAILURES && (await this.#world.clock.step(untilMs))) {
       this.#invariants.step()
       this.#refuseStandstill()
     }

@@ -33,7 +33,7 @@ export function planScenario(seed: number): Scenario {
   const chance = new Chance(`scenario ${seed}`)
   const servers = chance.weighted({ 1: 3, 2: 3, 3: 4 })
   const count = Number(servers)
-  const blocks = chance.isTrue(0.02) ? 0 : Math.round(chance.scale(1, 48))
+  const blocks = chance.isTrue(0.02) ? 0 : Math.round(chance.scale(1, 32))
   const sizeBytes = Math.max(0, blocks * BLOCK_SIZE - (chance.isTrue(0.7) ? chance.whole(0, BLOCK_SIZE - 1) : 0))
   const routes = planRoutes(chance, count)
   const faults = chance.isTrue(0.05) ? [] : planFaults(chance, { servers: count, routes: routes.length })
@@ -41,7 +41,7 @@ export function planScenario(seed: number): Scenario {
     seed,
     servers: count,
     routes,
-    lastMileBytesPerSecond: chance.scale(250_000, 8_000_000),
+    lastMileBytesPerSecond: chance.scale(400_000, 8_000_000),
     peerDelayMs: chance.scale(1, 100),
     commitMs: chance.isTrue(0.5) ? 0 : chance.scale(5, 2_000),
     expireMs: chance.isTrue(0.8) ? 3_600_000 : chance.scale(20_000, 120_000),
@@ -60,7 +60,7 @@ function planRoutes(chance: Chance, servers: number): RoutePlan[] {
   return ways.map((server) => ({
     server,
     delayMs: delayMs * chance.between(0.5, 2),
-    upBytesPerSecond: chance.scale(100_000, 4_000_000),
+    upBytesPerSecond: chance.scale(200_000, 4_000_000),
   }))
 }
 

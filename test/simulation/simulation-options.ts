@@ -13,7 +13,7 @@ export interface SimulationOptions {
 const USAGE = `npm run sim -- [--seeds N] [--first N] [--workers N] [--seed N]
   --seeds N     how many uploads, each from a seed of its own (default 2000); from 2000 on everything has to have happened
   --first N     the first seed (default 1)
-  --workers N   threads (default as many as there are cores)
+  --workers N   threads (default as many as there are cores); 0: in this one, for a profiler
   --seed N      one seed alone, and all that happens in it`
 
 /** @returns `undefined` when only help was asked for. @throws Error with the usage */
@@ -26,7 +26,7 @@ export function parseSimulationOptions(argv: readonly string[]): SimulationOptio
   return {
     seeds: wholeNumber('seeds', values.seeds ?? '2000', 1),
     first: wholeNumber('first', values.first ?? '1', 0),
-    workers: wholeNumber('workers', values.workers ?? String(availableParallelism()), 1),
+    workers: wholeNumber('workers', values.workers ?? String(availableParallelism()), 0),
     seed: values.seed === undefined ? undefined : wholeNumber('seed', values.seed, 0),
   }
 }

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { FAULT_KINDS } from './faults.js'
-import { runSeed } from './run.js'
+import { MENDED } from './mended.js'
+import { runScenario, runSeed } from './run.js'
 import { planScenario } from './scenario.js'
 
 test('the same seed is the same upload, event for event', async () => {
@@ -19,15 +20,6 @@ test('among a few hundred seeds every kind of fault is planned', () => {
   expect([...kinds].sort()).toEqual([...FAULT_KINDS].sort())
 })
 
-/** What each of these once broke. */
-const MENDED: readonly (readonly [number, string])[] = [
-  [45, 'a machine that slept while it asked its primary for the first time took it for unreachable'],
-  [74, 'copies went to a store beyond the sessions that it may have'],
-  [86, 'news of a bad block that was being sent anew made a range that ends within a block'],
-  [301, 'an empty file was created once, whether its server heard of it or not'],
-  [66, 'a probe of a dead address went on when another one of its store had answered'],
-]
-
-test.each(MENDED)('seed %i holds: %s', async (seed) => {
-  expect((await runSeed(seed)).failures).toEqual([])
+test.each(MENDED)('it is mended that $what', async ({ scenario }) => {
+  expect((await runScenario(scenario)).failures).toEqual([])
 })

@@ -15,6 +15,10 @@ const COUNTED = new Set<LoggedEvent['type']>([
   'bad',
 ])
 
+/** Warnings that say that a store is not used any more. */
+const LEAVING_OUT = new Set(['mirror-unusable', 'mirror-refused', 'server-full'])
+const TERMINAL = new Set(['completed', 'failed', 'superseded'])
+
 /** Counts every change of state that is seen, of clients' sessions, of stores as clients see them, of servers' groups and sessions. */
 export class StateCoverage {
   readonly #coverage: Coverage
@@ -22,17 +26,25 @@ export class StateCoverage {
   readonly #groups = new WeakMap<MemoryGroup, string>()
   readonly #sessions = new WeakMap<MemorySession, string>()
 
-  constructor(coverage: Coverage) {
+  readonly #fail: (what: string) => void
+
+  constructor(coverage: Coverage, fail: (what: string) => void) {
     this.#coverage = coverage
+    this.#fail = fail
   }
 
   onEvent(client: Client, event: LoggedEvent): void {
     if (event.type === 'server') this.#coverage.count(`store ${event.state}`)
-    else if (event.type === 'warning') this.#coverage.count(`warning ${event.code}`)
+    else if (event.type === 'warning') this.#onWarning(event.code)
     else if (event.type === 'reconnect') this.#coverage.count(`remedy ${event.remedy}`)
     else if (event.type === 'error') this.#coverage.count(`outcome ${event.code}`)
     else if (COUNTED.has(event.type)) this.#coverage.count(`event ${event.type}`)
     if (event.type !== 'sample' && event.type !== 'progress' && event.type !== 'acked') this.#compare(client)
+  }
+
+  #onWarning(code: string): void {
+    this.#coverage.count(`warning ${code}`)
+    if (LEAVING_OUT.has(code)) this.#coverage.count('store left out')
   }
 
   onServer(server: MemoryServer): void {
@@ -58,7 +70,6 @@ export class StateCoverage {
     if (before !== undefined) this.#coverage.count(`server's session ${before} -> ${now}`)
   }
 
-  /** @throws Error for a change out of a terminal state */
   #compare(client: Client): void {
     const known = this.#statuses.get(client) ?? new Map<string, string>()
     this.#statuses.set(client, known)
@@ -66,6 +77,7 @@ export class StateCoverage {
       const before = known.get(uploadID)
       if (before === status) continue
       known.set(uploadID, status)
+      if (TERMINAL.has(before ?? '')) this.#fail(`${client.name}: session ${uploadID} went from ${before} to ${status}`)
       this.#coverage.count(`session ${before ?? 'none'} -> ${status}`)
     }
   }

@@ -117,6 +117,7 @@ test('a copy waits for room at its server: the concurrency limit binds it too', 
     [other, RATE],
   ])
   expect(rig.parts.starter.inFlight('s0')).toBe(2)
+  rig.context.acknowledge(other.session, other.end)
   rig.context.plan.verify([{ start: other.start, end: other.end }])
   rig.parts.outcomes.completeVerified()
   await flow(rig, 1_000, [[s0, RATE]])
