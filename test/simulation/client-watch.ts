@@ -38,8 +38,8 @@ export class ClientWatch {
 
   step(): void {
     this.#checkBodies()
-    const { outcome, isGone } = this.#client
-    if (outcome.kind === 'running' || isGone) {
+    const { outcome, clock } = this.#client
+    if (outcome.kind === 'running' || !clock.isAwake) {
       this.#settledAtMs = undefined
       this.#isQuietDue = true
       return

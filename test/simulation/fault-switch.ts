@@ -119,7 +119,8 @@ export class FaultSwitch {
   /** What users do. */
   #act({ kind }: FaultPlan, isRunning: boolean): boolean {
     const { client } = this.#world
-    if (!isRunning) return false
+    // nobody does anything at a machine that sleeps
+    if (!isRunning || !client.clock.isAwake) return false
     switch (kind) {
       case 'userPauses':
       case 'userIsLongAway':

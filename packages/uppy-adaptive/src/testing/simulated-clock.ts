@@ -92,8 +92,8 @@ export class MachineClock implements Clock {
     this.#world = world
   }
 
-  get isGone(): boolean {
-    return this.#state === 'gone'
+  get isAwake(): boolean {
+    return this.#state === 'awake'
   }
 
   now(): number {
