@@ -80,3 +80,33 @@ test('outcomes that were prevented, or say nothing, leave the risk about where i
     expect(Math.abs(calibrated - raw)).toBeLessThan(0.03)
   }
 })
+
+test('its curve is the isotonic regression of the bins, by the max-min formula', () => {
+  const outcome = fc.record({ predicted: share, happened: fc.constantFrom(0, 1), weight: fc.constant(1) })
+  fc.assert(
+    fc.property(fc.array(outcome, { minLength: 100, maxLength: 300 }), (outcomes) => {
+      const calibration = new Calibration()
+      for (const one of outcomes) calibration.learn(one)
+      const edges = [0, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.9, 1]
+      const bins = calibration.known.bins.map(([count, predicted, happened], at) => {
+        const middle = ((edges[at] ?? 0) + (edges[at + 1] ?? 1)) / 2
+        return { weight: count + 4, x: predicted + 4 * middle, y: happened + 4 * middle }
+      })
+      const over = (from: number, to: number, what: 'x' | 'y'): number => {
+        const some = bins.slice(from, to + 1)
+        return some.reduce((sum, bin) => sum + bin[what], 0) / some.reduce((sum, { weight }) => sum + weight, 0)
+      }
+      // Reference: y of bin i = the greatest, over all starts a <= i, of the least mean over a..b, b >= i.
+      const at = [...bins.keys()]
+      const fitted = at.map((i) =>
+        Math.max(...at.slice(0, i + 1).map((a) => Math.min(...at.slice(i).map((b) => over(a, b, 'y'))))),
+      )
+      for (const i of at) {
+        const level = at.filter((j) => Math.abs((fitted[j] ?? 0) - (fitted[i] ?? 0)) < 1e-12)
+        const x = over(level[0] ?? i, level.at(-1) ?? i, 'x')
+        expect(calibration.apply(x)).toBeCloseTo(fitted[i] ?? Number.NaN, 6)
+      }
+    }),
+    { numRuns: 60 },
+  )
+})

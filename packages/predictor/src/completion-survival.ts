@@ -1,3 +1,4 @@
+import { type CensoredLog, refine } from './censored-normal.js'
 import { logNormalTail } from './normal-tail.js'
 import { PredictorError, requireQuantity } from './predictor-error.js'
 
@@ -7,6 +8,7 @@ const WINDOW = 64
 const PRIOR_SIGMA = 0.5
 /** Guess: the prior weighs as much as so many outcomes. */
 const PRIOR_OUTCOMES = 4
+const PRIOR = { values: PRIOR_OUTCOMES, variance: PRIOR_SIGMA ** 2 }
 /** Guess: no fleet is more even than this, and a wider spread says nothing. */
 const MIN_SIGMA = 0.1
 const MAX_SIGMA = 2
@@ -17,19 +19,14 @@ const MOST_RATIO = 1e3
 const FIT_STEPS = 5
 const FIRST_FIT_STEPS = 40
 const FIT_PRECISION = 1e-9
-const LOG_ROOT_TWO_PI = 0.5 * Math.log(2 * Math.PI)
 
-export interface CompletionOutcome {
-  readonly logRatio: number
-  /** The session was ended by others at this ratio: it would have taken longer. */
-  readonly censored: boolean
-}
+/** ln(actual / planned); censored where others ended the session at this ratio: it would have taken longer. */
+export type CompletionOutcome = CensoredLog
 
 /**
  * How much longer than planned a store's sessions take: ln(actual / planned) ~ N(mean, sigma), fitted to the last 64
- * outcomes by expectation-maximisation, superseded ones right-censored: `S(r) = Q((ln r - mean) / sigma)`,
- * `P(R > d | R > t) = S(d) / S(t)`. Units: ratios, 1 = as planned. Source: METHODS, Risk (completion time);
- * censored normal samples: Wolynetz 1979. Cold start: mean 0, sigma 0.5, which weigh as much as four outcomes.
+ * outcomes by expectation-maximisation (`refine`), superseded ones right-censored: `S(r) = Q((ln r - mean) / sigma)`,
+ * `P(R > d | R > t) = S(d) / S(t)`. Units: ratios, 1 = as planned. Source: METHODS, Risk (completion time). Cold start: mean 0, sigma 0.5, which weigh as much as four outcomes.
  */
 export class CompletionSurvival {
   readonly #outcomes: CompletionOutcome[]
@@ -88,7 +85,7 @@ export class CompletionSurvival {
     if (!Number.isFinite(ratio) || ratio <= 0) {
       throw new PredictorError('invalidQuantity', `ratio must be a finite number > 0, got ${String(ratio)}`)
     }
-    this.#outcomes.push({ logRatio: Math.log(clampRatio(ratio)), censored })
+    this.#outcomes.push({ log: Math.log(clampRatio(ratio)), censored })
     if (this.#outcomes.length > WINDOW) this.#outcomes.shift()
     this.#fit(FIT_STEPS)
   }
@@ -104,32 +101,11 @@ export class CompletionSurvival {
   #fit(steps: number): void {
     for (let step = 0; step < steps; step++) {
       const before = this.#mean
-      this.#fitStep()
-      if (Math.abs(this.#mean - before) < FIT_PRECISION) return
+      const { mean, variance } = refine(this.#outcomes, { mean: before, sigma: this.#sigma }, PRIOR)
+      this.#mean = mean
+      this.#sigma = Math.min(MAX_SIGMA, Math.max(MIN_SIGMA, Math.sqrt(variance)))
+      if (Math.abs(mean - before) < FIT_PRECISION) return
     }
-  }
-
-  #fitStep(): void {
-    let sum = 0
-    let squares = PRIOR_OUTCOMES * PRIOR_SIGMA ** 2
-    for (const outcome of this.#outcomes) {
-      const { mean, square } = this.#expected(outcome)
-      sum += mean
-      squares += square
-    }
-    const weight = this.#outcomes.length + PRIOR_OUTCOMES
-    this.#mean = sum / weight
-    const variance = Math.max(0, squares / weight - this.#mean ** 2)
-    this.#sigma = Math.min(MAX_SIGMA, Math.max(MIN_SIGMA, Math.sqrt(variance)))
-  }
-
-  /** First and second moment of ln R, given the fit so far and that R is above a censored ratio. */
-  #expected({ logRatio, censored }: CompletionOutcome): { mean: number; square: number } {
-    if (!censored) return { mean: logRatio, square: logRatio ** 2 }
-    const z = (logRatio - this.#mean) / this.#sigma
-    const mills = Math.exp(-(z ** 2) / 2 - LOG_ROOT_TWO_PI - logNormalTail(z))
-    const mean = this.#mean + this.#sigma * mills
-    return { mean, square: this.#mean ** 2 + this.#sigma ** 2 + this.#sigma * mills * (this.#mean + logRatio) }
   }
 }
 

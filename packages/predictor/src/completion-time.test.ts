@@ -28,3 +28,27 @@ test('the remaining time is bytes over rate, and a day at most', () => {
   expect(estimateRemainingMs(1, 0)).toBe(86_400_000)
   expect(estimateRemainingMs(0, 0)).toBe(0)
 })
+
+test('the robust form is the harmonic mean over one plus the worst error that the last five forecasts had', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: 1, max: 1e6 }), { minLength: 2, maxLength: 14 }), (rates) => {
+      const goodputs = new PartitionGoodputs()
+      for (const rate of rates) goodputs.add(rate)
+      // Reference: each forecast anew, from the five before it.
+      const errors = rates.map((rate, at) => {
+        const before = rates.slice(Math.max(0, at - 5), at)
+        return before.length === 0 ? 0 : Math.abs(harmonicMean(before) / rate - 1)
+      })
+      const expected = harmonicMean(rates.slice(-5)) / (1 + Math.max(...errors.slice(-5)))
+      expect((goodputs.robust() ?? 0) / expected).toBeCloseTo(1, 9)
+    }),
+  )
+})
+
+test('a partition of which nothing came is no rate, and what is no quantity is refused', () => {
+  const goodputs = new PartitionGoodputs()
+  goodputs.add(0)
+  expect(goodputs.harmonicMean()).toBeUndefined()
+  expect(() => goodputs.add(Number.NaN)).toThrow('NaN')
+  expect(() => estimateRemainingMs(-1, 1)).toThrow('-1')
+})

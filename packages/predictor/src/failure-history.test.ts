@@ -50,3 +50,50 @@ test('taking back what was counted restores the rate', () => {
     }),
   )
 })
+
+/** Mean of `of` over a hazard ~ Gamma(a, b), by the midpoint rule in the hazard's logarithm. */
+function overHazards(a: number, b: number, of: (hazard: number) => number): number {
+  const mostLog = Math.log((40 + 4 * a) / b)
+  let [sum, weights] = [0, 0]
+  for (let log = mostLog - 60; log < mostLog; log += 0.02) {
+    const hazard = Math.exp(log)
+    const weight = Math.exp(a * log - b * hazard)
+    sum += weight * of(hazard)
+    weights += weight
+  }
+  return sum / weights
+}
+
+test('rate and chance of failing are means over the Gamma posterior, by numeric integration', () => {
+  const evidence = fc.record({
+    failures: fc.double({ min: 0, max: 12, noNaN: true }),
+    seconds: fc.double({ min: 0, max: 15, noNaN: true }),
+  })
+  fc.assert(
+    fc.property(evidence, fc.integer({ min: 0, max: 60_000 }), (known, durationMs) => {
+      const history = new FailureHistory(known)
+      const [a, b] = [0.25 + known.failures, 15 + known.seconds]
+      expect(history.failuresPerSecond / overHazards(a, b, (hazard) => hazard)).toBeCloseTo(1, 4)
+      const failed = overHazards(a, b, (hazard) => 1 - Math.exp((-hazard * durationMs) / 1_000))
+      expect(history.probabilityWithin(durationMs)).toBeCloseTo(failed, 5)
+    }),
+    { numRuns: 40 },
+  )
+})
+
+test('the chance rises with the time and with each failure, and what is no quantity is refused', () => {
+  const ms = fc.double({ min: 0, max: 1e9, noNaN: true })
+  fc.assert(
+    fc.property(ms, ms, fc.double({ min: 0, max: 1, noNaN: true }), (at, more, weight) => {
+      const history = new FailureHistory()
+      const before = history.probabilityWithin(at)
+      expect(history.probabilityWithin(at + more)).toBeGreaterThanOrEqual(before)
+      history.failed(weight)
+      const after = history.probabilityWithin(at)
+      expect(after >= before && after <= 1).toBe(true)
+    }),
+  )
+  for (const say of ['transferred', 'failed', 'retract', 'probabilityWithin'] as const) {
+    expect(() => new FailureHistory()[say](Number.NaN)).toThrow('NaN')
+  }
+})

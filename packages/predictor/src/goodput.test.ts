@@ -62,3 +62,13 @@ test('after a fall it follows the fast mean, after a rise the slow one', () => {
   for (let n = 0; n < 20; n++) goodput.add({ bytes: 100_000, durationMs: 100 })
   expect(goodput.bytesPerSecond()).toBeLessThan(830_000)
 })
+
+test('what is no quantity is refused and quoted, and changes nothing', () => {
+  const goodput = new Goodput()
+  for (let n = 0; n < 20; n++) goodput.add({ bytes: 100_000, durationMs: 100 })
+  for (const bad of [Number.NaN, -1, Number.POSITIVE_INFINITY]) {
+    expect(() => goodput.add({ bytes: bad, durationMs: 100 })).toThrow(String(bad))
+    expect(() => goodput.add({ bytes: 100_000, durationMs: bad })).toThrow(String(bad))
+  }
+  expect(goodput.bytesPerSecond()).toBeCloseTo(1_000_000)
+})

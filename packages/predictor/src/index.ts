@@ -21,6 +21,7 @@ export { type LogReport, type LogText, type ReadLog, readLog } from './log/read-
 export { reliabilitySvg, reliabilityText } from './log/reliability-picture.js'
 export { type Replayed, replay } from './log/replay.js'
 export type { UploadRun } from './log/upload-run.js'
+export { fitLogistic, type LogisticSample, logisticOf, type WeightPrior } from './logistic.js'
 export { LossProxy } from './loss-proxy.js'
 export type { RestoreOptions, RiskModelState } from './model-state.js'
 export type { RiskModelOptions, RiskModelSetup } from './options.js'

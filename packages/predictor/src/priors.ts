@@ -2,6 +2,7 @@ import { calibrationOf } from './calibration.js'
 import type { FailureEvidence } from './failure-history.js'
 import type { KnownTransitions } from './link-transitions.js'
 import { type Priors, requirePriors } from './log/model-file.js'
+import { recalibrate } from './log/platt.js'
 import type { KnownRecalibration } from './recalibration.js'
 import type { KnownGaps } from './stall-suspicion.js'
 import type { StoreMemory } from './store-memory.js'
@@ -43,9 +44,7 @@ export function startingPoint(priors: Priors = {}): StartingPoint {
       hazard,
     },
     transitions: transitions(priors),
-    calibration: calibration
-      ? { risk: calibrationOf((p) => sigmoid(calibration.slope * Math.log(p / (1 - p)) + calibration.intercept)) }
-      : {},
+    calibration: calibration ? { risk: calibrationOf((p) => recalibrate(p, calibration)) } : {},
   }
 }
 
@@ -56,7 +55,7 @@ function rhythm({ meanLog, sigma }: { meanLog: number; sigma: number }): KnownGa
 /** Outcomes with that mean and that spread. */
 function typical({ meanLog, sigma }: { meanLog: number; sigma: number }): StoreMemory['completions'] {
   return Array.from({ length: FITTED_COMPLETIONS }, (_, n) => ({
-    logRatio: Math.max(-MOST_LOG_RATIO, Math.min(MOST_LOG_RATIO, n % 2 === 0 ? meanLog - sigma : meanLog + sigma)),
+    log: Math.max(-MOST_LOG_RATIO, Math.min(MOST_LOG_RATIO, n % 2 === 0 ? meanLog - sigma : meanLog + sigma)),
     censored: false,
   }))
 }
@@ -73,8 +72,4 @@ function transitions({ link }: Priors): KnownTransitions | undefined {
     [bad * Math.min(badToGood, badSeconds), bad * badSeconds, 0],
     [0, 0, 0],
   ]
-}
-
-function sigmoid(logit: number): number {
-  return 1 / (1 + Math.exp(-logit))
 }

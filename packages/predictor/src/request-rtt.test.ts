@@ -44,3 +44,33 @@ test('its minimum forgets after 25 to 30 seconds', () => {
     }),
   )
 })
+
+test('mean and variation are the weighted sums that RFC 6298 comes to, and its timeout keeps its bounds', () => {
+  const trips = fc.array(fc.double({ min: 0, max: 1e5, noNaN: true }), { minLength: 1, maxLength: 30 })
+  fc.assert(
+    fc.property(trips, (list) => {
+      const rtt = new RequestRtt()
+      for (const roundTripMs of list) rtt.add({ nowMs: 0, roundTripMs })
+      // Reference: each sample's own weight, the first one's what the others leave.
+      const weighted = (values: readonly number[], gain: number): number =>
+        values.reduce((sum, one, at) => {
+          const younger = (1 - gain) ** (values.length - 1 - at)
+          return sum + one * younger * (at === 0 ? 1 : gain)
+        }, 0)
+      const smoothed = (count: number): number => weighted(list.slice(0, count), 1 / 8)
+      const first = list[0] ?? 0
+      const deviations = list.map((one, at) => (at === 0 ? first / 2 : Math.abs(smoothed(at) - one)))
+      const expected = smoothed(list.length) + 4 * weighted(deviations, 1 / 4)
+      expect((rtt.smoothedMs ?? Number.NaN) - smoothed(list.length)).toBeCloseTo(0, 6)
+      expect(rtt.rtoMs).toBeCloseTo(Math.min(60_000, Math.max(300, expected)), 6)
+      expect(rtt.queueingDelayMs(0)).toBeCloseTo(smoothed(list.length) - Math.min(...list), 6)
+    }),
+  )
+})
+
+test('a round trip that is none is refused and quoted', () => {
+  const rtt = new RequestRtt()
+  expect(() => rtt.add({ nowMs: 0, roundTripMs: -3 })).toThrow('-3')
+  expect(() => rtt.add({ nowMs: Number.NaN, roundTripMs: 3 })).toThrow('NaN')
+  expect(rtt.smoothedMs).toBeUndefined()
+})

@@ -1,3 +1,4 @@
+import { logistic } from './logistic.js'
 import { AGES, WEIGHTS } from './risk-weights.js'
 
 /**
@@ -11,7 +12,7 @@ export function combine(factors: readonly number[], age: number): number {
   const lower = Math.max(0, upper - 1)
   const [from, to] = [AGES[lower] ?? 0, AGES[upper] ?? 0]
   const share = to > from ? Math.min(1, (age - from) / (to - from)) : 0
-  return 1 / (1 + Math.exp(-((1 - share) * score(WEIGHTS[lower], factors) + share * score(WEIGHTS[upper], factors))))
+  return logistic((1 - share) * score(WEIGHTS[lower], factors) + share * score(WEIGHTS[upper], factors))
 }
 
 function score(weights: readonly number[] = [], factors: readonly number[]): number {

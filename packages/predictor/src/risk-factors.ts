@@ -1,3 +1,4 @@
+import { logistic } from './logistic.js'
 import type { Standing } from './session-course.js'
 
 /** What `risk` is combined from, in the order of the weights. Each rises with what speaks for trouble; 0 says nothing. */
@@ -55,7 +56,7 @@ export function factorsOf(e: FactorEvidence): number[] {
   const neededRate = (e.remainingBytes / Math.max(1, e.standing.allowanceMs)) * 1000
   const overrun = (rate: number | undefined): number => (rate === undefined ? 0 : logRatio(neededRate, rate))
   return [
-    1 / (1 + Math.exp(-BEHIND_STEEPNESS * (overrun(e.rate) - BEHIND_MIDDLE))),
+    logistic(BEHIND_STEEPNESS * (overrun(e.rate) - BEHIND_MIDDLE)),
     overrun(e.shareNow),
     overrun(e.shareUsual),
     e.optimism,

@@ -1,6 +1,7 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { LossProxy } from './loss-proxy.js'
-import { ServerLoad } from './server-load.js'
+import { loadPressure, ServerLoad } from './server-load.js'
 import { ALL, type Play, three } from './testing/play.js'
 
 test('a report of load fades by half in ten seconds, and a newer one takes its place', () => {
@@ -120,4 +121,40 @@ test('what a session hears over its own connection vouches for no silence of its
     expect(own.of('a').server).toBeLessThan(0.2)
     expect(own.of('b').server).toBeGreaterThan(0.5)
   }
+})
+
+test('a load is never above one, and never rises by itself', () => {
+  const word = fc.record({
+    afterMs: fc.integer({ min: 0, max: 60_000 }),
+    load: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
+    retryAfterMs: fc.option(fc.integer({ min: 0, max: 1_000_000 }), { nil: undefined }),
+  })
+  fc.assert(
+    fc.property(fc.array(word, { maxLength: 12 }), fc.integer({ min: 0, max: 600_000 }), (words, laterMs) => {
+      const load = new ServerLoad()
+      let nowMs = 0
+      for (const { afterMs, load: said, retryAfterMs } of words) {
+        nowMs += afterMs
+        if (said === undefined) load.busy({ nowMs, retryAfterMs })
+        else load.reported({ nowMs, load: said })
+      }
+      const now = load.share(nowMs)
+      expect(now >= 0 && now <= 1).toBe(true)
+      expect(load.share(nowMs + laterMs)).toBeLessThanOrEqual(now)
+    }),
+  )
+})
+
+test('a server at half its load is barely under pressure, one that lets 300 ms queue is under half of all', () => {
+  expect(loadPressure({ share: 0.5, queueingDelayMs: 0 })).toBe(0.25)
+  expect(loadPressure({ share: 0, queueingDelayMs: 300 })).toBe(0.5)
+  const quantity = fc.double({ min: 0, max: 1e6, noNaN: true })
+  const share = fc.double({ min: 0, max: 1, noNaN: true })
+  fc.assert(
+    fc.property(share, quantity, quantity, (load, queueingDelayMs, more) => {
+      const pressure = loadPressure({ share: load, queueingDelayMs })
+      expect(pressure >= 0 && pressure <= 1).toBe(true)
+      expect(loadPressure({ share: load, queueingDelayMs: queueingDelayMs + more })).toBeGreaterThanOrEqual(pressure)
+    }),
+  )
 })

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { errorFunction } from 'simple-statistics'
 import { expect, test } from 'vitest'
 import { StallSuspicion } from './stall-suspicion.js'
 
@@ -63,5 +64,18 @@ test('phi never falls as the silence grows, is never NaN and never negative', ()
         expect(Number.isFinite(phi)).toBe(true)
       },
     ),
+  )
+})
+
+test('phi is -log10 of the tail of the log-normal of its gaps, as simple-statistics has it', () => {
+  const gapsMs = fc.array(fc.integer({ min: 60, max: 600 }), { minLength: 4, maxLength: 15 })
+  fc.assert(
+    fc.property(gapsMs, fc.double({ min: 1, max: 2_000, noNaN: true }), (list, gapMs) => {
+      const suspicion = rhythm(list)
+      const sigma = Math.min(1.5, Math.max(0.6, Math.sqrt(suspicion.variance)))
+      const expected = Math.max(Math.log(FLOOR_MS), suspicion.meanLog)
+      const tail = (1 - errorFunction((Math.log(gapMs) - expected) / sigma / Math.SQRT2)) / 2
+      expect(10 ** -suspicion.phi(gapMs, FLOOR_MS)).toBeCloseTo(tail, 6)
+    }),
   )
 })

@@ -1,3 +1,4 @@
+import type { CompletionOutcome } from './completion-survival.js'
 import type { FailureEvidence } from './failure-history.js'
 import type { KnownGoodput } from './goodput.js'
 import type { KnownRtt } from './request-rtt.js'
@@ -14,7 +15,7 @@ export interface StoreMemory {
   /** Goodputs of the last partitions, bytes per second, oldest first. */
   readonly partitions: readonly number[]
   /** ln(actual / planned) of the last sessions, oldest first. */
-  readonly completions: readonly { readonly logRatio: number; readonly censored: boolean }[]
+  readonly completions: readonly CompletionOutcome[]
 }
 
 /** METHODS, Risk: half of a failure is forgotten in ten minutes of idleness; rates too (guess). */
@@ -64,7 +65,7 @@ export function encodeStore(store: string, memory: StoreMemory): Record<string, 
     }),
     partitions: partitions.map(brief),
     // hundredths: even for a completion, odd for a censored one
-    completions: completions.map(({ logRatio, censored }) => 2 * Math.round(100 * logRatio) + (censored ? 1 : 0)),
+    completions: completions.map(({ log, censored }) => 2 * Math.round(100 * log) + (censored ? 1 : 0)),
   }
 }
 
@@ -117,7 +118,7 @@ export function decodeStore(path: string, value: unknown): StoreMemory {
     },
     partitions: each('partitions', MOST_PARTITIONS, [0, MOST * 1000]),
     completions: each('completions', MOST_COMPLETIONS, [-1_500, 1_500]).map((code) => ({
-      logRatio: Math.floor(code / 2) / 100,
+      log: Math.floor(code / 2) / 100,
       censored: Math.abs(code % 2) === 1,
     })),
   }

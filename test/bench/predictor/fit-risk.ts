@@ -2,9 +2,9 @@
 import { writeFile } from 'node:fs/promises'
 import { parseArgs } from 'node:util'
 import { seededRandom } from 'reconcile-test-support/links/seeded-random'
-import { RISK_AGES, RISK_FACTORS } from 'upload-predictor'
+import { type LogisticSample, RISK_AGES, RISK_FACTORS } from 'upload-predictor'
 import { planFaults } from './faults.js'
-import { fitNotNegative, type Sample } from './logistic.js'
+import { fitNotNegative } from './logistic.js'
 import { observeRun } from './observed-run.js'
 import { trainingLink } from './training-links.js'
 
@@ -14,8 +14,8 @@ const STORES = [1, 2, 3]
 const DIGITS = 2
 
 /** By age: every session in flight then, its factors and whether it came to trouble. */
-function samplesOf(seed: string, links: number): Sample[][] {
-  const samples: Sample[][] = RISK_AGES.map(() => [])
+function samplesOf(seed: string, links: number): LogisticSample[][] {
+  const samples: LogisticSample[][] = RISK_AGES.map(() => [])
   for (let link = 0; link < links; link++) {
     const trace = trainingLink(`made-up-${link}`, seededRandom(`${seed}/link/${link}`))
     for (const stores of STORES) {
@@ -33,7 +33,7 @@ function samplesOf(seed: string, links: number): Sample[][] {
   return samples
 }
 
-function moduleOf(o: { seed: string; links: number; samples: readonly Sample[][] }): string {
+function moduleOf(o: { seed: string; links: number; samples: readonly LogisticSample[][] }): string {
   const rows = o.samples.map((samples) => fitNotNegative(samples).map((weight) => Number(weight.toFixed(DIGITS))))
   const counts = o.samples.map((samples) => `${samples.length}`).join(', ')
   return [

@@ -1,9 +1,9 @@
 import { seededRandom } from 'reconcile-test-support/links/seeded-random'
-import { auc } from 'upload-predictor'
+import { auc, logisticOf } from 'upload-predictor'
 import { expect, test } from 'vitest'
 import { aucOf, countPairs, estimateAuc, estimateGain } from './auc-over-traces.js'
 import { RecentDurations } from './baselines.js'
-import { fitLogistic, fitNotNegative, logisticOf } from './logistic.js'
+import { fitNotNegative, fitRidge } from './logistic.js'
 import { trainingLink } from './training-links.js'
 
 const TRACES = ['a', 'b', 'c']
@@ -42,7 +42,7 @@ test('logistic regression finds the weights that made its samples', () => {
     const x = [1, 2 * random() - 1, 4 * random() - 2]
     return { x, y: random() < logisticOf(truth, x) }
   })
-  for (const [at, weight] of fitLogistic(samples).entries()) expect(weight).toBeCloseTo(truth[at] ?? 0, 0)
+  for (const [at, weight] of fitRidge(samples).entries()) expect(weight).toBeCloseTo(truth[at] ?? 0, 0)
 })
 
 test('timers that adapt remember the last durations', () => {
@@ -61,7 +61,7 @@ test('weights that may not be negative: what would lower the answer weighs nothi
   const [constant = 0, rises = 0, falls = 0] = fitNotNegative(samples)
   expect(falls).toBe(0)
   expect(rises).toBeGreaterThan(0.5)
-  const without = fitLogistic(samples.map(({ x, y }) => ({ x: x.slice(0, 2), y })))
+  const without = fitRidge(samples.map(({ x, y }) => ({ x: x.slice(0, 2), y })))
   expect([constant, rises]).toEqual(without)
 })
 

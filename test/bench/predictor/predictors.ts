@@ -1,5 +1,5 @@
-import type { Prediction } from 'upload-predictor'
-import { fitLogistic, logisticOf } from './logistic.js'
+import { logisticOf, type Prediction } from 'upload-predictor'
+import { fitRidge } from './logistic.js'
 import type { ObservedRun, ObservedSession, Seen } from './observed-run.js'
 
 /** One session as all predictors saw it at one instant. */
@@ -45,7 +45,7 @@ function leaveOneTraceOut(cases: readonly Case[], features: (one: Case) => reado
   const weights = new Map<string, number[]>()
   for (const trace of new Set(cases.map((one) => one.trace))) {
     const others = cases.filter((one) => one.trace !== trace)
-    weights.set(trace, fitLogistic(others.map((one) => ({ x: features(one), y: one.failed }))))
+    weights.set(trace, fitRidge(others.map((one) => ({ x: features(one), y: one.failed }))))
   }
   return cases.map((one) => logisticOf(weights.get(one.trace) ?? [], features(one)))
 }
@@ -101,7 +101,7 @@ export const PREDICTORS: readonly Predictor[] = [
 export function recalibratedOnFirstHalf(cases: readonly Case[], runs: number): Prediction[] {
   const features = ({ scores }: Case) => [1, logit(scores.risk)]
   const first = cases.filter(({ run }) => run < runs / 2)
-  const weights = fitLogistic(first.map((one) => ({ x: features(one), y: one.failed })))
+  const weights = fitRidge(first.map((one) => ({ x: features(one), y: one.failed })))
   return cases
     .filter(({ run }) => run >= runs / 2)
     .map((one) => ({ p: logisticOf(weights, features(one)), failed: one.failed, group: one.trace }))

@@ -208,3 +208,20 @@ test('nothing, NaN, what is no probability and a single class are refused by cod
   expect(codeOf(() => bootstrapInterval([good], brier, { random, resamples: 0 }))).toBe('invalidOption')
   expect(codeOf(() => bootstrapInterval([good], brier, { random, confidence: 1 }))).toBe('invalidOption')
 })
+
+test('log-loss and calibration error are what their definitions come to, prediction by prediction', () => {
+  fc.assert(
+    fc.property(fc.uniqueArray(prediction, { selector: ({ p }) => p, minLength: 1, maxLength: 60 }), (list) => {
+      const kept = (p: number): number => Math.min(1 - 1e-6, Math.max(1e-6, p))
+      expect(logLoss(list)).toBeCloseTo(-mean(list.map(({ p, failed }) => Math.log(kept(failed ? p : 1 - p)))), 9)
+      // Reference: each prediction is in the bin of its rank.
+      const bins = Math.min(10, list.length)
+      const sorted = list.toSorted((a, b) => a.p - b.p)
+      const gaps = Array.from({ length: bins }, (_, bin) => {
+        const inside = sorted.filter((_, at) => Math.ceil(((at + 1) * bins) / list.length) === bin + 1)
+        return Math.abs(inside.reduce((sum, { p, failed }) => sum + p - Number(failed), 0))
+      })
+      expect(expectedCalibrationError(list)).toBeCloseTo(gaps.reduce((a, b) => a + b) / list.length, 9)
+    }),
+  )
+})
