@@ -2,7 +2,7 @@ import type { RangeSet } from 'tus-reconcile-protocol'
 import { coversRange, toRangeSet } from 'tus-reconcile-protocol'
 import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
 import type { Client } from './client.js'
-import { DEFAULT_BUDGET, MAX_BODY_BYTES, MAX_SESSIONS_PER_STORE } from './limits.js'
+import { ANSWER_PATIENCE_MS, DEFAULT_BUDGET, MAX_BODY_BYTES, MAX_SESSIONS_PER_STORE } from './limits.js'
 import { toldBytes } from './told-bytes.js'
 import type { World } from './world.js'
 
@@ -16,6 +16,8 @@ export class ClientWatch {
   /** Sessions in flight, by id: their store. */
   readonly #live = new Map<string, string>()
   readonly #copies = new Set<string>()
+  /** The latest, oldest first. */
+  readonly #completed: { readonly store: string; readonly atMs: number }[] = []
   #reported = 0
   #isQuietDue = false
   #settledAtMs: number | undefined
@@ -27,6 +29,7 @@ export class ClientWatch {
   }
 
   onEvent(event: LoggedEvent): void {
+    if (event.type === 'completed') this.#completed.push({ store: event.store, atMs: this.#world.clock.now() })
     if (event.type === 'progress') this.#onProgress(event)
     else if (event.type === 'acked') this.#onAcked(event)
     else if (event.type === 'session') this.#onSession(event)
@@ -142,7 +145,14 @@ export class ClientWatch {
     if (sessions > 1) this.#world.coverage.count('precondition two bodies at once')
     if (bytes > sessions * MAX_BODY_BYTES) this.#fail(`${bytes} bytes in ${sessions} bodies`)
     for (const [store, count] of stores)
-      if (count > MAX_SESSIONS_PER_STORE) this.#fail(`${count} bodies on their way to ${store}`)
+      if (count > MAX_SESSIONS_PER_STORE + this.#draining(store)) this.#fail(`${count} bodies on their way to ${store}`)
+  }
+
+  /** Sessions that are completed, and whose answers may be waited for. */
+  #draining(store: string): number {
+    const sinceMs = this.#world.clock.now() - ANSWER_PATIENCE_MS
+    while ((this.#completed[0]?.atMs ?? sinceMs) < sinceMs) this.#completed.shift()
+    return this.#completed.filter((session) => session.store === store).length
   }
 
   #checkQuiet(after: string): void {

@@ -3,6 +3,9 @@
 /** One that sends, one whose last bytes drain. */
 export const MAX_SESSIONS_PER_STORE = 2
 
+/** A session whose blocks are verified waits for its answer, which may still have a body to end, at most so long. */
+export const ANSWER_PATIENCE_MS = 2_000
+
 /** Of one request (DESIGN, 5.3). */
 export const MAX_BODY_BYTES: number = 64 * 1024 * 1024
 

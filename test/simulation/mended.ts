@@ -362,33 +362,4 @@ export const MENDED: readonly { readonly what: string; readonly scenario: Scenar
       healedMs: 25472.10272944621,
     },
   },
-  {
-    what: 'a session that another client had made needless went on sending beside those that took its place',
-    scenario: {
-      seed: 270,
-      servers: 2,
-      routes: [
-        { server: 0, delayMs: 33.156, upBytesPerSecond: 3303443.583 },
-        { server: 1, delayMs: 76.75, upBytesPerSecond: 1251322.508 },
-      ],
-      lastMileBytesPerSecond: 2414698.915,
-      peerDelayMs: 20.115,
-      commitMs: 131.233,
-      expireMs: 3600000,
-      firstBlock: 8,
-      sizeBytes: 6306983,
-      options: { giveUpAfter: 600, partitioning: { initialSize: 262144, targetSeconds: 2.782 } },
-      faults: [
-        { kind: 'secondClient', atMs: 0, forMs: 285.541, server: 0, route: 0, share: 0.012, count: 1 },
-        { kind: 'bodyLimitTold', atMs: 104.423, forMs: 3425.576, server: 0, route: 1, share: 0.072, count: 4 },
-        { kind: 'serverCrashUnrecorded', atMs: 156.074, forMs: 375.611, server: 0, route: 1, share: 0.011, count: 3 },
-        { kind: 'lastMileOut', atMs: 955.066, forMs: 22346.188, server: 0, route: 1, share: 0.188, count: 1 },
-        { kind: 'pathSilent', atMs: 3192.41, forMs: 868.993, server: 1, route: 1, share: 0.387, count: 3 },
-        { kind: 'answersSwallowed', atMs: 3796.614, forMs: 13712.327, server: 0, route: 0, share: 0.287, count: 1 },
-        { kind: 'pathSlow', atMs: 5945.767, forMs: 116.927, server: 0, route: 0, share: 0.09, count: 1 },
-        { kind: 'pathSilent', atMs: 6396.524, forMs: 1689.819, server: 0, route: 0, share: 0.017, count: 2 },
-      ],
-      healedMs: 23301.254,
-    },
-  },
 ]

@@ -205,18 +205,3 @@ test('a store that cannot be asked changes nothing', async () => {
   await everythingDone()
   expect(rig.context.plan.session(session)?.acked).toBe(4 * B)
 })
-
-test('a session whose blocks are verified before it has handed them over is superseded: somebody else brought them', () => {
-  for (const [share, status] of [
-    [1, 'completed'],
-    [0.9, 'superseded'],
-  ] as const) {
-    const rig = new TransferRig()
-    const { session, end } = rig.begin({ last: 2 })
-    const runner = rig.context.runners.get(session)
-    if (runner) runner.handedOver = share * end
-    say(rig, 's0', { type: 'verified', ranges: [blocks(0, 2)] })
-    rig.parts.outcomes.completeVerified()
-    expect(rig.context.statuses.get(session)?.status).toBe(status)
-  }
-})

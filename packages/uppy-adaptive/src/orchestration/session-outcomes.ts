@@ -115,15 +115,13 @@ export class SessionOutcomes {
 
   /**
    * The blocks are verified, and no session of the partition is known to have sent them all: the news of an offset is
-   * still on its way. It is the offset of the session that was alive last; not of one that has not handed all over, whose
-   * bytes another client has brought.
+   * still on its way. It is the offset of the session that was alive last.
    */
   #creditWinner(session: PlannedSession): void {
     const { plan, runners } = this.#context
     const rivals = plan.sessions().filter((other) => other.partition === session.partition)
     if (rivals.some((rival) => rival.acked >= rival.end)) return
-    const hasHandedOver = ({ session: id, end }: PlannedSession) => (runners.get(id)?.handedOver ?? 0) >= end
-    const alive = rivals.filter((rival) => plan.isCovered(rival) && hasHandedOver(rival))
+    const alive = rivals.filter((rival) => plan.isCovered(rival))
     const winner = alive.sort(
       (a, b) => (runners.get(b.session)?.aliveAtMs ?? 0) - (runners.get(a.session)?.aliveAtMs ?? 0),
     )[0]
