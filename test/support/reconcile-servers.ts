@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { createServer, type Server as HttpServer } from 'node:http'
+import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,8 +34,11 @@ export interface TestServersOptions {
   readonly delayMs?: number
   /** How clients reach them through their links (default: the run's). */
   readonly protocol?: WireProtocol
+  /** Stands before the server of that index, and answers what it does not let in (returns false); not asked of peers' messages. */
+  readonly gate?: (server: number, request: IncomingMessage, response: ServerResponse) => boolean
 }
 
+const PEER_CONTENT_TYPE = 'application/tus-reconcile-peer+json'
 const SECRET = 'only-for-tests-0123456789'
 
 /** Starts servers that know each other as peers; close() leaves no socket, timer or file. */
@@ -68,7 +71,10 @@ export async function startReconcileServers(options: TestServersOptions): Promis
     const tus = new Server({ path: '/files', datastore, respectForwardedHeaders: true })
     extensions.set(http, reconcile(tus, { peers, secrets: [SECRET] }))
     http.removeAllListeners('request')
-    http.on('request', (request, response) => void tus.handle(request, response))
+    http.on('request', (request, response) => {
+      const isPeers = request.headers['content-type'] === PEER_CONTENT_TYPE
+      if (isPeers || options.gate?.(i, request, response) !== false) void tus.handle(request, response)
+    })
   }
   for (const [i, http] of listeners.entries()) start(http, i)
   await untilAcquainted(servers.map(({ direct }) => direct))

@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
 import { HEADER, parseLoad, TUS_VERSION } from 'tus-reconcile-protocol'
 import type { HeaderSource } from '../orchestration/options.js'
 import type { LoadListener } from '../orchestration/ports.js'
+import { StatusZeroError } from './network-fault.js'
 
 export interface HttpOptions {
   readonly stack: HttpStack
@@ -34,10 +35,14 @@ export function tellLoad(answer: HttpAnswer, onLoad: LoadListener | undefined): 
   if (load !== undefined) onLoad?.(load)
 }
 
-/** Whole seconds; a date is left to our own backoff. */
-export function readRetryAfter(answer: HttpAnswer): number | undefined {
-  const seconds = Number(answer.header('Retry-After') ?? Number.NaN)
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds * 1000 : undefined
+/** Milliseconds, of seconds or of an HTTP date; a date counts by the server's own clock where the answer has its `Date`. */
+export function readRetryAfter(answer: Pick<HttpAnswer, 'header'>): number | undefined {
+  const text = answer.header('Retry-After')?.trim()
+  if (!text) return undefined
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000
+  const saidAt = Date.parse(answer.header('Date') ?? '')
+  const waitMs = Date.parse(text) - (Number.isNaN(saidAt) ? Date.now() : saidAt)
+  return Number.isNaN(waitMs) || text.startsWith('-') ? undefined : Math.max(0, waitMs)
 }
 
 /** The call was ended by its signal. */
@@ -70,7 +75,7 @@ export async function sendRequest(options: HttpOptions, call: HttpCall): Promise
 }
 
 /** The application's own promise, such as a token's refresh, may never settle: an abort does not wait for it. */
-function orAbort<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
+export function orAbort<T>(work: T | Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(new AbortedError())
     if (signal.aborted) return abort()
@@ -153,8 +158,7 @@ function closeBody(body: unknown): void {
     body.destroy()
 }
 
-/** A browser's failure is a ProgressEvent that says nothing. */
+/** A browser's failure is a ProgressEvent. */
 function describeFailure(error: unknown): Error {
-  if (error instanceof Error) return error
-  return new Error('the request failed without an answer: the network, a server that closed the connection, or CORS')
+  return error instanceof Error ? error : new StatusZeroError()
 }

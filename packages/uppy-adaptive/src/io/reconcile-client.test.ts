@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { DefaultHttpStack } from 'tus-js-client'
 import { afterEach, expect, test } from 'vitest'
-import type { Attempt, AttemptOutcome, OperationError } from '../orchestration/ports.js'
+import type { Attempt, OperationError } from '../orchestration/ports.js'
 import { ReconcileClient } from './reconcile-client.js'
 
 const NEVER = new AbortController().signal
@@ -88,18 +88,6 @@ test('a refusal says its load, and for how long the server wants to be left alon
   expect(refused).toMatchObject({ status: 503, retryAfterMs: 7_000 } satisfies Partial<OperationError>)
   expect(loads).toEqual([0.95])
   expect(await client.attempt(ATTEMPT)).toEqual({ kind: 'wait', status: 503, retryAfterMs: 7_000 })
-})
-
-test.each<[number, OutgoingHttpHeaders, AttemptOutcome['kind'], string | undefined]>([
-  [500, TUS, 'cut', 'serverError'],
-  [502, {}, 'cut', 'serverError'],
-  [408, TUS, 'cut', 'timeout'],
-  [200, TUS, 'cut', 'serverError'],
-  [200, {}, 'cut', 'connection'],
-  [403, TUS, 'refused', undefined],
-])('%i with %o is %s by %s', async (status, headers, kind, failure) => {
-  const client = await clientOf(status, headers)
-  expect(await client.attempt(ATTEMPT)).toMatchObject({ kind, ...(failure === undefined ? {} : { failure }) })
 })
 
 test('a request goes out when the application’s own hook lets it', async () => {

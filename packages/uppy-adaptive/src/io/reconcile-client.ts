@@ -15,24 +15,37 @@ import {
 import type { Attempt, AttemptOutcome, Capabilities, LoadListener, ServerPort } from '../orchestration/ports.js'
 import { OperationError } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
-import type { HttpAnswer, HttpOptions } from './http.js'
-import { AbortedError, readRetryAfter, sendRequest, tellLoad } from './http.js'
+import type { AuthorizedAnswer } from './authorized-sender.js'
+import { AuthorizedSender } from './authorized-sender.js'
+import { HeadersError } from './credentials.js'
+import type { HttpOptions } from './http.js'
+import { AbortedError, orAbort, readRetryAfter, tellLoad } from './http.js'
 import { runAttempt } from './tus-session.js'
+
+/** The event stream's requests, as a kind of their own. */
+const EVENTS = 'events'
 
 /** One address of a server, over HTTP. */
 export class ReconcileClient implements ServerPort {
   readonly endpoint: string
-  readonly #options: HttpOptions
+  readonly #withCredentials: boolean
+  readonly #sender: AuthorizedSender
 
   constructor(endpoint: string, options: HttpOptions) {
     this.endpoint = endpoint
-    this.#options = options
+    this.#withCredentials = options.withCredentials
+    this.#sender = new AuthorizedSender(options)
   }
 
   async probe(signal: AbortSignal, onLoad?: LoadListener): Promise<Capabilities> {
     const answer = await this.#ask(signal)
     tellLoad(answer, onLoad)
     const version = answer.header('Tus-Version') ?? answer.header('Tus-Resumable')
+    if (answer.renewal === 'renewed') return this.probe(signal, onLoad)
+    if (answer.renewal === 'refused') {
+      const message = `${this.endpoint} refuses its credentials (${answer.status}): give others as headers, then start again`
+      throw new UploadError('refused', message, { status: answer.status })
+    }
     if (answer.status >= 500 || answer.status === 429)
       throw new UploadError('unreachable', `${this.endpoint} answered ${answer.status}`, { status: answer.status })
     if (version === undefined) {
@@ -55,7 +68,7 @@ export class ReconcileClient implements ServerPort {
   }
 
   attempt(attempt: Attempt): Promise<AttemptOutcome> {
-    return runAttempt(this.#options, this.endpoint, attempt)
+    return runAttempt(this.#sender, this.endpoint, attempt)
   }
 
   async operate<Request extends GroupOperationRequest>(
@@ -63,7 +76,7 @@ export class ReconcileClient implements ServerPort {
     signal: AbortSignal,
     onLoad?: LoadListener,
   ): Promise<OperationAnswers[Request['op']]> {
-    const answer = await sendRequest(this.#options, {
+    const answer = await this.#sender.send({
       method: 'POST',
       url: this.endpoint,
       headers: { 'Content-Type': OPERATION_CONTENT_TYPE },
@@ -88,19 +101,22 @@ export class ReconcileClient implements ServerPort {
     onAlive: () => void
     onLoad: LoadListener
   }): Promise<void> {
+    const given = await orAbort(this.#sender.headers(this.endpoint, 'POST'), o.signal)
     const response = await fetch(this.endpoint, {
       method: 'POST',
-      headers: { ...(await this.#headers()), 'Content-Type': OPERATION_CONTENT_TYPE, 'Tus-Resumable': TUS_VERSION },
+      headers: { ...given.headers, 'Content-Type': OPERATION_CONTENT_TYPE, 'Tus-Resumable': TUS_VERSION },
       body: JSON.stringify({
         op: 'events',
         client: o.client,
         ...(o.lastEventId === undefined ? {} : { lastEventId: o.lastEventId }),
       }),
-      credentials: this.#options.withCredentials ? 'include' : 'same-origin',
+      credentials: this.#withCredentials ? 'include' : 'same-origin',
       signal: o.signal,
     })
     const load = parseLoad(response.headers.get(HEADER.load))
     if (load !== undefined) o.onLoad(load)
+    const asked = { method: 'POST', url: this.endpoint, headers: { 'Content-Type': EVENTS } }
+    await orAbort(this.#sender.judge(given, { ...asked, status: response.status }), o.signal)
     if (!response.ok || !response.body) throw new Error(`no event stream: ${response.status}`)
     o.onAlive()
     const parser = createParser({
@@ -115,22 +131,18 @@ export class ReconcileClient implements ServerPort {
     }
   }
 
-  async #ask(signal: AbortSignal): Promise<HttpAnswer> {
+  async #ask(signal: AbortSignal): Promise<AuthorizedAnswer> {
     try {
-      return await sendRequest(this.#options, { method: 'OPTIONS', url: this.endpoint, headers: {}, signal })
+      return await this.#sender.send({ method: 'OPTIONS', url: this.endpoint, headers: {}, signal })
     } catch (error) {
       if (error instanceof AbortedError) throw error
+      if (error instanceof HeadersError) throw new UploadError('unreachable', error.message, { cause: error })
       throw new UploadError(
         'unreachable',
         `${this.endpoint} does not answer (${toError(error).message}): is the server running, its address right, and CORS allowed?`,
         { cause: error },
       )
     }
-  }
-
-  async #headers(): Promise<Readonly<Record<string, string>>> {
-    const { headers } = this.#options
-    return typeof headers === 'function' ? headers({ endpoint: this.endpoint, method: 'POST' }) : headers
   }
 }
 
@@ -146,8 +158,13 @@ function isErrorAnswer(json: unknown): json is { error: { code: string; message:
   return typeof json === 'object' && json !== null && 'error' in json
 }
 
-function readRefusal(answer: HttpAnswer, json: unknown): OperationError {
-  const said = { status: answer.status, body: json, retryAfterMs: readRetryAfter(answer) }
+function readRefusal(answer: AuthorizedAnswer, json: unknown): OperationError {
+  const said = {
+    status: answer.status,
+    body: json,
+    retryAfterMs: readRetryAfter(answer),
+    isRenewed: answer.renewal === 'renewed',
+  }
   if (isErrorAnswer(json))
     return new OperationError({ ...said, code: String(json.error.code), message: String(json.error.message) })
   return new OperationError({ ...said, code: 'http', message: `${answer.status} ${answer.body.slice(0, 200)}` })

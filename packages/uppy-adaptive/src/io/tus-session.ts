@@ -1,29 +1,36 @@
 import { BODY_CONTENT_TYPE, formatPartitionHeader, HEADER, parseUploadLimit } from 'tus-reconcile-protocol'
-import type { FailureKind } from 'upload-predictor'
+import type { Fault } from '../orchestration/failure-table.js'
+import { ruleOfStatus } from '../orchestration/failure-table.js'
 import type { Attempt, AttemptOutcome } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
-import type { HttpAnswer, HttpOptions } from './http.js'
-import { AbortedError, readRetryAfter, sendRequest, tellLoad } from './http.js'
+import type { AuthorizedAnswer, AuthorizedSender } from './authorized-sender.js'
+import { HeadersError } from './credentials.js'
+import type { HttpAnswer, HttpCall } from './http.js'
+import { AbortedError, readRetryAfter, tellLoad } from './http.js'
 import { encodeMetadata } from './metadata.js'
+import { faultOf } from './network-fault.js'
 
 /** One attempt of a session: a POST that creates it (with its first bytes), or a PATCH that goes on. */
-export async function runAttempt(options: HttpOptions, endpoint: string, attempt: Attempt): Promise<AttemptOutcome> {
+export async function runAttempt(
+  sender: AuthorizedSender,
+  endpoint: string,
+  attempt: Attempt,
+): Promise<AttemptOutcome> {
   try {
-    const answer = await sendRequest(
-      options,
-      attempt.url === undefined ? creation(endpoint, attempt) : append(endpoint, attempt, attempt.url),
-    )
+    const call = attempt.url === undefined ? creation(endpoint, attempt) : append(endpoint, attempt, attempt.url)
+    const answer = await sender.send(call, attempt.onHeldBack)
     tellLoad(answer, attempt.onLoad)
     return readAnswer(answer, endpoint, attempt)
   } catch (error) {
     if (error instanceof AbortedError) return { kind: 'aborted' }
     // the source cannot be read: no server's fault, and no other server would help
     if (error instanceof UploadError) throw error
-    return { kind: 'cut', cause: toError(error) }
+    if (error instanceof HeadersError) return { kind: 'cut', failure: 'configuration', cause: error }
+    return { kind: 'cut', fault: faultOf(error), cause: toError(error) }
   }
 }
 
-function creation(endpoint: string, attempt: Attempt): Parameters<typeof sendRequest>[1] {
+function creation(endpoint: string, attempt: Attempt): HttpCall {
   const { partition, metadata, range, body, signal, onHandedOver, onSending } = attempt
   const encoded = encodeMetadata(metadata)
   const headers: Record<string, string> = {
@@ -45,7 +52,7 @@ function creation(endpoint: string, attempt: Attempt): Parameters<typeof sendReq
   }
 }
 
-function append(endpoint: string, attempt: Attempt, url: string): Parameters<typeof sendRequest>[1] {
+function append(endpoint: string, attempt: Attempt, url: string): HttpCall {
   const { partition, range, body, signal, onHandedOver, onSending } = attempt
   const headers = {
     'Content-Type': BODY_CONTENT_TYPE,
@@ -62,34 +69,57 @@ function onRoute(url: string, endpoint: string): string {
   return onEndpoint.href
 }
 
-/** What an answer to an attempt says. */
-export function readAnswer(answer: HttpAnswer, endpoint: string, attempt: Attempt): AttemptOutcome {
+/** What an answer to an attempt says: the row of the table that it is, with its figures. */
+export function readAnswer(answer: AuthorizedAnswer, endpoint: string, attempt: Attempt): AttemptOutcome {
   const { status } = answer
-  if (status === 413) return { kind: 'tooLarge', limit: parseUploadLimit(answer.header(HEADER.limit)) }
-  // without Tus-Resumable it is the network that answers (captive portal, proxy), not the server (PROTOCOL)
-  if (answer.header('Tus-Resumable') === undefined && status < 500 && status !== 429) {
-    return cutBy('connection', `something else than the tus server answered (${status}, without Tus-Resumable)`)
-  }
+  const isOwnWord = answer.header('Tus-Resumable') !== undefined
+  // 413 is a proxy's as often as the server's, 429 too, and 401 and 403 where we can answer them; else see P9
+  const isAnybodys = status === 413 || status === 429 || status >= 500 || isAskedFor(answer)
+  if (!isOwnWord && !isAnybodys)
+    return cutBy('no Tus-Resumable', `something else than the tus server answered (${status}, without Tus-Resumable)`)
   const offset = readOffset(answer, attempt.partition.start)
   const location = answer.header('Location')
   const url = location === undefined ? attempt.url : new URL(location, `${endpoint}/`).href
-  if (status >= 200 && status < 300) {
-    if (offset === undefined || url === undefined)
-      return cutBy('serverError', `the answer ${status} lacks Upload-Offset or Location`)
-    return { kind: 'accepted', offset, url }
-  }
-  if (status === 409) return { kind: 'mismatch', offset, url, reachedEnd: answer.header(HEADER.state) === 'completed' }
-  if (status === 410 || status === 404) return { kind: 'over', state: answer.header(HEADER.state) ?? 'gone', status }
-  if (status === 507) return { kind: 'full' }
-  if (status === 423 || status === 429 || status === 503)
-    return { kind: 'wait', status, retryAfterMs: readRetryAfter(answer) }
-  if (status === 408) return cutBy('timeout', `the server answered ${status}`)
-  if (status >= 500) return cutBy('serverError', `the server answered ${status}`)
-  return { kind: 'refused', status, message: firstLine(answer.body) }
+  if (status >= 300) return readFailure(answer, { offset, url })
+  if (offset === undefined || url === undefined)
+    return cutBy('incomplete answer', `the answer ${status} lacks Upload-Offset or Location`)
+  return { kind: 'accepted', offset, url }
 }
 
-function cutBy(failure: FailureKind, cause: string): AttemptOutcome {
-  return { kind: 'cut', failure, cause: new Error(cause) }
+function readFailure(
+  answer: AuthorizedAnswer,
+  { offset, url }: { offset: number | undefined; url: string | undefined },
+): AttemptOutcome {
+  const { status } = answer
+  const retryAfterMs = readRetryAfter(answer)
+  const rule = ruleOfStatus(status, retryAfterMs !== undefined)
+  switch (rule.kind) {
+    case 'mismatch':
+      return { kind: 'mismatch', offset, url, reachedEnd: answer.header(HEADER.state) === 'completed' }
+    case 'over':
+      return { kind: 'over', state: answer.header(HEADER.state) ?? 'gone', status }
+    case 'tooLarge':
+      return { kind: 'tooLarge', limit: parseUploadLimit(answer.header(HEADER.limit)) }
+    case 'wait':
+      return { kind: 'wait', status, retryAfterMs }
+    case 'full':
+      return { kind: 'full' }
+    case 'denied':
+      return { kind: 'denied', status, message: firstLine(answer.body), isRenewed: answer.renewal === 'renewed' }
+    case 'refused':
+      return { kind: 'refused', status, message: firstLine(answer.body) }
+    case 'cut':
+      return { kind: 'cut', failure: rule.tells, cause: new Error(`the server answered ${status}`) }
+  }
+}
+
+/** It refuses credentials, and the application was asked for others. */
+function isAskedFor({ renewal }: AuthorizedAnswer): boolean {
+  return renewal === 'renewed' || renewal === 'refused'
+}
+
+function cutBy(fault: Fault, cause: string): AttemptOutcome {
+  return { kind: 'cut', fault, cause: new Error(cause) }
 }
 
 function readOffset(answer: HttpAnswer, start: number): number | undefined {

@@ -18,6 +18,7 @@ export async function openEmptyGroup(context: TransferContext): Promise<void> {
   for (let attempt = 1; !signal.aborted; attempt++) {
     const roundMs = clock.now()
     const outcome = await create(context, { home, session, attempt })
+    if (outcome.kind === 'denied' && outcome.isRenewed) continue
     if (outcome.kind !== 'cut' && outcome.kind !== 'wait') return refuse(home, outcome)
     const ownMs = backoffMs({ fruitless: attempt, uniform: randomness.uniform() })
     const askedMs = outcome.kind === 'wait' ? (outcome.retryAfterMs ?? ownMs) : ownMs
@@ -65,7 +66,7 @@ function refuse(home: Store, outcome: AttemptOutcome): void {
     throw new UploadError('server-full', `${endpoint} has no room (507): free space there and upload it again`, {
       status: 507,
     })
-  if (outcome.kind !== 'refused') return
+  if (outcome.kind !== 'refused' && outcome.kind !== 'denied') return
   const message = `${endpoint} refused the upload (${outcome.status}: ${outcome.message})`
   throw new UploadError('refused', message, { status: outcome.status })
 }

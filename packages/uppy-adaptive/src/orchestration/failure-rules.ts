@@ -1,5 +1,6 @@
 import type { UploadLimit } from 'tus-reconcile-protocol'
 import type { FailureKind } from 'upload-predictor'
+import { ruleOfFault, ruleOfStatus } from './failure-table.js'
 import type { AttemptOutcome } from './ports.js'
 
 /** How a session's run ended, for those who planned it. */
@@ -42,7 +43,7 @@ const LONGEST_RETRY_AFTER_MS = 60_000
 const FIRST_BACKOFF_MS = 250
 export const LONGEST_BACKOFF_MS = 10_000
 
-/** One rule per way an attempt can end (PROTOCOL, Statuses). */
+/** One rule per way an attempt can end; failure-table.ts says which statuses and faults are which. */
 export function decideNextStep(outcome: AttemptOutcome, context: RuleContext): NextStep {
   switch (outcome.kind) {
     case 'accepted':
@@ -65,12 +66,10 @@ export function decideNextStep(outcome: AttemptOutcome, context: RuleContext): N
       return { kind: 'shrink', limit: outcome.limit }
     case 'full':
       return fail(outcome, { cause: '507: the server has no room', code: 'full', status: 507 })
+    case 'denied':
+      return outcome.isRenewed ? { kind: 'look' } : refuse(outcome)
     case 'refused':
-      return fail(outcome, {
-        cause: `${outcome.status}: ${outcome.message}`,
-        code: 'refused',
-        status: outcome.status,
-      })
+      return refuse(outcome)
     case 'wait': {
       if (context.hasAlternative && context.fruitless >= PATIENCE_WITH_ALTERNATIVE)
         return fail(outcome, { cause: `${outcome.status}`, code: 'network' })
@@ -86,33 +85,41 @@ export function decideNextStep(outcome: AttemptOutcome, context: RuleContext): N
 export function failureOf(outcome: AttemptOutcome): FailureKind {
   switch (outcome.kind) {
     case 'cut':
-      return outcome.failure ?? 'connection'
+      return outcome.failure ?? ruleOfFault(outcome.fault ?? 'reset').tells
     case 'wait':
+    case 'over':
+    case 'denied':
+    case 'refused':
       return failureOfStatus(outcome)
     case 'full':
+      return ruleOfStatus(507).tells
     case 'mismatch':
-      return 'serverError'
-    case 'refused':
+      return ruleOfStatus(409).tells
     case 'tooLarge':
-    case 'over':
-      return 'configuration'
+      return ruleOfStatus(413).tells
     case 'accepted':
     case 'aborted':
       return 'connection'
   }
 }
 
-/** 429, and 503 that says for how long, are load; another 5xx is the server's own word; 4xx is nothing. */
-export function failureOfStatus(answer: { status: number; retryAfterMs: number | undefined }): FailureKind {
-  if (answer.status === 429 || (answer.status === 503 && answer.retryAfterMs !== undefined)) return 'load'
-  return answer.status >= 500 ? 'serverError' : 'configuration'
+/** What a refusal of the server says of it. */
+export function failureOfStatus(answer: { status: number; retryAfterMs?: number | undefined }): FailureKind {
+  return ruleOfStatus(answer.status, answer.retryAfterMs !== undefined).tells
+}
+
+function refuse(outcome: Extract<AttemptOutcome, { kind: 'denied' | 'refused' }>): NextStep {
+  const { status, message } = outcome
+  return fail(outcome, { cause: `${status}: ${message}`, code: 'refused', status })
 }
 
 function retry(outcome: AttemptOutcome, cause: string, context: RuleContext): NextStep {
   if (context.hasAlternative && context.fruitless >= PATIENCE_WITH_ALTERNATIVE)
     return fail(outcome, { cause, code: 'network' })
   // the first look costs nothing and tells a broken connection from a broken server
-  if (context.fruitless === 0) return { kind: 'look' }
+  const wasReached =
+    outcome.kind !== 'cut' || outcome.fault === undefined || ruleOfFault(outcome.fault).arrived !== 'no'
+  if (context.fruitless === 0 && wasReached) return { kind: 'look' }
   return { kind: 'wait', delayMs: backoffMs(context), next: 'look', cause }
 }
 

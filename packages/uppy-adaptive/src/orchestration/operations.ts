@@ -92,6 +92,8 @@ export class Operations {
       return answer as OperationAnswers[Op['op']]
     } catch (error) {
       const refusal = error instanceof OperationError ? error : undefined
+      // the application's credentials bound this: the same are refused twice at most
+      if (refusal?.isRenewed && !signal.aborted) return await this.#send({ via, route }, storeId, operation, signal)
       // whose load a relayed refusal tells of is not said
       if (refusal && !relayed && failureOfStatus(refusal) === 'load')
         model.busy({ nowMs: clock.now(), store: via.id, retryAfterMs: refusal.retryAfterMs })

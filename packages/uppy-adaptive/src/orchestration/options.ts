@@ -5,12 +5,19 @@ import { DEFAULT_LIMITS } from '../partitioning/size-limits.js'
 import type { JournalStorage } from './ports.js'
 import { toError, UploadError } from './upload-error.js'
 
+/** What headers are asked for. */
+export interface HeaderRequest {
+  /** Where the request goes. */
+  readonly endpoint: string
+  readonly method: string
+  /** The server has refused the last ones: get others. Asked once, whatever waits; what follows is asked for as ever. */
+  readonly refused?: { readonly status: number }
+}
+
+/** Headers of every request to a server, or what gives them for each. */
 export type HeaderSource =
   | Readonly<Record<string, string>>
-  | ((request: {
-      endpoint: string
-      method: string
-    }) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
+  | ((request: HeaderRequest) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
 
 export interface MirrorOptions {
   readonly endpoint: string
@@ -55,6 +62,10 @@ export interface UploadOptions {
   /** Other servers with storage of their own that know the primary as their peer. */
   readonly mirrors?: readonly (string | MirrorOptions)[]
   readonly metadata?: Readonly<Record<string, string>>
+  /**
+   * Sent to the primary, and to mirrors of its origin. A function is called for every request, and with `refused` when the
+   * server has answered 401 or 403: the upload then goes on with what it gives next.
+   */
   readonly headers?: HeaderSource
   readonly partitioning?: PartitioningOptions
   readonly priority?: Priority

@@ -7,6 +7,7 @@ import type {
   UploadLimit,
 } from 'tus-reconcile-protocol'
 import type { FailureKind } from 'upload-predictor'
+import type { Fault } from './failure-table.js'
 
 /** Time and timers, so that the orchestration has neither of its own. */
 export interface Clock {
@@ -66,14 +67,17 @@ export interface Attempt {
   readonly onLoad?: LoadListener
   /** The request goes out: until now the application's own hooks and headers held it back. */
   readonly onSending?: () => void
+  /** The answer refuses the application's credentials: until it gives others it holds the session back. */
+  readonly onHeldBack?: () => void
 }
 
 /** Told how busy the server says that it is, 0 to 1, before the answer that says so is given. */
 export type LoadListener = (load: number) => void
 
 /**
- * How an attempt ended. Offsets are absolute. `cut` says nothing of what arrived, and `failure` by what it was cut
- * (default `connection`); every other kind is the server's word.
+ * How an attempt ended. Offsets are absolute. `cut` says nothing of what arrived; `fault` is how it was cut, and
+ * `failure` what that says of the server (default what the table says of the fault, else `connection`). Every other kind
+ * is the server's word. After `denied` with `isRenewed` the application has others.
  */
 export type AttemptOutcome =
   | { readonly kind: 'accepted'; readonly offset: number; readonly url: string }
@@ -88,7 +92,8 @@ export type AttemptOutcome =
   | { readonly kind: 'wait'; readonly status: number; readonly retryAfterMs: number | undefined }
   | { readonly kind: 'full' }
   | { readonly kind: 'refused'; readonly status: number; readonly message: string }
-  | { readonly kind: 'cut'; readonly cause: Error; readonly failure?: FailureKind }
+  | { readonly kind: 'denied'; readonly status: number; readonly message: string; readonly isRenewed: boolean }
+  | { readonly kind: 'cut'; readonly cause: Error; readonly fault?: Fault; readonly failure?: FailureKind }
   | { readonly kind: 'aborted' }
 
 /** One address of a server. Every method settles promptly when its signal fires and leaves nothing running. */
@@ -121,16 +126,20 @@ export class OperationError extends Error {
   readonly body: unknown
   /** For how long it wants to be left alone, where it says so. */
   readonly retryAfterMs: number | undefined
+  /** It refused the credentials, and the application has given others since: ask again. */
+  readonly isRenewed: boolean
   constructor(o: {
     status: number
     code: string
     message: string
     body?: unknown
     retryAfterMs?: number | undefined
+    isRenewed?: boolean
   }) {
     super(o.message)
     this.name = 'OperationError'
     this.retryAfterMs = o.retryAfterMs
+    this.isRenewed = o.isRenewed ?? false
     this.status = o.status
     this.code = o.code
     this.body = o.body

@@ -116,7 +116,7 @@ export class SessionRunner {
 
   /** One request: the next bytes, or none when only the offset is asked for (a POST repeated without a body). */
   async #try(session: PlannedSession, look: boolean): Promise<AttemptOutcome> {
-    const { context, signal, isLate, done } = this.#open(look)
+    const { context, signal, isLate, startTimer, stopTimer, done } = this.#open(look)
     try {
       const range = {
         start: session.acked,
@@ -139,7 +139,14 @@ export class SessionRunner {
           this.handedOver = Math.max(this.handedOver, range.start + bytes)
         },
         onLoad: hearLoad(context, this.store.id, this.id),
-        onSending: () => this.ownDelay.end(context.clock.now()),
+        onSending: () => {
+          this.ownDelay.end(context.clock.now())
+          startTimer()
+        },
+        onHeldBack: () => {
+          this.ownDelay.begin(context.clock.now())
+          stopTimer()
+        },
       })
       if (!isLate()) return outcome
       return { kind: 'cut', failure: 'timeout', cause: new Error('the server did not say what it has') }
@@ -149,7 +156,15 @@ export class SessionRunner {
     }
   }
 
-  #open(look: boolean): { context: TransferContext; signal: AbortSignal; isLate: () => boolean; done: () => void } {
+  /** The timer is a look-up's: it runs while the request is out, and what the application takes does not count. */
+  #open(look: boolean): {
+    context: TransferContext
+    signal: AbortSignal
+    isLate: () => boolean
+    startTimer: () => void
+    stopTimer: () => void
+    done: () => void
+  } {
     const context = this.#context
     const current = new AbortController()
     this.#current = current
@@ -159,12 +174,16 @@ export class SessionRunner {
       late = true
       current.abort()
     }
-    const cancelTimer = look ? context.clock.after(Math.max(MIN_LOOK_MS, LOOK_RTOS * rtoMs), expire) : () => {}
+    let stopTimer = () => {}
+    const startTimer = () => {
+      stopTimer()
+      if (look) stopTimer = context.clock.after(Math.max(MIN_LOOK_MS, LOOK_RTOS * rtoMs), expire)
+    }
     const done = () => {
-      cancelTimer()
+      stopTimer()
       this.#current = undefined
     }
-    return { context, signal: current.signal, isLate: () => late, done }
+    return { context, signal: current.signal, isLate: () => late, startTimer, stopTimer: () => stopTimer(), done }
   }
 
   #header(session: PlannedSession): PartitionHeader {
@@ -209,8 +228,15 @@ export class SessionRunner {
     })
     if (!progressed && judged.kind !== 'aborted' && judged.kind !== 'accepted') this.#fruitless += 1
     this.#noteRefusal(outcome)
+    if (outcome.kind === 'denied' && outcome.isRenewed) this.#noteRenewal(outcome.status)
     if (outcome.kind === 'cut') this.#context.noteCut(session, outcome.cause.message, this.#attempt)
     return step
+  }
+
+  #noteRenewal(status: number): void {
+    const { endpoint } = this.route
+    const message = `${endpoint} refused the credentials (${status}): going on with those that headers gives now`
+    this.#context.log.emit({ type: 'warning', code: 'credentials-refused', message, endpoint })
   }
 
   #noteRefusal(outcome: AttemptOutcome): void {
