@@ -1,6 +1,5 @@
 // Runs test/simulation from its sources and the engine's: one bundle, which its worker threads load too.
-import { spawnSync } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'vite'
 
 const path = (relative) => fileURLToPath(new URL(`../${relative}`, import.meta.url))
@@ -12,17 +11,9 @@ await build({
   logLevel: 'error',
   ssr: { noExternal: true },
   build: {
-    ssr: path('test/simulation/main.ts'),
-    outDir,
-    emptyOutDir: true,
-    target: 'node20',
-    minify: false,
-    sourcemap: true,
+    ...{ ssr: path('test/simulation/main.ts'), outDir, emptyOutDir: true },
+    ...{ target: 'node20', minify: false, sourcemap: true },
   },
 })
-const { status } = spawnSync(
-  process.execPath,
-  ['--enable-source-maps', `${outDir}/main.js`, ...process.argv.slice(2)],
-  { stdio: 'inherit' },
-)
-process.exitCode = status ?? 1
+process.setSourceMapsEnabled(true)
+await import(pathToFileURL(`${outDir}/main.js`).href)

@@ -1,4 +1,8 @@
+import type { Coverage } from './coverage.js'
 import { FAULT_KINDS } from './faults.js'
+
+/** Of so many seeds everything is expected to happen. */
+const FULL_RUN = 2_000
 
 /** What a full run must have seen at least once: faults, changes of state, and what the invariants are about. */
 export const EXPECTED: readonly string[] = [
@@ -37,3 +41,8 @@ export const EXPECTED: readonly string[] = [
     'two bodies at once',
   ].map((condition) => `precondition ${condition}`),
 ]
+
+/** What should have happened and has not, where there were seeds enough. */
+export function neverSeen(coverage: Coverage, seeds: number): string[] {
+  return seeds < FULL_RUN ? [] : EXPECTED.filter((name) => coverage.of(name) === 0)
+}

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { Coverage } from './coverage.js'
-import { EXPECTED } from './expected.js'
+import { neverSeen } from './expected.js'
 import { runSeed } from './run.js'
 import type { SimulationOptions } from './simulation-options.js'
 import { parseSimulationOptions } from './simulation-options.js'
@@ -42,39 +42,50 @@ async function runShare({ first, last, step }: Share, tell: (report: Report) => 
   }
 }
 
-async function runAll({ first, seeds, workers }: SimulationOptions): Promise<boolean> {
-  const startedMs = performance.now()
-  const coverage = new Coverage()
-  let runs = 0
-  let simulatedMs = 0
-  let failed = 0
-  const take = (report: Report) => {
-    runs += report.runs
-    simulatedMs += report.simulatedMs
-    failed += report.failed.length
-    coverage.add(report.coverage)
+/** All that the workers have told. */
+class Summary {
+  readonly #startedMs = performance.now()
+  readonly #coverage = new Coverage()
+  #runs = 0
+  #simulatedMs = 0
+  #failed = 0
+
+  take(report: Report): void {
+    this.#runs += report.runs
+    this.#simulatedMs += report.simulatedMs
+    this.#failed += report.failed.length
+    this.#coverage.add(report.coverage)
     for (const { seed, failures } of report.failed)
       console.log(`seed ${seed} failed: ${failures.join('; ')}\n  repeat it: npm run sim -- --seed ${seed}`)
   }
-  if (workers === 0) await runShare({ first, last: first + seeds - 1, step: 1 }, take)
-  await Promise.all(
-    Array.from({ length: workers }, (_, i) =>
-      inWorker({ first: first + i, last: first + seeds - 1, step: workers }, take),
-    ),
-  )
-  const seconds = (performance.now() - startedMs) / 1000
-  printCoverage(coverage)
-  const rest = seeds >= FULL_RUN ? EXPECTED.filter((name) => coverage.of(name) === 0) : []
-  if (rest.length > 0) console.log(`\nnever seen: ${rest.join(', ')}`)
-  console.log(
-    `\n${runs} uploads, ${failed} failed, ${seconds.toFixed(0)} s, ${(runs / seconds).toFixed(1)} uploads/s, ` +
-      `${(simulatedMs / 3_600_000).toFixed(0)} simulated hours`,
-  )
-  return failed === 0 && rest.length === 0
+
+  /** Prints it. Returns whether all held, and everything has happened. */
+  conclude(): boolean {
+    const seconds = (performance.now() - this.#startedMs) / 1000
+    const rest = neverSeen(this.#coverage, this.#runs)
+    printCoverage(this.#coverage)
+    if (rest.length > 0) console.log(`\nnever seen: ${rest.join(', ')}`)
+    console.log(
+      `\n${this.#runs} uploads, ${this.#failed} failed, ${seconds.toFixed(0)} s, ` +
+        `${(this.#runs / seconds).toFixed(1)} uploads/s, ${(this.#simulatedMs / 3_600_000).toFixed(0)} simulated hours`,
+    )
+    return this.#failed === 0 && rest.length === 0
+  }
 }
 
-/** Of so many seeds everything is expected to happen. */
-const FULL_RUN = 2_000
+/** Who is interrupted says what has come so far. */
+async function runAll({ first, seeds, workers }: SimulationOptions): Promise<boolean> {
+  const summary = new Summary()
+  const last = first + seeds - 1
+  process.once('SIGINT', () => {
+    summary.conclude()
+    process.exit(130)
+  })
+  if (workers === 0) await runShare({ first, last, step: 1 }, (report) => summary.take(report))
+  const shares = Array.from({ length: workers }, (_, i) => ({ first: first + i, last, step: workers }))
+  await Promise.all(shares.map((share) => inWorker(share, (report) => summary.take(report))))
+  return summary.conclude()
+}
 
 function inWorker(share: Share, take: (report: Report) => void): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest'
+import { Coverage } from './coverage.js'
+import { EXPECTED, neverSeen } from './expected.js'
 import { FAULT_KINDS } from './faults.js'
 import { MENDED } from './mended.js'
 import { runScenario, runSeed } from './run.js'
@@ -18,6 +20,14 @@ test('among a few hundred seeds every kind of fault is planned', () => {
     Array.from({ length: 600 }, (_, seed) => planScenario(seed).faults.map(({ kind }) => kind)).flat(),
   )
   expect([...kinds].sort()).toEqual([...FAULT_KINDS].sort())
+})
+
+test('a full run names what has not happened once', () => {
+  const coverage = new Coverage()
+  for (const name of EXPECTED) coverage.count(name)
+  expect(neverSeen(coverage, 2_000)).toEqual([])
+  expect(neverSeen(new Coverage(), 2_000)).toEqual(EXPECTED)
+  expect(neverSeen(new Coverage(), 1_999)).toEqual([])
 })
 
 test.each(MENDED)('it is mended that $what', async ({ scenario }) => {
