@@ -4,7 +4,7 @@ import { platform } from '#platform'
 import { createDigester } from './io/block-digester.js'
 import { systemClock, systemRandomness } from './io/host.js'
 import type { HttpOptions } from './io/http.js'
-import { PlainUpload } from './io/plain-tus.js'
+import { PlainTus } from './io/plain-tus.js'
 import { ReconcileClient } from './io/reconcile-client.js'
 import type { SourceInput } from './io/source.js'
 import { openSource } from './io/source.js'
@@ -63,7 +63,6 @@ export class AdaptiveUpload extends UploadEngine {
 
 function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved: ResolvedOptions): UploadHost {
   const http = createHttpOptions(options)
-  const plain = new PlainUpload({ ...http, headers: resolved.headers }, resolved)
   return {
     clock: systemClock,
     randomness: systemRandomness,
@@ -75,8 +74,7 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     openSource: async () => withFingerprint(await openSource(input), options.fingerprint),
     createPort: (endpoint, server) =>
       new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, endpoint, server) }),
-    uploadPlain: (o) => plain.run(o),
-    terminatePlain: () => plain.terminate(),
+    plain: new PlainTus(resolved.endpoint, { ...http, headers: resolved.headers }),
   }
 }
 

@@ -1,84 +1,94 @@
 import * as tus from 'tus-js-client'
-import type { Source } from '../orchestration/ports.js'
-import { UploadError } from '../orchestration/upload-error.js'
-import { allowCredentials, type HttpOptions } from './http.js'
-
-/** Patience over restarts: about five minutes, with growing steps; tus-js-client starts again from the first after progress. */
-const RETRY_DELAYS_MS = [100, 500, 1_000, 3_000, 5_000, ...Array<number>(30).fill(10_000)]
+import { HEADER, parseUploadLimit } from 'tus-reconcile-protocol'
+import type { AttemptOutcome, PlainOutcome, PlainPort, PlainRun, Source } from '../orchestration/ports.js'
+import { toError, UploadError } from '../orchestration/upload-error.js'
+import type { HttpAnswer, HttpOptions } from './http.js'
+import { readRetryAfter } from './http.js'
+import { RelayedStack } from './relayed-stack.js'
 
 /** A server that still writes what was aborted answers 423 for a while. */
 const TERMINATION_DELAYS_MS = [100, 500, 1_000, 3_000]
 
-/** A server without our extension: tus-js-client's own upload. The URL is kept, so that a second call goes on. */
-export class PlainUpload {
+/** A server without our extension: tus-js-client's own upload, until it is done or fails for the first time. */
+export class PlainTus implements PlainPort {
+  readonly endpoint: string
   readonly #options: HttpOptions
-  readonly #endpoint: string
-  readonly #metadata: Readonly<Record<string, string>>
-  #url: string | null = null
 
-  constructor(options: HttpOptions, o: { endpoint: string; metadata: Readonly<Record<string, string>> }) {
+  constructor(endpoint: string, options: HttpOptions) {
+    this.endpoint = endpoint
     this.#options = options
-    this.#endpoint = o.endpoint
-    this.#metadata = o.metadata
   }
 
-  /** Resolves to the file's URL. @throws UploadError `refused`, `aborted`, or `gave-up` */
-  async run(o: { source: Source; signal: AbortSignal; onProgress: (ackedBytes: number) => void }): Promise<string> {
-    const request = await this.#requestOptions()
+  /** @throws UploadError of the source */
+  run(o: PlainRun): Promise<PlainOutcome> {
     return new Promise((resolve, reject) => {
+      if (o.signal.aborted) return resolve({ kind: 'aborted' })
+      const last: Exchange = { method: 'POST', answer: undefined, error: undefined }
       const upload = new tus.Upload(asReader(o.source), {
-        endpoint: this.#endpoint,
-        uploadUrl: this.#url,
+        // with an endpoint tus-js-client would answer any 4xx on resuming by a new upload
+        ...(o.url === undefined ? { endpoint: this.endpoint } : { uploadUrl: o.url }),
         uploadSize: o.source.sizeBytes,
         fileReader: { openFile: async () => asFileSource(o.source) },
-        ...request,
-        metadata: { ...this.#metadata },
-        retryDelays: RETRY_DELAYS_MS,
+        httpStack: new RelayedStack(
+          this.#options,
+          listenTo(o, last, () => upload),
+          o.signal,
+        ),
+        metadata: { ...o.metadata },
+        retryDelays: null,
         storeFingerprintForResuming: false,
-        onUploadUrlAvailable: () => {
-          this.#url = upload.url
+        onUploadUrlAvailable: () => upload.url !== null && o.onUrl(upload.url),
+        onSuccess: () => resolve({ kind: 'done', url: upload.url ?? '' }),
+        onError: (error) => {
+          const cause = 'causingError' in error ? error.causingError : undefined
+          if (cause instanceof UploadError) reject(cause)
+          else resolve(readOutcome(last, error))
         },
-        onProgress: (sent) => o.onProgress(sent),
-        onSuccess: () => resolve(upload.url ?? ''),
-        onError: (error) => reject(explain(error, this.#endpoint)),
       })
       const abort = () => {
         void upload.abort()
-        reject(new UploadError('aborted', 'stopped'))
+        resolve({ kind: 'aborted' })
       }
-      if (o.signal.aborted) return abort()
       o.signal.addEventListener('abort', abort, { once: true })
       upload.start()
     })
   }
 
-  /** Ends on the server what was begun there; nothing when nothing was. @throws Error when the server cannot be told so */
-  async terminate(): Promise<void> {
-    const url = this.#url
-    if (url === null) return
-    await tus.Upload.terminate(url, { ...(await this.#requestOptions()), retryDelays: TERMINATION_DELAYS_MS })
-    this.#url = null
-  }
-
-  async #requestOptions(): Promise<Partial<tus.UploadOptions>> {
-    const { stack, withCredentials, addRequestId, onBeforeRequest, onAfterResponse } = this.#options
-    return {
-      httpStack: stack,
-      headers: { ...(await this.#headers()) },
-      addRequestId,
-      onBeforeRequest: async (request) => {
-        if (withCredentials) allowCredentials(request)
-        await onBeforeRequest?.(request)
-      },
-      ...(onAfterResponse ? { onAfterResponse } : {}),
-    }
-  }
-
-  async #headers(): Promise<Readonly<Record<string, string>>> {
-    const { headers } = this.#options
-    return typeof headers === 'function' ? headers({ endpoint: this.#endpoint, method: 'POST' }) : headers
+  async terminate(url: string): Promise<void> {
+    const silent = { deadline: () => undefined, onSending() {}, onHandedOver() {}, onAnswer() {}, onFailure() {} }
+    const httpStack = new RelayedStack(this.#options, silent, new AbortController().signal)
+    await tus.Upload.terminate(url, { httpStack, retryDelays: TERMINATION_DELAYS_MS })
   }
 }
+
+/** The last request, and what became of it. */
+interface Exchange {
+  method: string
+  answer: HttpAnswer | undefined
+  error: unknown
+}
+
+function listenTo(o: PlainRun, last: Exchange, upload: () => tus.Upload): RelayedStackListener {
+  return {
+    deadline: (method) => (method === 'PATCH' ? undefined : o.openDeadline()),
+    onSending: (method, start) => {
+      const size = upload().options.chunkSize ?? Number.POSITIVE_INFINITY
+      if (method === 'PATCH') o.onPatch({ start, end: Math.min(o.source.sizeBytes, start + size) })
+    },
+    onHandedOver: (offset) => o.onHandedOver(offset),
+    onAnswer: (method, answer) => {
+      Object.assign(last, { method, answer, error: undefined })
+      const offset = method === 'POST' ? 0 : Number(answer.header('Upload-Offset') ?? Number.NaN)
+      if (answer.status >= 300 || !Number.isSafeInteger(offset)) return
+      o.onOffset(offset, method === 'PATCH')
+      // tus-js-client reads it at every PATCH
+      if (offset < o.source.sizeBytes) upload().options.chunkSize = o.nextSize(offset)
+    },
+    onFailure: (method, error) => Object.assign(last, { method, answer: undefined, error }),
+  }
+}
+
+type RelayedStackListener = ConstructorParameters<typeof RelayedStack>[1]
 
 /** tus-js-client asks its file reader for the bytes; the file itself only has to be there. */
 function asReader(source: Source): Pick<ReadableStreamDefaultReader, 'read'> {
@@ -102,15 +112,23 @@ function withSize(body: unknown): unknown {
   return body instanceof Uint8Array ? Object.assign(body, { size: body.length }) : body
 }
 
-function explain(error: Error | tus.DetailedError, endpoint: string): UploadError {
-  const response = 'originalResponse' in error ? error.originalResponse : null
-  const status = response?.getStatus()
-  if (status !== undefined && status >= 400 && status < 500) {
-    return new UploadError(
-      status === 413 ? 'too-large' : 'refused',
-      `${endpoint} refused the upload (${status} ${response?.getBody().slice(0, 200) ?? ''})`,
-      { cause: error, status },
-    )
+/** What the last answer says, or that there was none. */
+function readOutcome({ method, answer, error }: Exchange, said: Error): AttemptOutcome {
+  if (!answer) return { kind: 'cut', cause: toError(error ?? said) }
+  const { status } = answer
+  const message = answer.body.split('\n', 1)[0]?.slice(0, 200) ?? ''
+  if (status === 413) return { kind: 'tooLarge', limit: parseUploadLimit(answer.header(HEADER.limit)) }
+  if (status === 409) return { kind: 'mismatch', offset: undefined, url: undefined, reachedEnd: false }
+  // asked to create, it says that the address is wrong; asked to go on, that the upload is gone
+  if ((status === 404 || status === 410) && method !== 'POST') return { kind: 'over', state: `${status}`, status }
+  if (status === 507) return { kind: 'full' }
+  if (status === 423 || status === 429 || status === 503)
+    return { kind: 'wait', status, retryAfterMs: readRetryAfter(answer) }
+  if (status === 408) return { kind: 'cut', failure: 'timeout', cause: new Error('the server answered 408') }
+  if (status >= 500) return { kind: 'cut', failure: 'serverError', cause: new Error(`the server answered ${status}`) }
+  if (status >= 400) return { kind: 'refused', status, message }
+  return {
+    kind: 'cut',
+    cause: new Error(`the answer ${status} to ${method} is no tus server's: ${said.message.slice(0, 100)}`),
   }
-  return new UploadError('gave-up', `${endpoint} could not be reached any more: ${error.message}`, { cause: error })
 }

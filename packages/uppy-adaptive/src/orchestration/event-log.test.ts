@@ -135,7 +135,7 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   waiting: { type: 'waiting', ...of, cause: '503', delayMs: 500 },
   shrunk: { type: 'shrunk', ...of, maxBodyBytes: 1e6 },
   cut: { type: 'cut', ...of, cause: 'reset', attempt: 1 },
-  acked: { type: 'acked', ...of, offset: 9, appLimited: true },
+  acked: { type: 'acked', ...of, offset: 9, appLimited: true, estimated: true },
   completed: { type: 'completed', ...of, ...range, kind: 'first' },
   superseded: { type: 'superseded', ...of, via: 'client', by: null },
   failed: { type: 'failed', ...of, cause: '413' },

@@ -49,7 +49,7 @@ export interface PredictorOptions {
   /** What `upload-predictor fit` wrote, its text or the object: predictions start from it instead of from guesses. */
   readonly model?: string | object
   /**
-   * Where to keep what predictions learned of servers and the link (Store-Ids and figures), so that the next upload starts
+   * Where to keep what predictions learned of servers and the link (Store-Ids, a plain server's host, and figures), so that the next upload starts
    * with it: where the journal is, unless this is a file's path; by default localStorage in browsers, nothing in Node;
    * false keeps nothing.
    */
@@ -73,6 +73,11 @@ export interface UploadOptions {
   readonly predictor?: PredictorOptions
   /** For how long to wait for servers that do not answer, seconds (default 600). */
   readonly giveUpAfter?: number
+  /**
+   * Size of each PATCH to a server without our extension, bytes, or Infinity; by default it follows the path, and what
+   * the host is known to ask for. A smaller limit that the server is found to have counts all the same.
+   */
+  readonly chunkSize?: number
 }
 
 /** UploadOptions with every default filled in. */
@@ -94,6 +99,7 @@ export interface ResolvedOptions {
     readonly memory: JournalStorage | string | false | undefined
   }
   readonly giveUpAfterMs: number
+  readonly chunkSize: number | undefined
 }
 
 /**
@@ -113,6 +119,7 @@ export function resolveOptions(options: UploadOptions, base?: string): ResolvedO
     priority: parsePriority(options.priority),
     redundancy: options.redundancy === false ? false : resolveRedundancy(options.redundancy ?? {}),
     predictor: resolvePredictor(options.predictor ?? {}),
+    chunkSize: options.chunkSize === undefined ? undefined : numberIn('chunkSize', options.chunkSize, { min: 1 }),
     giveUpAfterMs: 1000 * numberIn('giveUpAfter', options.giveUpAfter ?? 600, { min: 0 }),
   }
 }
@@ -175,9 +182,11 @@ function readModel(model: unknown): Priors {
   }
 }
 
+const MAY_BE_INFINITE = new Set(['giveUpAfter', 'partitioning.maxSize', 'chunkSize'])
+
 function numberIn(name: string, value: unknown, bounds: { min: number; max?: number }): number {
   const max = bounds.max ?? Number.POSITIVE_INFINITY
-  const isBounded = name === 'giveUpAfter' || name === 'partitioning.maxSize' || Number.isFinite(value)
+  const isBounded = MAY_BE_INFINITE.has(name) || Number.isFinite(value)
   if (typeof value === 'number' && value >= bounds.min && value <= max && isBounded) return value
   const wanted = bounds.max === undefined ? `a number from ${bounds.min}` : `a number from ${bounds.min} to ${max}`
   throw new UploadError('bad-option', `${name} must be ${wanted}, not ${quote(value)}`)

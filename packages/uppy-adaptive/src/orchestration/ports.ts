@@ -119,6 +119,38 @@ export interface ServerPort {
   }): Promise<void>
 }
 
+/** How an upload to a plain tus server ended, or failed for the first time. */
+export type PlainOutcome = AttemptOutcome | { readonly kind: 'done'; readonly url: string }
+
+/** One run of an upload to a plain tus server: creates it or asks where it stands, then one PATCH after another. */
+export interface PlainRun {
+  readonly source: Source
+  readonly metadata: Readonly<Record<string, string>>
+  /** Undefined creates the upload. */
+  readonly url: string | undefined
+  readonly signal: AbortSignal
+  /** A signal that ends a request without bytes when it has taken too long. Call `done` when it is answered. */
+  readonly openDeadline: () => { readonly signal: AbortSignal; done(): void }
+  /** Bytes of the PATCH that begins at `offset`. */
+  readonly nextSize: (offset: number) => number
+  readonly onUrl: (url: string) => void
+  /** The server says that it has so much; `isPatch`: as it took the bytes, not when asked. */
+  readonly onOffset: (offset: number, isPatch: boolean) => void
+  /** A PATCH goes out, after the application's hooks. */
+  readonly onPatch: (range: ByteRange) => void
+  /** Handed to the network up to here, which may run megabytes ahead of what arrived. */
+  readonly onHandedOver: (offset: number) => void
+}
+
+/** A server without our extension. Settles promptly when its signal fires and leaves nothing running. */
+export interface PlainPort {
+  readonly endpoint: string
+  /** Never retries by itself. @throws UploadError of the source */
+  run(o: PlainRun): Promise<PlainOutcome>
+  /** @throws Error when the server cannot be told that the upload is over */
+  terminate(url: string): Promise<void>
+}
+
 /** The server refused an operation, with its own words. */
 export class OperationError extends Error {
   readonly status: number

@@ -5,7 +5,8 @@ import { GroupUpload } from './group-upload.js'
 import { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import { PauseGate } from './pause-gate.js'
-import type { Clock, Digester, JournalStorage, Randomness, ServerPort, Source } from './ports.js'
+import { PlainUpload } from './plain-upload.js'
+import type { Clock, Digester, JournalStorage, PlainPort, Randomness, ServerPort, Source } from './ports.js'
 import { PredictorMemory } from './predictor-memory.js'
 import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
@@ -28,10 +29,8 @@ export interface UploadHost {
   reportError(error: unknown): void
   openSource(): Promise<Source>
   createPort(endpoint: string, server: number): ServerPort
-  /** Uploads to a server without our extension; resolves to the file's URL. */
-  uploadPlain(o: { source: Source; signal: AbortSignal; onProgress: (ackedBytes: number) => void }): Promise<string>
-  /** Ends what `uploadPlain` has begun, if it has. @throws Error when the server cannot be told so */
-  terminatePlain(): Promise<void>
+  /** The primary, as a server without our extension. */
+  readonly plain: PlainPort
 }
 
 export interface UploadResult {
@@ -55,6 +54,7 @@ export class UploadEngine {
   readonly #memory: PredictorMemory
   readonly #gate = new PauseGate()
   readonly #group: GroupUpload
+  readonly #plain: PlainUpload
   #directory: ServerDirectory
   #stop = new AbortController()
   #state: State = 'idle'
@@ -73,6 +73,7 @@ export class UploadEngine {
     this.#directory = new ServerDirectory(this.#log)
     const shared = { options, log: this.#log, model: this.#model, gate: this.#gate }
     this.#group = new GroupUpload({ clock, randomness, digester, journal, client, ...shared })
+    this.#plain = new PlainUpload({ clock, randomness, journal, plain: host.plain, ...shared })
   }
 
   get state(): State {
@@ -109,7 +110,7 @@ export class UploadEngine {
     this.#state = 'paused'
     this.#gate.close()
     this.#log.emit({ type: 'paused' })
-    await this.#group.stop()
+    await this.#stopAll()
   }
 
   async resume(): Promise<void> {
@@ -124,7 +125,7 @@ export class UploadEngine {
     if (this.#state === 'done' || this.#state === 'cancelled') return
     this.#state = 'cancelled'
     this.#stop.abort()
-    void this.#group.stop()
+    void this.#stopAll()
     // a start that runs ends the group itself, before it settles
     if (this.#running) await this.#running.catch(() => {})
     else await this.#terminate()
@@ -137,7 +138,7 @@ export class UploadEngine {
     this.#directory = new ServerDirectory(this.#log)
     const abort = () => {
       this.#stop.abort()
-      void this.#group.stop()
+      void this.#stopAll()
     }
     if (outer?.aborted) abort()
     outer?.addEventListener('abort', abort)
@@ -161,10 +162,14 @@ export class UploadEngine {
     }
   }
 
+  async #stopAll(): Promise<void> {
+    await Promise.all([this.#group.stop(), this.#plain.stop()])
+  }
+
   async #terminate(): Promise<void> {
     const { endpoint } = this.#options
     await this.#group.terminate()
-    await this.#host.terminatePlain().catch((error: unknown) => {
+    await this.#plain.terminate().catch((error: unknown) => {
       const message = `${endpoint} could not be told that the upload is over (${toError(error).message}); what it holds stays there until it expires`
       this.#log.emit({ type: 'warning', code: 'cancel-incomplete', message, endpoint })
     })
@@ -218,7 +223,7 @@ export class UploadEngine {
       }
       const capabilities = await connector.connectPrimary(primary, this.#stop.signal)
       const homeId = capabilities.storeId
-      if (capabilities.kind === 'tus' || homeId === undefined) return await this.#uploadPlain(source)
+      if (capabilities.kind === 'tus' || homeId === undefined) return await this.#uploadPlain(source, primary)
       this.#model.heard({ nowMs: this.#host.clock.now(), store: homeId })
       return await this.#uploadGroup(source, homeId)
     } finally {
@@ -231,30 +236,14 @@ export class UploadEngine {
     this.#group.welcome()
   }
 
-  async #uploadPlain(source: Source): Promise<UploadResult> {
+  async #uploadPlain(source: Source, probe: ServerPort): Promise<UploadResult> {
     if (this.#options.mirrors.length > 0) {
       const message = `${this.#options.endpoint} is a tus server without the reconcile extension: uploading to it alone, without mirrors`
       this.#log.emit({ type: 'warning', code: 'plain-server', message, endpoint: this.#options.endpoint })
     }
     this.#log.emit({ type: 'plain', endpoint: this.#options.endpoint, sizeBytes: source.sizeBytes })
-    const onProgress = (ackedBytes: number) =>
-      this.#log.emit({ type: 'progress', ackedBytes, totalBytes: source.sizeBytes })
-    for (;;) {
-      await this.#gate.pass(this.#stop.signal)
-      const pass = new AbortController()
-      const abort = () => pass.abort()
-      const pauseNow = this.#log.subscribe((event) => event.type === 'paused' && abort())
-      this.#stop.signal.addEventListener('abort', abort)
-      try {
-        const url = await this.#host.uploadPlain({ source, signal: pass.signal, onProgress })
-        return { url, size: source.sizeBytes, digest: null, stats: summarize(this.#log.events()) }
-      } catch (error) {
-        if (this.#stop.signal.aborted || !pass.signal.aborted) throw error
-      } finally {
-        pauseNow()
-        this.#stop.signal.removeEventListener('abort', abort)
-      }
-    }
+    const url = await this.#plain.run({ source, probe, signal: this.#stop.signal })
+    return { url, size: source.sizeBytes, digest: null, stats: summarize(this.#log.events()) }
   }
 
   async #uploadGroup(source: Source, homeId: string): Promise<UploadResult> {

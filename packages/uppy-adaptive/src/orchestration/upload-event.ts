@@ -88,8 +88,16 @@ export type UploadEvent =
   | ({ readonly type: 'waiting'; readonly cause: string; readonly delayMs: number } & OfSession)
   | ({ readonly type: 'shrunk'; readonly maxBodyBytes: number } & OfSession)
   | ({ readonly type: 'cut'; readonly cause: string; readonly attempt: number } & OfSession)
-  /** `appLimited`: the source or the application's hooks set its pace, not the path. */
-  | ({ readonly type: 'acked'; readonly offset: number; readonly appLimited?: boolean } & OfSession)
+  /**
+   * `appLimited`: the source or the application's hooks set its pace, not the path. `estimated`: handed to the network, for
+   * a plain server says nothing before its answer.
+   */
+  | ({
+      readonly type: 'acked'
+      readonly offset: number
+      readonly appLimited?: boolean
+      readonly estimated?: boolean
+    } & OfSession)
   | ({
       readonly type: 'completed'
       readonly start: number

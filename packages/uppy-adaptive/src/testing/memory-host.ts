@@ -23,7 +23,10 @@ export function createMemoryHost(o: {
       if (!port) throw new Error(`nothing is at ${endpoint}`)
       return port
     },
-    uploadPlain: () => Promise.reject(new Error('no plain server is here')),
-    terminatePlain: async () => {},
+    plain: {
+      endpoint: ports[0]?.endpoint ?? '',
+      run: () => Promise.reject(new Error('no plain server is here')),
+      terminate: async () => {},
+    },
   }
 }

@@ -27,7 +27,7 @@ export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends Plug
   predictor?: PredictorOptions
   /** Files uploaded at once (default 3; every file may use several connections). */
   limit?: number
-  /** Largest partition, bytes: where a proxy or host limits bodies (default: none). */
+  /** Largest partition, bytes; size of each PATCH to a server without our extension (default: neither is set). */
   chunkSize?: number
   withCredentials?: boolean
   addRequestId?: boolean

@@ -117,6 +117,7 @@ export class FileBinding<M extends Meta, B extends Body> {
       fingerprint: `uppy:${file.id}`,
       metadata: this.#metadata(),
       partitioning: chunkSize !== undefined && Number.isFinite(chunkSize) ? { ...sizes, maxSize: chunkSize } : sizes,
+      ...(chunkSize === undefined ? {} : { chunkSize }),
       ...(headers ? { headers: typeof headers === 'function' ? headers(file) : headers } : {}),
       ...(priority ? { priority: priority(file) } : {}),
       ...(onBeforeRequest ? { onBeforeRequest: (request) => onBeforeRequest(request, file) } : {}),

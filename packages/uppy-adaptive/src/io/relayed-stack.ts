@@ -1,0 +1,122 @@
+import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
+import type { HttpAnswer, HttpOptions } from './http.js'
+import { AbortedError, sendRequest } from './http.js'
+
+export interface Deadline {
+  readonly signal: AbortSignal
+  done(): void
+}
+
+/** What tus-js-client's requests are told to. `start` is the Upload-Offset of a PATCH. */
+export interface RelayListener {
+  /** A signal that ends the request when it has taken too long; undefined: as long as it likes. */
+  deadline(method: string): Deadline | undefined
+  onSending(method: string, start: number): void
+  onHandedOver(offset: number): void
+  onAnswer(method: string, answer: HttpAnswer): void
+  onFailure(method: string, error: unknown): void
+}
+
+/** Requests of tus-js-client made as our own are: headers asked for each of them, promptly ended, broken answers noticed. */
+export class RelayedStack implements HttpStack {
+  readonly #options: HttpOptions
+  readonly #listener: RelayListener
+  readonly #signal: AbortSignal
+
+  constructor(options: HttpOptions, listener: RelayListener, signal: AbortSignal) {
+    this.#options = options
+    this.#listener = listener
+    this.#signal = signal
+  }
+
+  getName(): string {
+    return 'RelayedStack'
+  }
+
+  createRequest(method: string, url: string): HttpRequest {
+    return new RelayedRequest({ method, url, options: this.#options, listener: this.#listener, signal: this.#signal })
+  }
+}
+
+interface RelayParts {
+  readonly method: string
+  readonly url: string
+  readonly options: HttpOptions
+  readonly listener: RelayListener
+  readonly signal: AbortSignal
+}
+
+class RelayedRequest implements HttpRequest {
+  readonly #parts: RelayParts
+  readonly #headers: Record<string, string> = {}
+  #onProgress: (bytesSent: number) => void = () => {}
+
+  constructor(parts: RelayParts) {
+    this.#parts = parts
+  }
+
+  getMethod(): string {
+    return this.#parts.method
+  }
+
+  getURL(): string {
+    return this.#parts.url
+  }
+
+  setHeader(name: string, value: string): void {
+    this.#headers[name] = value
+  }
+
+  getHeader(name: string): string | undefined {
+    return this.#headers[name]
+  }
+
+  setProgressHandler(handler: (bytesSent: number) => void): void {
+    this.#onProgress = handler
+  }
+
+  async send(body?: unknown): Promise<HttpResponse> {
+    const { method, url, options, listener, signal } = this.#parts
+    const start = Number(this.#headers['Upload-Offset'] ?? 0)
+    const deadline = listener.deadline(method)
+    try {
+      const answer = await sendRequest(options, {
+        method,
+        url,
+        headers: this.#headers,
+        body: body ?? undefined,
+        signal: deadline?.signal ?? signal,
+        onSending: () => listener.onSending(method, start),
+        onHandedOver: (bytes) => {
+          listener.onHandedOver(start + bytes)
+          this.#onProgress(bytes)
+        },
+      })
+      listener.onAnswer(method, answer)
+      return asResponse(answer)
+    } catch (error) {
+      const isLate = error instanceof AbortedError && !signal.aborted
+      const failure = isLate ? new Error(`${method} was not answered in its time`) : error
+      listener.onFailure(method, failure)
+      throw failure
+    } finally {
+      deadline?.done()
+    }
+  }
+
+  /** The upload's signal ends it. */
+  async abort(): Promise<void> {}
+
+  getUnderlyingObject(): undefined {
+    return undefined
+  }
+}
+
+function asResponse(answer: HttpAnswer): HttpResponse {
+  return {
+    getStatus: () => answer.status,
+    getHeader: (name) => answer.header(name),
+    getBody: () => answer.body,
+    getUnderlyingObject: () => undefined,
+  }
+}

@@ -1,0 +1,277 @@
+import type { ByteRange } from 'tus-reconcile-protocol'
+import type { FailureKind, RiskAssessment } from 'upload-predictor'
+import type { BrokenPatch } from '../partitioning/patch-history.js'
+import type { PatchSize } from '../partitioning/patch-sizer.js'
+import { decideRemedy } from '../redundancy/hedge-policy.js'
+import { knownOf } from './known.js'
+import type { PlainProbe } from './plain-probe.js'
+import type { PlainTransferParts } from './plain-transfer.js'
+import { rounded } from './rounded.js'
+
+const TICK_MS = 250
+/** A tick this late means that we slept, not the server. */
+const LOCAL_PAUSE_MS = 1_500
+/** The model is told of what was handed over at most this often, as of acknowledgements (protocol: 10 a second). */
+const TELL_MS = 100
+/** DESIGN 5.3: what was handed over runs so far ahead of the wire (measured: 4 to 5 MB in Node and Chromium). */
+const AHEAD_BYTES = 5_000_000
+/** Guess: after so many reports the rhythm is known, and buffers' first fill forgotten. */
+const RHYTHM_REPORTS = 12
+/** An answer on a new connection counts when it came so much after the silence began (guess). */
+const GRACE_MS = 500
+/** The least silence before a connection is given up; doubled by each that was in vain (guess: five usual starts). */
+const LEAST_SILENCE_MS = 1_500
+const LONGEST_SILENCE_MS = 24_000
+/** phi from which the server is asked by a small request (METHODS, Stall suspicion). */
+const IN_DOUBT_PHI = 2
+/** After the last byte the server may have work to do, such as storing it elsewhere (guess). */
+const ANSWER_MS = 5_000
+
+interface Patch {
+  readonly session: string
+  readonly range: ByteRange
+  readonly beganMs: number
+  handed: number
+  /** So much of it the model was told of. */
+  told: number
+  toldMs: number
+  lastMovedMs: number
+  reports: number
+}
+
+export interface FlightFailure {
+  readonly kind: FailureKind
+  readonly cause: string
+  readonly isCut: boolean
+  /** By the user: nothing failed. */
+  readonly isStopped: boolean
+}
+
+/**
+ * The PATCH in flight, as the risk model sees it: a session of its own whose progress is what was handed over, for a plain
+ * server says nothing before its answer. Suspicion is the model's alone; the remedy is a fresh connection.
+ */
+export class PlainFlight {
+  readonly store: string
+  readonly #parts: PlainTransferParts & { readonly probing: PlainProbe }
+  #patch: Patch | undefined
+  #broken: { patch: Patch; isCut: boolean } | undefined
+  #freshTries = 0
+  #count = 0
+  #lastTickMs = 0
+  #acked = 0
+  #goodput: number | undefined
+  #sizeBytes = 0
+
+  constructor(parts: PlainTransferParts & { readonly probing: PlainProbe }) {
+    this.#parts = parts
+    // an address without what may be secret in it
+    this.store = new URL(parts.options.endpoint).host
+  }
+
+  /** Names the PATCH in flight, or the last one, in the log. */
+  get name(): { session: string; partition: string; store: string; server: number } {
+    const id = `plain-${this.#count}`
+    return { session: id, partition: id, store: this.store, server: 0 }
+  }
+
+  /** Bytes of the last PATCH; 0 before the first. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
+  }
+
+  /** Of the last PATCHes that were answered; undefined before the first. */
+  get goodputBytesPerSecond(): number | undefined {
+    return this.#goodput
+  }
+
+  begin(range: ByteRange, size: PatchSize): void {
+    const { clock, model, log } = this.#parts
+    this.end('completed')
+    const nowMs = clock.now()
+    this.#count += 1
+    this.#sizeBytes = range.end - range.start
+    this.#acked = range.start
+    const { session } = this.name
+    this.#patch = {
+      ...{ session, range, beganMs: nowMs, handed: range.start, told: range.start },
+      ...{ toldMs: nowMs, lastMovedMs: nowMs, reports: 0 },
+    }
+    model.sessionStarted({ nowMs, session, store: this.store, rangeBytes: this.#sizeBytes })
+    const goodputBytesPerSecond = this.#goodput ?? null
+    const { windowMs, reason } = size
+    log.emit({ type: 'session', ...this.name, ...range, kind: 'first', reason, windowMs, goodputBytesPerSecond }, nowMs)
+  }
+
+  /** Bytes of the file up to here were given to the network. */
+  handedOver(offset: number): void {
+    const patch = this.#patch
+    if (!patch || offset <= patch.handed) return
+    const nowMs = this.#parts.clock.now()
+    patch.handed = Math.min(offset, patch.range.end)
+    patch.lastMovedMs = nowMs
+    if (nowMs - patch.toldMs >= TELL_MS) this.#tell(patch, nowMs, patch.handed)
+  }
+
+  /** The server answered the PATCH: it has so much. Returns how many of its bytes arrived. */
+  acknowledged(offset: number): number {
+    const { clock, model, log } = this.#parts
+    const patch = this.#patch
+    if (!patch) return 0
+    const nowMs = clock.now()
+    const bytes = offset - patch.range.start
+    const durationMs = Math.max(1, nowMs - patch.beganMs)
+    this.#acked = offset
+    this.#freshTries = 0
+    if (bytes > 0) this.#goodput = (bytes * 1000) / durationMs
+    if (offset > patch.told) {
+      model.acknowledged({ nowMs, session: patch.session, bytes: offset - patch.told, appLimited: true })
+      log.emit({ type: 'acked', ...this.name, offset, appLimited: true }, nowMs)
+    }
+    this.end('completed')
+    return bytes
+  }
+
+  end(outcome: 'completed' | 'failed' | 'cancelled', failure?: FlightFailure): void {
+    const patch = this.#patch
+    if (!patch) return
+    const { clock, model, log } = this.#parts
+    const nowMs = clock.now()
+    this.#patch = undefined
+    const isFailed = outcome === 'failed' && failure && !failure.isStopped
+    if (isFailed) this.#broken = { patch, isCut: failure.isCut }
+    const told = isFailed
+      ? { outcome, failure: failure.kind }
+      : { outcome: outcome === 'failed' ? 'cancelled' : outcome }
+    if (isFailed) log.emit({ type: 'cut', ...this.name, cause: failure.cause, attempt: this.#count }, nowMs)
+    model.sessionEnded({ nowMs, session: patch.session, ...told } as Parameters<typeof model.sessionEnded>[0])
+  }
+
+  /** What became of the PATCH that broke off, now that the server says how much it has. */
+  takeBroken(offset: number): BrokenPatch | undefined {
+    const broken = this.#broken
+    this.#broken = undefined
+    if (!broken) return undefined
+    const { range, handed } = broken.patch
+    const keptBytes = Math.max(0, offset - range.start)
+    if (keptBytes > 0) this.#freshTries = 0
+    return {
+      sizeBytes: range.end - range.start,
+      handedBytes: handed - range.start,
+      keptBytes,
+      isCut: broken.isCut,
+    }
+  }
+
+  /** Looks at the PATCH in flight each 250 ms; the returned function ends that. */
+  watch(o: { onReconnect: () => void; onTick: () => void }): () => void {
+    const { clock } = this.#parts
+    this.#lastTickMs = clock.now()
+    let cancel = () => {}
+    const again = () => {
+      cancel = clock.after(TICK_MS, () => {
+        again()
+        this.#tick(clock.now(), o.onReconnect)
+        o.onTick()
+      })
+    }
+    again()
+    return () => cancel()
+  }
+
+  #tell(patch: Patch, nowMs: number, offset: number): void {
+    const { model, log } = this.#parts
+    const bytes = offset - patch.told
+    if (bytes <= 0) return
+    // what fills buffers on our side is no rate of the path
+    const pace = offset - patch.range.start <= AHEAD_BYTES ? { appLimited: true } : {}
+    patch.told = offset
+    patch.toldMs = nowMs
+    patch.reports += 1
+    model.acknowledged({ nowMs, session: patch.session, bytes, ...pace })
+    log.emit({ type: 'acked', ...this.name, offset, estimated: true, ...pace }, nowMs)
+  }
+
+  #tick(nowMs: number, onReconnect: () => void): void {
+    const { model, log } = this.#parts
+    const gapMs = nowMs - this.#lastTickMs
+    this.#lastTickMs = nowMs
+    if (gapMs > LOCAL_PAUSE_MS) {
+      model.localPause({ nowMs, gapMs })
+      log.emit({ type: 'localPause', gapMs }, nowMs)
+    }
+    const patch = this.#patch
+    if (patch && gapMs > LOCAL_PAUSE_MS) patch.lastMovedMs = nowMs
+    if (patch) this.#tell(patch, nowMs, patch.handed)
+    model.tick({ nowMs })
+    const remainingBytes = patch ? Math.max(1, patch.range.end - patch.told) : 0
+    const assessment = patch && model.assess({ nowMs, session: patch.session, remainingBytes })
+    this.#sample(nowMs, remainingBytes, assessment)
+    if (patch && assessment) this.#treat({ patch, assessment, remainingBytes, nowMs }, onReconnect)
+  }
+
+  #treat(
+    o: { patch: Patch; assessment: RiskAssessment; remainingBytes: number; nowMs: number },
+    onReconnect: () => void,
+  ): void {
+    const { patch, assessment, nowMs } = o
+    const { probing, log, model, options } = this.#parts
+    const isWanted = model.wantsProbe({ nowMs }).includes(this.store)
+    if (isWanted || assessment.phi >= IN_DOUBT_PHI) probing.askSoon(nowMs)
+    if (nowMs - patch.lastMovedMs < this.#patienceMs(patch)) return
+    const { server, connection, straggle, phi, gapMs, expectedRemainingMs } = assessment
+    const answersElsewhere = probing.heardAtMs > nowMs - gapMs + GRACE_MS
+    const remedy = decideRemedy(
+      {
+        ...{ remainingBytes: o.remainingBytes, server, connection, straggle, phi, gapMs, expectedRemainingMs },
+        ...{ isCopy: false, hasCopy: false, hasOtherRoute: false, answersElsewhere },
+        // alone with this server, its answer elsewhere is what tells
+        storeIsSuspect: answersElsewhere,
+        freshTries: this.#freshTries,
+      },
+      {
+        unassignedBytes: 0,
+        linkIsGood: true,
+        bestAlternativeMs: undefined,
+        copiesInFlight: 0,
+        budgetBytes: 0,
+        copies: false,
+      },
+    )
+    if (remedy.kind !== 'freshConnection') return
+    this.#freshTries += 1
+    const { reason, kind } = remedy
+    const { endpoint } = options
+    log.emit({ type: 'reconnect', ...this.name, remedy: kind, reason, endpoint, ...knownOf(assessment, []) }, nowMs)
+    onReconnect()
+  }
+
+  /** How long the PATCH may stand still whatever phi says: while buffers fill, and while they empty after its last byte. */
+  #patienceMs(patch: Patch): number {
+    const least = Math.min(LONGEST_SILENCE_MS, LEAST_SILENCE_MS * 2 ** this.#freshTries)
+    const handedBytes = patch.handed - patch.range.start
+    const movingMs = Math.max(1, patch.lastMovedMs - patch.beganMs)
+    if (patch.handed >= patch.range.end) {
+      const rate = this.#goodput ?? (handedBytes * 1000) / movingMs
+      const drainMs = (Math.min(handedBytes, AHEAD_BYTES) * 1000) / Math.max(1, rate)
+      return least + 2 * drainMs + ANSWER_MS * 2 ** this.#freshTries
+    }
+    if (patch.reports >= RHYTHM_REPORTS) return least
+    return Math.max(least, movingMs)
+  }
+
+  #sample(nowMs: number, remainingBytes: number, assessment: RiskAssessment | undefined): void {
+    const { model, log } = this.#parts
+    const patch = this.#patch
+    const where = patch && { ...this.name, start: patch.range.start, end: patch.range.end, acked: patch.told }
+    const event = {
+      type: 'sample' as const,
+      ackedBytes: this.#acked,
+      verifiedBytes: 0,
+      goodputBytesPerSecond: model.aggregateGoodput() ?? null,
+      link: model.link(),
+      sessions: where && assessment ? [{ ...where, kind: 'first' as const, remainingBytes, assessment }] : [],
+    }
+    log.emit(rounded(event), nowMs)
+  }
+}

@@ -1,0 +1,229 @@
+import type { PatchHistory } from '../partitioning/patch-history.js'
+import type { HostRule, PatchSize } from '../partitioning/patch-sizer.js'
+import { decidePatchSize } from '../partitioning/patch-sizer.js'
+import { decideNextStep, failureOf, type NextStep } from './failure-rules.js'
+import { PlainFlight } from './plain-flight.js'
+import { PlainProbe } from './plain-probe.js'
+import type { PlainParts } from './plain-upload.js'
+import type { AttemptOutcome, PlainOutcome, ServerPort, Source } from './ports.js'
+import type { Progress } from './progress.js'
+import { UNKNOWN_RTT_MS } from './store-ranking.js'
+import { pause, withDeadline } from './timing.js'
+import { UploadError } from './upload-error.js'
+
+export interface PlainTransferParts extends PlainParts {
+  readonly source: Source
+  /** Small requests to the same server. */
+  readonly probe: ServerPort
+  readonly progress: Progress
+  readonly history: PatchHistory
+  readonly host: HostRule | undefined
+  /** Where to go on; undefined creates the upload. */
+  readonly url: string | undefined
+  readonly onUrl: (url: string) => void
+}
+
+export type PlainEnd =
+  | { readonly kind: 'done'; readonly url: string }
+  | { readonly kind: 'stopped' }
+  /** The server does not know the upload any more. */
+  | { readonly kind: 'gone'; readonly why: string; readonly hasProgressed: boolean }
+
+/** A request without bytes may wait for a lock: @tus/server's for 3 s, tusd's longer (guess). Doubled by each in vain. */
+const SMALL_DEADLINE_MS = 6_000
+const LONGEST_SMALL_DEADLINE_MS = 60_000
+/** A server that returns is seen within 3 s: the longest pause, and a probe's time beside it (DESIGN, figures). */
+const LONGEST_PAUSE_MS = 1_250
+/** Statuses that say who we are: the application's headers are asked for once more (guess: tokens expire). */
+const UNAUTHORIZED = [401, 403]
+
+/** One pass of an upload to a plain server: runs of tus-js-client, one after another, until it is done or stopped. */
+export class PlainTransfer {
+  readonly #parts: PlainTransferParts
+  readonly #stop = new AbortController()
+  readonly #probe: PlainProbe
+  readonly #flight: PlainFlight
+  #url: string | undefined
+  #acked = 0
+  #fruitless = 0
+  #hasProgressed = false
+  #hasAskedAgain = false
+  #lastProgressMs: number
+  #furthestHanded = 0
+
+  constructor(parts: PlainTransferParts) {
+    this.#parts = parts
+    this.#url = parts.url
+    this.#lastProgressMs = parts.clock.now()
+    this.#probe = new PlainProbe({ ...parts, signal: this.#stop.signal })
+    this.#flight = new PlainFlight({ ...parts, probing: this.#probe })
+  }
+
+  stop(): void {
+    this.#stop.abort()
+  }
+
+  /** @throws UploadError `refused`, `too-large`, `server-full`, `gave-up`, or of the source */
+  async run(): Promise<PlainEnd> {
+    while (!this.#stop.signal.aborted) {
+      const ackedBefore = this.#acked
+      const outcome = await this.#attempt()
+      if (outcome.kind === 'done') return outcome
+      if (this.#stop.signal.aborted) break
+      if (this.#acked > ackedBefore) this.#fruitless = 0
+      const step = this.#judge(outcome)
+      if (outcome.kind !== 'aborted') this.#fruitless += 1
+      if (step.kind === 'end') {
+        if (step.end.kind === 'over') return { kind: 'gone', why: step.end.state, hasProgressed: this.#hasProgressed }
+        throw this.#explain(step.end)
+      }
+      if (step.kind === 'wait') await this.#wait(step, outcome)
+      this.#refuseTooLate()
+    }
+    return { kind: 'stopped' }
+  }
+
+  async #attempt(): Promise<PlainOutcome> {
+    const { plain, source, options, clock, onUrl } = this.#parts
+    const run = new AbortController()
+    const abort = () => run.abort()
+    this.#stop.signal.addEventListener('abort', abort)
+    const endWatch = this.#flight.watch({ onReconnect: abort, onTick: () => this.#isTooLate() && abort() })
+    let planned: PatchSize | undefined
+    try {
+      const outcome = await plain.run({
+        source,
+        metadata: options.metadata,
+        url: this.#url,
+        signal: run.signal,
+        openDeadline: () => withDeadline(clock, this.#smallDeadlineMs, run.signal),
+        nextSize: (offset) => {
+          planned = this.#size(offset)
+          return planned.sizeBytes
+        },
+        onUrl: (url) => {
+          this.#url = url
+          onUrl(url)
+        },
+        onOffset: (offset, isPatch) => this.#take(offset, isPatch),
+        onPatch: (range) => planned && this.#flight.begin(range, planned),
+        onHandedOver: (offset) => this.#noteHanded(offset),
+      })
+      this.#flight.end(outcome.kind === 'done' ? 'completed' : 'failed', this.#failure(outcome))
+      return outcome
+    } finally {
+      this.#stop.signal.removeEventListener('abort', abort)
+      this.#flight.end('cancelled')
+      endWatch()
+    }
+  }
+
+  get #smallDeadlineMs(): number {
+    return Math.min(LONGEST_SMALL_DEADLINE_MS, SMALL_DEADLINE_MS * 2 ** this.#fruitless)
+  }
+
+  #failure(outcome: PlainOutcome): Parameters<PlainFlight['end']>[1] {
+    if (outcome.kind === 'done') return undefined
+    if (this.#stop.signal.aborted) return { kind: 'connection', cause: 'stopped', isCut: false, isStopped: true }
+    const cause =
+      outcome.kind === 'cut' ? outcome.cause.message : outcome.kind === 'aborted' ? 'given up: silent' : outcome.kind
+    const kind = outcome.kind === 'aborted' ? 'timeout' : failureOf(outcome)
+    return { kind, cause, isCut: outcome.kind === 'cut', isStopped: false }
+  }
+
+  #size(offset: number): PatchSize {
+    const { model, options, source, host } = this.#parts
+    const known = model.store(this.#flight.store)
+    return decidePatchSize({
+      remainingBytes: source.sizeBytes - offset,
+      goodputBytesPerSecond: this.#flight.goodputBytesPerSecond ?? known.goodputBytesPerSecond,
+      requestRttMs: known.requestRttMs ?? UNKNOWN_RTT_MS,
+      meanTimeBetweenFailuresMs: known.meanTimeBetweenFailuresMs,
+      lostShare: this.#parts.history.lostShare,
+      mostBytes: this.#parts.history.mostBytes,
+      chunkSize: options.chunkSize,
+      host,
+    })
+  }
+
+  #take(offset: number, isPatch: boolean): void {
+    const broken = isPatch ? undefined : this.#flight.takeBroken(offset)
+    if (broken && this.#parts.history.broken(broken)) this.#noteShrunk()
+    if (isPatch) this.#parts.history.arrived(this.#flight.acknowledged(offset))
+    if (offset > this.#acked) {
+      this.#lastProgressMs = this.#parts.clock.now()
+      this.#fruitless = 0
+      this.#hasProgressed = true
+      this.#hasAskedAgain = false
+    }
+    this.#acked = offset
+    this.#parts.progress.report(offset)
+  }
+
+  /** An estimate: at most to the last byte but one, which only an answer brings. */
+  #noteHanded(offset: number): void {
+    const { source, progress, clock } = this.#parts
+    this.#flight.handedOver(offset)
+    progress.report(Math.min(offset, source.sizeBytes - 1))
+    if (offset <= this.#furthestHanded) return
+    this.#furthestHanded = offset
+    this.#lastProgressMs = clock.now()
+  }
+
+  #noteShrunk(): void {
+    this.#parts.log.emit({ type: 'shrunk', ...this.#flight.name, maxBodyBytes: this.#parts.history.mostBytes })
+  }
+
+  #judge(outcome: AttemptOutcome): NextStep {
+    const { options, randomness, model, clock } = this.#parts
+    if (outcome.kind === 'tooLarge' && outcome.limit.maxSize === undefined) {
+      const { sizeBytes } = this.#flight
+      if (sizeBytes === 0 || !this.#parts.history.refused(sizeBytes, outcome.limit.maxAppendSize))
+        throw new UploadError('too-large', `${options.endpoint} answers 413 to ${sizeBytes} bytes at once`, {
+          status: 413,
+        })
+      this.#noteShrunk()
+      return { kind: 'look' }
+    }
+    if (outcome.kind === 'refused' && UNAUTHORIZED.includes(outcome.status)) {
+      const mayAskAgain = typeof options.headers === 'function' && !this.#hasAskedAgain
+      this.#hasAskedAgain = true
+      if (mayAskAgain) return { kind: 'look' }
+    }
+    if (outcome.kind === 'wait' && failureOf(outcome) === 'load')
+      model.busy({ nowMs: clock.now(), store: this.#flight.store, retryAfterMs: outcome.retryAfterMs })
+    return decideNextStep(outcome, { fruitless: this.#fruitless, hasAlternative: false, uniform: randomness.uniform() })
+  }
+
+  /** What a server or its path brings about is over as soon as it answers a small request; what it asks for is obeyed. */
+  async #wait(step: Extract<NextStep, { kind: 'wait' }>, outcome: AttemptOutcome): Promise<void> {
+    const { clock, log } = this.#parts
+    const isAsked = outcome.kind === 'wait' && outcome.retryAfterMs !== undefined
+    const delayMs = isAsked ? step.delayMs : Math.min(step.delayMs, LONGEST_PAUSE_MS)
+    log.emit({ type: 'waiting', ...this.#flight.name, cause: step.cause, delayMs: Math.round(delayMs) })
+    await pause(clock, delayMs, this.#stop.signal)
+    while (!this.#stop.signal.aborted && outcome.kind === 'cut' && !(await this.#probe.ask())) {
+      this.#refuseTooLate()
+      await pause(clock, this.#probe.pauseMs(), this.#stop.signal)
+    }
+  }
+
+  #isTooLate(): boolean {
+    return this.#parts.clock.now() - this.#lastProgressMs > this.#parts.options.giveUpAfterMs
+  }
+
+  #refuseTooLate(): void {
+    if (!this.#isTooLate()) return
+    const { options } = this.#parts
+    const message = `${options.endpoint} took no byte for ${options.giveUpAfterMs / 1000} s; start the upload again to go on where it stopped`
+    throw new UploadError('gave-up', message)
+  }
+
+  #explain(end: Extract<NextStep, { kind: 'end' }>['end']): UploadError {
+    const { endpoint } = this.#parts.options
+    if (end.kind !== 'failed') return new UploadError('gave-up', `${endpoint}: ${end.kind}`)
+    const status = end.status === undefined ? {} : { status: end.status }
+    const code = end.status === 413 ? 'too-large' : end.code === 'full' ? 'server-full' : 'refused'
+    return new UploadError(code, `${endpoint} refused the upload (${end.cause})`, status)
+  }
+}

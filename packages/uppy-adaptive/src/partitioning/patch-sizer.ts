@@ -1,0 +1,111 @@
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** What a hosted tus service asks of PATCH bodies, bytes; the last one of a file may be shorter. */
+export interface HostRule {
+  readonly minBytes: number
+  readonly maxBytes: number
+  readonly multipleBytes: number
+}
+
+export interface PatchInput {
+  readonly remainingBytes: number
+  /** What the path carries; undefined while nothing is known. */
+  readonly goodputBytesPerSecond: number | undefined
+  readonly requestRttMs: number
+  /** Of the PATCHes so far. */
+  readonly meanTimeBetweenFailuresMs: number
+  /** Share of a broken PATCH that the server does not keep: 0 none, 1 all of it. */
+  readonly lostShare: number
+  /** At most: what the server or a proxy was found to take, what the last loss teaches; Infinity where nothing is known. */
+  readonly mostBytes: number
+  /** The application's own `chunkSize`, which replaces the computed size. */
+  readonly chunkSize: number | undefined
+  readonly host: HostRule | undefined
+}
+
+export interface PatchSize {
+  readonly sizeBytes: number
+  /** How long the PATCH should take at most, milliseconds. */
+  readonly windowMs: number
+  readonly reason: 'rest' | 'window' | 'initial' | 'limit' | 'host' | 'option'
+}
+
+/** DESIGN 5.3: Node's http server ends a request at 300 s, and what is acknowledged at last is seen no sooner. */
+const MAX_WINDOW_MS = 120_000
+/** A PATCH costs a round trip, and a window of fewer of them would be felt (guess). */
+const MIN_WINDOW_MS = 2_000
+/** Guess: while no rate is known; under Node's 300 s from 110 KB/s on. */
+const INITIAL_BYTES = 32 * MIB
+/** Guess: the same where a server keeps nothing of what breaks off. */
+const INITIAL_LOST_BYTES = 4 * MIB
+/** Something is always lost: a start, at least (guess). */
+const LEAST_LOST_SHARE = 0.001
+/** Where a server keeps nothing, from this share on (guess). */
+const KEEPS_NOTHING = 0.5
+const MIN_BYTES = 256 * KIB
+/** A rest that is hardly longer goes along: no PATCH of its own (guess). */
+const REST_SLACK = 1.1
+
+/**
+ * Size of the next PATCH to a server without our extension: as long as DESIGN 5.3 allows, W* = sqrt(2 d M / r) where
+ * failures lose work (Young 1974, Daly 2006, as for partitions), within what is known to be taken.
+ */
+export function decidePatchSize(input: PatchInput): PatchSize {
+  const windowMs = estimateWindowMs(input)
+  const { remainingBytes: rest, chunkSize, host, mostBytes } = input
+  if (chunkSize !== undefined)
+    return {
+      sizeBytes: Math.min(rest, chunkSize, mostBytes),
+      windowMs,
+      reason: mostBytes < chunkSize ? 'limit' : 'option',
+    }
+  const wanted = wantedBytes(input, windowMs)
+  const reason = input.goodputBytesPerSecond === undefined ? 'initial' : 'window'
+  if (host) return { sizeBytes: Math.min(rest, fitHost(wanted, host)), windowMs, reason: 'host' }
+  if (Math.min(rest, wanted) > mostBytes) return { sizeBytes: mostBytes, windowMs, reason: 'limit' }
+  if (rest <= wanted * REST_SLACK && rest <= mostBytes) return { sizeBytes: rest, windowMs, reason: 'rest' }
+  return { sizeBytes: wanted, windowMs, reason }
+}
+
+function wantedBytes({ goodputBytesPerSecond, lostShare }: PatchInput, windowMs: number): number {
+  if (goodputBytesPerSecond === undefined) return lostShare < KEEPS_NOTHING ? INITIAL_BYTES : INITIAL_LOST_BYTES
+  return Math.max(MIN_BYTES, Math.floor((goodputBytesPerSecond * windowMs) / 1000))
+}
+
+function estimateWindowMs(input: PatchInput): number {
+  // d: the answer's way back and the next request's first bytes' way there, and half of that for the server
+  const fixedCostMs = Math.max(1, 1.5 * input.requestRttMs)
+  const windowMs = Math.sqrt(
+    (2 * fixedCostMs * input.meanTimeBetweenFailuresMs) / Math.max(input.lostShare, LEAST_LOST_SHARE),
+  )
+  return Math.min(MAX_WINDOW_MS, Math.max(MIN_WINDOW_MS, windowMs))
+}
+
+function fitHost(bytes: number, { minBytes, maxBytes, multipleBytes }: HostRule): number {
+  const bounded = Math.min(maxBytes, Math.max(minBytes, bytes))
+  return Math.max(minBytes, Math.floor(bounded / multipleBytes) * multipleBytes)
+}
+
+/** Supabase Storage takes exactly 6 MiB, Cloudflare Stream 5 to 200 MiB in multiples of 256 KiB (their manuals). */
+export function hostRuleOf(endpoint: string): HostRule | undefined {
+  const { hostname, pathname } = new URL(endpoint)
+  if (/(^|\.)supabase\.(co|in)$/.test(hostname)) return { minBytes: 6 * MIB, maxBytes: 6 * MIB, multipleBytes: 6 * MIB }
+  const isStream =
+    (hostname === 'api.cloudflare.com' && /\/stream(\/|$)/.test(pathname)) ||
+    /(^|\.)(cloudflarestream\.com|videodelivery\.net)$/.test(hostname)
+  return isStream ? { minBytes: 5 * MIB, maxBytes: 200 * MIB, multipleBytes: 256 * KIB } : undefined
+}
+
+/** Common limits of proxies: Cloudflare's 100 MB, nginx's 1 MiB. */
+const COMMON_LIMITS = [100_000_000, MIB]
+/** Smaller bodies make no sense: a server that takes not even these takes none (guess). */
+const LEAST_BODY_BYTES = 16 * KIB
+
+/** What to try after a body of `refusedBytes` was too large: what the server states, else the next common limit, else half; undefined when there is no use. */
+export function decideBodyLimit(refusedBytes: number, statedBytes: number | undefined): number | undefined {
+  const common = COMMON_LIMITS.find((bytes) => bytes < refusedBytes)
+  const stated = statedBytes !== undefined && statedBytes < refusedBytes ? statedBytes : undefined
+  const limit = stated ?? common ?? Math.floor(refusedBytes / 2)
+  return limit < LEAST_BODY_BYTES ? undefined : limit
+}
