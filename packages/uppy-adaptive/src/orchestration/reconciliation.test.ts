@@ -205,3 +205,26 @@ test('a store that cannot be asked changes nothing', async () => {
   await everythingDone()
   expect(rig.context.plan.session(session)?.acked).toBe(4 * B)
 })
+
+test('who superseded a session is told: the one that completed its partition, else who has sent most of its range, else nobody', () => {
+  const raced = (sent: number) => {
+    const rig = new TransferRig({ addresses: [1, 1] })
+    const first = rig.begin({ last: 4 })
+    const assessment = rig.context.model.assess({ nowMs: 0, session: first.session, remainingBytes: 4 * B })
+    rig.parts.starter.copy(first, { store: 's1', reason: 'test', assessment })
+    const copy = rig.logged('copy')[0]?.session ?? ''
+    if (sent > 0) rig.context.acknowledge(copy, sent * B)
+    return { rig, first, copy }
+  }
+  const ahead = raced(2)
+  say(ahead.rig, 's0', { type: 'superseded', session: ahead.first.session })
+  expect(ahead.rig.logged('superseded')).toMatchObject([
+    { session: ahead.first.session, via: 'server', by: ahead.copy },
+  ])
+  const unknown = raced(0)
+  say(unknown.rig, 's0', { type: 'superseded', session: unknown.first.session })
+  expect(unknown.rig.logged('superseded')).toMatchObject([{ via: 'server', by: null }])
+  const won = raced(4)
+  won.rig.parts.reconciliation.onClaimAnswer('s1', claimAnswer({ verified: [blocks(0, 4)] }))
+  expect(won.rig.logged('superseded')).toMatchObject([{ session: won.first.session, via: 'client', by: won.copy }])
+})

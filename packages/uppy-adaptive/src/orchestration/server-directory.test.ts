@@ -81,3 +81,15 @@ test('suspicion is told once and ends once', () => {
   const states = events.flatMap((event) => (event.type === 'server' ? [event.state] : []))
   expect(states).toEqual(['ready', 'suspect', 'returned'])
 })
+
+test('a change of route is logged with both addresses, once, and no change is not', () => {
+  const { stores, events, first, second } = twoRoutes()
+  const changes = () => events.filter((event) => event.type === 'route')
+  stores.leaveRoute('store', first)
+  stores.leaveRoute('nobody', first)
+  expect(changes()).toEqual([])
+  second.heardAtMs = 5
+  stores.leaveRoute('store', first)
+  stores.leaveRoute('store', first)
+  expect(changes()).toMatchObject([{ server: 0, store: 'store', from: FIRST, endpoint: SECOND }])
+})

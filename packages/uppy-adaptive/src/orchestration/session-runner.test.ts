@@ -252,3 +252,33 @@ test('a store that puts a session off is busy for as long as it says, and its ow
   await run([accepted(4)], answered).end
   expect(answered.context.model.store('s0').load).toBe(0.3)
 })
+
+test('each pause is logged with its cause before it begins, and a question asked at once is none', async () => {
+  const { rig, end } = run([CUT, mismatch(undefined), { kind: 'wait', status: 503, retryAfterMs: 7_000 }, accepted(4)])
+  expect(rig.logged('waiting')).toEqual([])
+  await rig.clock.settle(end)
+  const waits = rig
+    .logged('waiting')
+    .map(({ session, cause, delayMs, elapsedMs }) => ({ session, cause, delayMs, elapsedMs }))
+  expect(waits.at(-1)).toMatchObject({ session: 's', cause: expect.stringContaining('503'), delayMs: 7_000 })
+  expect(rig.clock.now()).toBe(waits.reduce((sum, { delayMs }) => sum + delayMs, 0))
+  expect(waits.map(({ elapsedMs }) => elapsedMs)).toEqual(
+    waits.map((_, at) => waits.slice(0, at).reduce((sum, { delayMs }) => sum + delayMs, 0)),
+  )
+})
+
+test('each smaller body is logged with its size: what the server says, or half', async () => {
+  const { rig, end } = run([
+    { kind: 'tooLarge', limit: { maxAppendSize: 2 * B } },
+    { kind: 'tooLarge', limit: {} },
+    accepted(4),
+  ])
+  await end
+  expect(rig.logged('shrunk').map(({ session, maxBodyBytes }) => [session, maxBodyBytes])).toEqual([
+    ['s', 2 * B],
+    ['s', B],
+  ])
+  const never = run(Array(40).fill({ kind: 'tooLarge', limit: {} }))
+  await never.end
+  expect(Math.min(...never.rig.logged('shrunk').map(({ maxBodyBytes }) => maxBodyBytes))).toBeGreaterThanOrEqual(16_384)
+})

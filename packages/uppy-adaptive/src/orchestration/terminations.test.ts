@@ -73,3 +73,17 @@ test('a stop ends the request and the pauses', async () => {
     expect(rig.clock.timers).toBe(0)
   }
 })
+
+test('the end of each is logged once: confirmed, gone already, or left to expiry, after how many tries and how long', async () => {
+  for (const [onOperation, told] of [
+    [DROPPED, { outcome: 'confirmed', tries: 1, waitMs: 0 }],
+    [refusal(404), { outcome: 'gone', tries: 1, waitMs: 0 }],
+    [broken, { outcome: 'left', tries: 8, waitMs: 26_813 }],
+  ] as const) {
+    const rig = dropping(onOperation)
+    drop(rig)
+    expect(rig.logged('terminated')).toEqual([])
+    await rig.clock.run(120_000)
+    expect(rig.logged('terminated')).toMatchObject([{ session: 'a', store: 's0', reason: 'taken over', ...told }])
+  }
+})
