@@ -141,6 +141,8 @@ export class SessionStarter {
     })
     statuses.addUpload(session.partition, session.session)
     statuses.setStatus(session.session, 'inProgress')
+    // no plannedMs: the sizer plans bytes over the store's goodput alone, and its size is bounded besides, so that windowMs is
+    // seldom what it takes; the model's forecast has the share of the link that is left, and the start
     model.sessionStarted({
       nowMs,
       session: session.session,
