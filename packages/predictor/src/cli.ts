@@ -6,6 +6,7 @@ import { parseArgs } from 'node:util'
 import { CommandError, type Invocation, type RawFlags, requireInvocation, USAGE } from './log/invocation.js'
 import { type LogText, readLog } from './log/read-log.js'
 import { run } from './log/run-command.js'
+import { printable } from './log/words.js'
 
 /** A log is read into memory. */
 const MOST_BYTES = 256 * 2 ** 20
@@ -95,7 +96,7 @@ function fail(error: unknown, isJson: boolean): void {
   const code = error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'internal'
   const message = messageOf(error)
   process.stderr.write(
-    isJson ? `${JSON.stringify({ error: { code, message } })}\n` : `upload-predictor: ${code}: ${message}\n`,
+    isJson ? `${JSON.stringify({ error: { code, message } })}\n` : `upload-predictor: ${code}: ${printable(message)}\n`,
   )
   process.exitCode = error instanceof CommandError && error.isUsage ? 2 : 1
 }

@@ -15,7 +15,10 @@ export interface SessionStart {
   plannedMs?: number | undefined
 }
 
-/** All sessions in flight and all stores ever seen, and what can only be said of them together. */
+/** Guess: far more than anybody uploads to. */
+const MOST_STORES = 256
+
+/** All sessions in flight and the stores seen, at most 256 unless more are in use, and what can only be said of them together. */
 export class Fleet {
   readonly sessions: Map<string, SessionRecord> = new Map()
   readonly stores: Map<string, StoreRecord> = new Map()
@@ -42,6 +45,7 @@ export class Fleet {
   store(key: string, nowMs: number): StoreRecord {
     const known = this.stores.get(key)
     if (known !== undefined) return known
+    this.#forgetOne()
     const created = this.justMet(nowMs)
     this.stores.set(key, created)
     return created
@@ -54,6 +58,7 @@ export class Fleet {
 
   /** A store that is remembered from before. */
   remember(key: string, nowMs: number, memory: StoreMemory): void {
+    this.#forgetOne()
     this.stores.set(key, new StoreRecord(nowMs, memory, this.#priors.hazard))
   }
 
@@ -191,6 +196,20 @@ export class Fleet {
     this.pace.restart(nowMs)
     this.#lastLifeMs = nowMs
     this.#silentSinceMs = nowMs
+  }
+
+  /** Before one more than 256: the store that was silent for longest and has nothing in flight. */
+  #forgetOne(): void {
+    if (this.stores.size < MOST_STORES) return
+    const inUse = new Set([...this.sessions.values()].map(({ store }) => store))
+    let oldest: [key: string, store: StoreRecord] | undefined
+    for (const entry of this.stores) {
+      if (inUse.has(entry[1])) continue
+      if (oldest === undefined || entry[1].silentSinceMs < oldest[1].silentSinceMs) oldest = entry
+    }
+    if (oldest === undefined) return
+    this.stores.delete(oldest[0])
+    this.#lostInTheDark.delete(oldest[1])
   }
 
   #least(phi: (session: SessionRecord) => number): number {

@@ -1,5 +1,4 @@
 import { type KnownTransitions, LinkTransitions } from './link-transitions.js'
-import { requireQuantity } from './predictor-error.js'
 
 /** What one tick showed of the link that all sessions share. */
 export type LinkObservation =
@@ -37,7 +36,6 @@ export class LinkState {
   #belief: LinkBelief = { pGood: 0.91, pBad: 0.07, pOutage: 0.02 }
 
   constructor(tickMs: number = 250, known?: KnownTransitions) {
-    requireQuantity('tickMs', tickMs)
     this.transitions = new LinkTransitions(tickMs, known)
   }
 

@@ -1,6 +1,7 @@
 import { mean } from 'simple-statistics'
 import { expect, test } from 'vitest'
 import { type LinkObservation, LinkState } from './link-state.js'
+import { LinkTransitions } from './link-transitions.js'
 
 /** Numbers in (0, 1) that are the same at every run. */
 function seeded(seed: number): () => number {
@@ -95,4 +96,18 @@ test('a link of which nothing is seen keeps its rates, and no rate leaves its bo
     expect(row.reduce((sum, p) => sum + p, 0)).toBeCloseTo(1, 12)
     for (const p of row) expect(p >= 0 && p <= 1).toBe(true)
   }
+})
+
+test.each([0, Number.MIN_VALUE, 1_001, Number.NaN])('a tick of %d ms is refused', (tickMs) => {
+  expect(() => new LinkTransitions(tickMs)).toThrow(`from 1 to 1000, got ${tickMs}`)
+})
+
+test('at the longest tick and the highest rates, every chance is one', () => {
+  const wild = new LinkTransitions(1_000, [
+    [0, 1e3, 1e3],
+    [1e3, 0, 1e3],
+    [1e3, 1e3, 0],
+  ])
+  for (let from = 0; from < 3; from++)
+    for (let to = 0; to < 3; to++) expect(wild.perTick(from, to)).toBeGreaterThanOrEqual(0)
 })

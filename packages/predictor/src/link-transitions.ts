@@ -1,3 +1,5 @@
+import { PredictorError } from './predictor-error.js'
+
 /** Counted changes of state: rows from, columns to, in the order good, bad, outage. */
 export type TransitionCounts = readonly [Triple, Triple, Triple]
 export type Triple = readonly [number, number, number]
@@ -24,6 +26,16 @@ const PRIOR_SECONDS: Triple = [60, 8, 20]
 const MOST_FACTOR = 10
 const MOST_PER_SECOND = 0.5
 
+/** Below, no clock tells; above, the highest rates that are learned would leave a chance below 0 to stay. */
+const LEAST_TICK_MS = 1
+const MOST_TICK_MS = 1_000
+
+export function requireTick(tickMs: number): void {
+  if (tickMs >= LEAST_TICK_MS && tickMs <= MOST_TICK_MS) return
+  const range = `from ${LEAST_TICK_MS} to ${MOST_TICK_MS}`
+  throw new PredictorError('invalidOption', `tickMs must be a number of milliseconds ${range}, got ${String(tickMs)}`)
+}
+
 /**
  * Rates of change between the link's states, learned online by expected counts: at every step
  * `N <- g N + P(from, to | seen so far)`, `rate = (prior rate x prior seconds + N) / (prior seconds + seconds there)`.
@@ -37,7 +49,9 @@ export class LinkTransitions {
   #perTick: number[][]
   #learned = 0
 
+  /** @throws PredictorError `invalidOption`: a longer tick could turn more than once. */
   constructor(tickMs: number, known?: KnownTransitions) {
+    requireTick(tickMs)
     this.#tickSeconds = tickMs / 1000
     this.#counts = (
       known ?? [

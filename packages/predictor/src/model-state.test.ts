@@ -69,7 +69,7 @@ test('what is damaged or foreign is refused by a coded error that quotes it', ()
     ['{"format":', 'JSON'],
     [null, 'null'],
     [[], 'a list of 0'],
-    [{}, 'undefined'],
+    [{}, 'missing'],
     [{ ...good, format: 'other' }, 'other'],
     [{ ...good, version: 2 }, '2'],
     [{ ...good, stores: 'x' }, '"x"'],
@@ -87,6 +87,10 @@ test('what is damaged or foreign is refused by a coded error that quotes it', ()
     expect(() => RiskModel.fromJSON(json, { nowMs: 0, ageMs: 0 })).toThrow(
       expect.objectContaining({ code: 'invalidState', message: expect.stringContaining(quoted) }),
     )
+  }
+  for (const foreign of [{ toString: 1, valueOf: 1 }, Object.create(null)]) {
+    const refused = () => RiskModel.fromJSON({ format: foreign }, { nowMs: 0, ageMs: 0 })
+    expect(refused).toThrow('state.format must be "upload-predictor", got an object')
   }
   expect(() => RiskModel.fromJSON(good, { nowMs: 0, ageMs: -1 })).toThrow('-1')
 })

@@ -1,14 +1,15 @@
+import { requireTick } from './link-transitions.js'
 import type { Priors } from './log/model-file.js'
 import { PredictorError } from './predictor-error.js'
 
 export interface RiskModelOptions {
-  /** Step of the link filter. METHODS: 250 ms. */
+  /** Step of the link filter, 1 to 1,000 ms. Default 250 (METHODS). */
   tickMs: number
-  /** The longest horizon of a risk; it is otherwise twice the expected remaining time, at least 1 s. Guess. */
+  /** The longest horizon of a risk; it is otherwise twice the expected remaining time, at least 1 s. Default 10,000 ms (guess). */
   maxHorizonMs: number
-  /** Suspicion from which signs of life from elsewhere are wanted. METHODS: phi 1, "watch". */
+  /** Suspicion from which signs of life from elsewhere are wanted. Default 1 (METHODS: "watch"). */
   probePhi: number
-  /** Share of its forecast below which the same is wanted of a session's rate. METHODS, finding 1: a half. */
+  /** Share of its forecast below which the same is wanted of a session's rate. Default a half (METHODS, finding 1). */
   probeRateRatio: number
 }
 
@@ -17,15 +18,17 @@ export type RiskModelSetup = Partial<RiskModelOptions> & { readonly priors?: Pri
 
 const DEFAULTS: RiskModelOptions = { tickMs: 250, maxHorizonMs: 10_000, probePhi: 1, probeRateRatio: 0.5 }
 
-/** Defaults filled in; each value must be finite and above zero. */
+/** Defaults filled in; each value must be finite and above zero. @throws PredictorError `invalidOption` */
 export function resolveOptions(options: Partial<RiskModelOptions>): RiskModelOptions {
   const positive = (key: keyof RiskModelOptions): number => {
     const value = options[key] ?? DEFAULTS[key]
     if (Number.isFinite(value) && value > 0) return value
     throw new PredictorError('invalidOption', `${key} must be a finite number > 0, got ${String(value)}`)
   }
+  const tickMs = positive('tickMs')
+  requireTick(tickMs)
   return {
-    tickMs: positive('tickMs'),
+    tickMs,
     maxHorizonMs: positive('maxHorizonMs'),
     probePhi: positive('probePhi'),
     probeRateRatio: positive('probeRateRatio'),

@@ -20,6 +20,14 @@ export class PredictorError extends Error {
   }
 }
 
+/** A refused value as an error quotes it, strings shortened. Never throws, however deep or foreign the value is. */
+export function quote(value: unknown, longest: number = 60): string {
+  if (value === undefined) return 'missing'
+  if (Array.isArray(value)) return `a list of ${value.length}`
+  if (typeof value === 'object' && value !== null) return 'an object'
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, longest)) : String(value)
+}
+
 /** A point in time: any finite number, since only differences matter. */
 export function requireTime(nowMs: number): void {
   if (!Number.isFinite(nowMs)) {

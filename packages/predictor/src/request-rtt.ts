@@ -4,7 +4,7 @@ import { requireQuantity, requireTime } from './predictor-error.js'
 const INITIAL_RTO_MS = 1_000
 /** Guess. RFC 6298 says 1 s, for TCP's sake; a probe that waits so long answers too late. Kept above a delayed ACK. */
 const MIN_RTO_MS = 300
-/** RFC 6298 section 2.5. */
+/** RFC 6298 section 2.5. A longer round trip, as of a machine that slept meanwhile, counts as so long. */
 const MAX_RTO_MS = 60_000
 /** METHODS: windowed minimum over 30 s, kept as six buckets of 5 s, so it forgets after 25 to 30 s. */
 const BUCKET_MS = 5_000
@@ -44,7 +44,7 @@ export class RequestRtt {
   add(sample: { nowMs: number; roundTripMs: number }): void {
     requireTime(sample.nowMs)
     requireQuantity('roundTripMs', sample.roundTripMs)
-    const { roundTripMs } = sample
+    const roundTripMs = Math.min(MAX_RTO_MS, sample.roundTripMs)
     if (this.#smoothedMs === undefined) {
       this.#smoothedMs = roundTripMs
       this.#variationMs = roundTripMs / 2

@@ -86,3 +86,43 @@ test('a mirror never heard of answers as one just met, and asking makes none', (
   expect(model.store('nobody').failuresPerSecond).toBeCloseTo(1 / 60)
   expect(model.toJSON().stores).toEqual([])
 })
+
+test.each(['completed', 'failed', 'superseded', 'takenOver'] as const)(
+  'a session without a byte, or with no plan to speak of, may be %s',
+  (outcome) => {
+    for (const plannedMs of [Number.MIN_VALUE, 0.5, 1_000]) {
+      const model = new RiskModel()
+      model.sessionStarted({ nowMs: 0, session: 's', store: 'a', rangeBytes: 1e9, plannedMs })
+      model.assess({ nowMs: 100, session: 's', remainingBytes: 0 })
+      model.sessionEnded({ nowMs: 200, session: 's', outcome })
+      expect(model.toJSON().stores).toMatchObject([{ completions: [] }])
+    }
+  },
+)
+
+test('of thousands of stores, those in use and those heard last are kept', () => {
+  const model = new RiskModel()
+  model.sessionStarted({ nowMs: 0, session: 's', store: 'in use', rangeBytes: 1e6 })
+  for (let nowMs = 1; nowMs <= 5_000; nowMs++) model.requestRtt({ nowMs, store: `s${nowMs}`, roundTripMs: 20 })
+  const isKnown = (store: string): boolean => model.store(store).requestRttMs !== undefined
+  expect([isKnown('s5000'), isKnown('s4800'), isKnown('s4700'), isKnown('s1')]).toEqual([true, true, false, false])
+  expect(model.assess({ nowMs: 5_001, session: 's', remainingBytes: 1e6 }).gapMs).toBe(5_001)
+})
+
+test('no store buys itself patience by answering small requests after hours', () => {
+  const model = new RiskModel()
+  model.sessionStarted({ nowMs: 0, session: 's', store: 'a', rangeBytes: 1e9 })
+  for (let nowMs = 100; nowMs <= 5_000; nowMs += 100) {
+    model.acknowledged({ nowMs, session: 's', bytes: 1e5 })
+    model.requestRtt({ nowMs, store: 'a', roundTripMs: Number.MAX_SAFE_INTEGER })
+  }
+  expect(model.store('a')).toMatchObject({ requestRttMs: 60_000, rtoMs: 60_000 })
+  expect(model.assess({ nowMs: 125_000, session: 's', remainingBytes: 1e9 }).phi).toBeGreaterThan(3.5)
+})
+
+test('a plan that is beyond all numbers is none, and poisons nothing', () => {
+  const model = new RiskModel()
+  model.sessionStarted({ nowMs: 0, session: 's', store: 'a', rangeBytes: Number.MIN_VALUE, plannedMs: 1_000 })
+  const { risk, late } = model.assess({ nowMs: 100, session: 's', remainingBytes: 1e9 })
+  expect([risk > 0 && risk < 1, late]).toEqual([true, 0])
+})

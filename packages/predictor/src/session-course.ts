@@ -7,7 +7,7 @@ const STRAGGLER_FACTOR = 2
 const HALF_BELIEVED_OUTCOMES = 8
 /** Guess: ln(total / projection) of a session that has little left is still uncertain by this. */
 const LEAST_SIGMA = 0.1
-/** Guess: a session shorter than this says nothing of its rate. */
+/** Guess: a session shorter than this says nothing of its rate, and a plan shorter than this is none. */
 const SHORTEST_MS = 1
 
 export interface CourseNow {
@@ -81,7 +81,7 @@ export class SessionCourse {
   /** Where it stands against its plan; undefined without one. */
   standing(nowMs: number, totalBytes: number): Standing | undefined {
     const planMs = this.#planMs(totalBytes)
-    if (planMs === undefined || planMs <= 0) return undefined
+    if (planMs === undefined) return undefined
     const workedMs = Math.max(0, nowMs - this.#startedMs)
     return {
       age: workedMs / planMs,
@@ -115,7 +115,8 @@ export class SessionCourse {
 
   #planMs(bytes: number): number | undefined {
     if (this.#plannedRate === undefined || this.#plannedRate <= 0) return undefined
-    return this.#plannedStartMs + (bytes / this.#plannedRate) * 1000
+    const planMs = this.#plannedStartMs + (bytes / this.#plannedRate) * 1000
+    return planMs >= SHORTEST_MS && Number.isFinite(planMs) ? planMs : undefined
   }
 
   #historyWeight(trust: number): number {

@@ -1,12 +1,7 @@
-import { PredictorError } from './predictor-error.js'
-
-/** Longest piece of a refused value that an error quotes. */
-const QUOTED = 60
+import { PredictorError, quote } from './predictor-error.js'
 
 export function refuse(path: string, expected: string, got: unknown): never {
-  const text =
-    typeof got === 'string' ? JSON.stringify(got) : Array.isArray(got) ? `a list of ${got.length}` : String(got)
-  throw new PredictorError('invalidState', `${path} must be ${expected}, got ${text.slice(0, QUOTED)}`)
+  throw new PredictorError('invalidState', `${path} must be ${expected}, got ${quote(got)}`)
 }
 
 export function object(path: string, value: unknown): { readonly [key: string]: unknown } {

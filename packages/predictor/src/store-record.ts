@@ -16,6 +16,8 @@ const GAP_ROUND_TRIPS = 2
 const START_FLOOR_MS = 300
 const START_ROUND_TRIPS = 4
 const UNKNOWN_START_MS = 600
+/** Guess: no store buys more patience than this by answering small requests slowly. */
+const MOST_FLOOR_MS = 10_000
 /** Guess: in a goodput sample no silence counts as more than this; an outage is not a rate. */
 const LONGEST_SAMPLE_MS = 1_000
 /** Guess: a store that answers may be asked again after this: each answer dates the silence of others. */
@@ -136,13 +138,14 @@ export class StoreRecord {
   }
 
   get gapFloorMs(): number {
-    return Math.max(GAP_FLOOR_MS, GAP_ROUND_TRIPS * (this.requestRtt.smoothedMs ?? 0))
+    return Math.min(MOST_FLOOR_MS, Math.max(GAP_FLOOR_MS, GAP_ROUND_TRIPS * (this.requestRtt.smoothedMs ?? 0)))
   }
 
   get startFloorMs(): number {
     // the least seen lately: what queues behind our own bytes is in the learned starts already
     const roundTripMs = this.requestRtt.minimumMs(this.lastHeardMs ?? this.silentSinceMs)
-    return roundTripMs === undefined ? UNKNOWN_START_MS : Math.max(START_FLOOR_MS, START_ROUND_TRIPS * roundTripMs)
+    if (roundTripMs === undefined) return UNKNOWN_START_MS
+    return Math.min(MOST_FLOOR_MS, Math.max(START_FLOOR_MS, START_ROUND_TRIPS * roundTripMs))
   }
 
   view(nowMs: number): StoreView {

@@ -139,3 +139,12 @@ test.each([
   const { error } = JSON.parse(json.stderr)
   expect(message.startsWith(`${error.code}: `)).toBe(true)
 })
+
+test('a log cannot steer the terminal that explains it', async () => {
+  const log = (await readFile(LOG, 'utf8')).replaceAll('"reason":"', '"reason":"\\u001b]0;owned\\u0007\\u009b2J')
+  await writeFile(join(directory, 'steering'), log)
+  const { status, stdout } = await call('explain', 'steering')
+  expect(status).toBe(0)
+  expect(stdout).toContain('\uFFFD]0;owned\uFFFD\uFFFD2J')
+  expect(stdout.replaceAll('\n', '')).not.toMatch(/\p{Cc}/u)
+})

@@ -101,16 +101,24 @@ function outcomeOfMove(run: UploadRun, decision: Extract<Decision, { type: 'spli
   const victim = run.sessions.get(decision.session)
   const from = decision.type === 'split' ? decision.newEnd : victim ? offsetAt(victim, decision.elapsedMs) : undefined
   const to = decision.type === 'split' ? decision.oldEnd : victim?.plannedEnd
-  const heirs = [...run.sessions.values()].filter(
-    ({ startedMs, start, plannedEnd, session }) =>
-      session !== decision.session && startedMs >= decision.elapsedMs && start < (to ?? 0) && plannedEnd > (from ?? 0),
-  )
-  const next = heirs[0]
+  const next = heirOf(run, decision, { from: from ?? 0, to: to ?? 0 })
   const told = next
     ? `${server(next.server)} began on it ${seconds(next.startedMs - decision.elapsedMs)} later and ${ended(next, decision.elapsedMs)}`
     : 'no session took it as far as the log tells'
   if (decision.type === 'takeOver' || !victim) return told
   return `${told}; the first ${ended(victim, decision.elapsedMs)}`
+}
+
+function heirOf(
+  run: UploadRun,
+  { session, elapsedMs }: Decision,
+  { from, to }: { from: number; to: number },
+): SessionRun | undefined {
+  for (const heir of run.sessions.values()) {
+    if (heir.startedMs < elapsedMs || heir.session === session) continue
+    if (heir.start < to && heir.plannedEnd > from) return heir
+  }
+  return undefined
 }
 
 function ended(session: SessionRun, sinceMs: number): string {

@@ -1,3 +1,4 @@
+import { quote } from '../predictor-error.js'
 import type { LogEvent } from './log-event.js'
 
 /** Why a line is not used. */
@@ -216,6 +217,5 @@ function hasInvertedRange({ start, end }: Json): boolean {
 
 /** Quotes the value, shortened: a log may hold anything. */
 function damaged(type: string, field: string, value: Json): ReadLine {
-  const quoted = (JSON.stringify(value[field]) ?? 'missing').slice(0, 40)
-  return { refused: 'damaged', why: `${type}: ${field} is ${quoted}` }
+  return { refused: 'damaged', why: `${type}: ${field} is ${quote(value[field], 40)}` }
 }

@@ -1,4 +1,4 @@
-import { PredictorError } from '../predictor-error.js'
+import { PredictorError, quote } from '../predictor-error.js'
 import type { LogNormal } from './log-normal-fit.js'
 import type { Recalibration } from './platt.js'
 
@@ -160,10 +160,6 @@ function parseJson(text: string): unknown {
   } catch {
     return refuse('the file is no JSON')
   }
-}
-
-function quote(value: unknown): string {
-  return (JSON.stringify(value) ?? 'missing').slice(0, 40)
 }
 
 function refuse(why: string): never {

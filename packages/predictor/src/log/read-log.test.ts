@@ -40,9 +40,14 @@ test.each([
   ['{"type":"paused","at":1,"elapsedMs":null}', 'damaged', 'paused: elapsedMs is null'],
   ['{"type":"paused","at":1,"elapsedMs":-5}', 'damaged', 'paused: elapsedMs is -5'],
   ['{"type":"paused","at":1,"elapsedMs":9007199254740991}', 'damaged', 'paused: elapsedMs is 9007199254740991'],
-  ['{"type":"paused","at":1,"elapsedMs":1e999}', 'damaged', 'paused: elapsedMs is null'],
+  ['{"type":"paused","at":1,"elapsedMs":1e999}', 'damaged', 'paused: elapsedMs is Infinity'],
   ['{"type":"localPause","at":1,"elapsedMs":1}', 'damaged', 'localPause: gapMs is missing'],
-])('the line %s is counted as %s, and the report says why', (line, reason, why) => {
+  [
+    `{"type":"localPause","at":1,"elapsedMs":1,"gapMs":${'['.repeat(1e5)}${']'.repeat(1e5)}}`,
+    'damaged',
+    'localPause: gapMs is a list of 1',
+  ],
+])('the line %.80s is counted as %s, and the report says why', (line, reason, why) => {
   const { report, events } = read(`${line}\n{"type":"resumed","at":1,"elapsedMs":2}\n`)
   expect(report.refused).toEqual([{ reason, count: 1, firstLine: 1, why }])
   expect(events).toHaveLength(1)

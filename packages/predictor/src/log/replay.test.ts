@@ -108,3 +108,19 @@ test('what the model recalled, and acknowledgements whose pace was not the pathâ
   const limited = events.map((event) => (event.type === 'acked' ? { ...event, appLimited: true } : event))
   expect(replay(limited).events).not.toEqual(limited)
 })
+
+test('sessions that were in flight when another model took over keep what was said', () => {
+  const lines = written('u').map((line) => ({ ...line, plannedMs: 'of no model' }))
+  const at = lines.findIndex((line) => (line as { type?: string }).type === 'sample') + 1
+  const recalled = {
+    type: 'recalled',
+    state: { format: 'other' },
+    ageMs: 0,
+    priors: null,
+    upload: 'u',
+    at: 1e12,
+    elapsedMs: 250,
+  }
+  const all = [...lines.slice(0, at), recalled, ...lines.slice(at)].map((line, i) => ({ ...line, n: i + 1 }))
+  expect(replay(read(all).events)).toMatchObject({ assessed: 2, left: 38 })
+})

@@ -77,7 +77,12 @@ class Upload {
     switch (event.type) {
       case 'session':
         this.#offsets.set(event.session, event.start)
-        return model.sessionStarted({ ...event, nowMs, rangeBytes: event.end - event.start })
+        return model.sessionStarted({
+          nowMs,
+          session: event.session,
+          store: event.store,
+          rangeBytes: event.end - event.start,
+        })
       case 'acked':
         return this.#acknowledge(event)
       case 'ended':
@@ -94,6 +99,8 @@ class Upload {
       case 'busy':
         return model.busy({ ...event, nowMs })
       case 'recalled':
+        // what was in flight, the new model was never told of
+        this.#offsets.clear()
         this.#model = this.#newModel(event)
         return
       case 'localPause':

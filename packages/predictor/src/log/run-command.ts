@@ -9,6 +9,7 @@ import type { ReadLog } from './read-log.js'
 import { reliabilitySvg } from './reliability-picture.js'
 import { replay } from './replay.js'
 import type { UploadRun } from './upload-run.js'
+import { printable } from './words.js'
 
 export interface CommandInput {
   readonly logs: readonly ReadLog[]
@@ -45,7 +46,7 @@ export function run(work: Work, input: CommandInput): CommandOutput {
   const outOfOrder = runs.reduce((sum, each) => sum + each.outOfOrder, 0)
   const text = work.json
     ? JSON.stringify({ logs, outOfOrder, ...result.json }, null, 2)
-    : `${result.text}\n\n${reportText(logs, outOfOrder)}`
+    : printable(`${result.text}\n\n${reportText(logs, outOfOrder)}`)
   return { text, files: result.files ?? [] }
 }
 

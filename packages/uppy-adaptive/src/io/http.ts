@@ -35,14 +35,18 @@ export function tellLoad(answer: HttpAnswer, onLoad: LoadListener | undefined): 
   if (load !== undefined) onLoad?.(load)
 }
 
-/** Milliseconds, of seconds or of an HTTP date; a date counts by the server's own clock where the answer has its `Date`. */
+/** Guess: whoever asks for longer than a day asks for ever. Also keeps what a server says within what the model takes. */
+const LONGEST_RETRY_AFTER_MS = 86_400_000
+
+/** Milliseconds, at most a day, of seconds or of an HTTP date; a date counts by the server's own clock where the answer has its `Date`. */
 export function readRetryAfter(answer: Pick<HttpAnswer, 'header'>): number | undefined {
   const text = answer.header('Retry-After')?.trim()
   if (!text) return undefined
-  if (/^\d+(\.\d+)?$/.test(text)) return Number(text) * 1000
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.min(LONGEST_RETRY_AFTER_MS, Number(text) * 1000)
   const saidAt = Date.parse(answer.header('Date') ?? '')
   const waitMs = Date.parse(text) - (Number.isNaN(saidAt) ? Date.now() : saidAt)
-  return Number.isNaN(waitMs) || text.startsWith('-') ? undefined : Math.max(0, waitMs)
+  if (Number.isNaN(waitMs) || text.startsWith('-')) return undefined
+  return Math.min(LONGEST_RETRY_AFTER_MS, Math.max(0, waitMs))
 }
 
 /** The call was ended by its signal. */

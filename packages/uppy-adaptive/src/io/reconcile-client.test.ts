@@ -90,6 +90,14 @@ test('a refusal says its load, and for how long the server wants to be left alon
   expect(await client.attempt(ATTEMPT)).toEqual({ kind: 'wait', status: 503, retryAfterMs: 7_000 })
 })
 
+test.each(['86401', '9007199254741', '9'.repeat(400), 'Fri, 31 Dec 9999 23:59:59 GMT'])(
+  'a server that wants to be left alone until %.20s is, for a day',
+  async (when) => {
+    const client = await clientOf(503, { ...TUS, 'Retry-After': when })
+    expect(await client.attempt(ATTEMPT)).toEqual({ kind: 'wait', status: 503, retryAfterMs: 86_400_000 })
+  },
+)
+
 test('a request goes out when the application’s own hook lets it', async () => {
   let letGo = () => {}
   const held = new Promise<void>((resolve) => {
