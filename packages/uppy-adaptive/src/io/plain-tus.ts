@@ -1,9 +1,13 @@
 import * as tus from 'tus-js-client'
 import { HEADER, parseUploadLimit } from 'tus-reconcile-protocol'
+import { ruleOfStatus } from '../orchestration/failure-table.js'
 import type { AttemptOutcome, PlainOutcome, PlainPort, PlainRun, Source } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
-import type { HttpAnswer, HttpOptions } from './http.js'
+import { type AuthorizedAnswer, AuthorizedSender } from './authorized-sender.js'
+import { HeadersError } from './credentials.js'
+import type { HttpOptions } from './http.js'
 import { readRetryAfter } from './http.js'
+import { faultOf } from './network-fault.js'
 import { RelayedStack } from './relayed-stack.js'
 
 /** A server that still writes what was aborted answers 423 for a while. */
@@ -12,11 +16,11 @@ const TERMINATION_DELAYS_MS = [100, 500, 1_000, 3_000]
 /** A server without our extension: tus-js-client's own upload, until it is done or fails for the first time. */
 export class PlainTus implements PlainPort {
   readonly endpoint: string
-  readonly #options: HttpOptions
+  readonly #sender: AuthorizedSender
 
   constructor(endpoint: string, options: HttpOptions) {
     this.endpoint = endpoint
-    this.#options = options
+    this.#sender = new AuthorizedSender(options)
   }
 
   /** @throws UploadError of the source */
@@ -30,7 +34,7 @@ export class PlainTus implements PlainPort {
         uploadSize: o.source.sizeBytes,
         fileReader: { openFile: async () => asFileSource(o.source) },
         httpStack: new RelayedStack(
-          this.#options,
+          this.#sender,
           listenTo(o, last, () => upload),
           o.signal,
         ),
@@ -56,7 +60,7 @@ export class PlainTus implements PlainPort {
 
   async terminate(url: string): Promise<void> {
     const silent = { deadline: () => undefined, onSending() {}, onHandedOver() {}, onAnswer() {}, onFailure() {} }
-    const httpStack = new RelayedStack(this.#options, silent, new AbortController().signal)
+    const httpStack = new RelayedStack(this.#sender, silent, new AbortController().signal)
     await tus.Upload.terminate(url, { httpStack, retryDelays: TERMINATION_DELAYS_MS })
   }
 }
@@ -64,7 +68,7 @@ export class PlainTus implements PlainPort {
 /** The last request, and what became of it. */
 interface Exchange {
   method: string
-  answer: HttpAnswer | undefined
+  answer: AuthorizedAnswer | undefined
   error: unknown
 }
 
@@ -112,23 +116,39 @@ function withSize(body: unknown): unknown {
   return body instanceof Uint8Array ? Object.assign(body, { size: body.length }) : body
 }
 
-/** What the last answer says, or that there was none. */
+/** What the last answer says, or that there was none: the row of the table that it is, with its figures. */
 function readOutcome({ method, answer, error }: Exchange, said: Error): AttemptOutcome {
-  if (!answer) return { kind: 'cut', cause: toError(error ?? said) }
+  if (!answer) {
+    const cause = toError(error ?? said)
+    return error instanceof HeadersError
+      ? { kind: 'cut', failure: 'configuration', cause }
+      : { kind: 'cut', fault: faultOf(error), cause }
+  }
   const { status } = answer
+  if (status < 400) {
+    const cause = new Error(`the answer ${status} to ${method} is no tus server's: ${said.message.slice(0, 100)}`)
+    return { kind: 'cut', fault: 'incomplete answer', cause }
+  }
   const message = answer.body.split('\n', 1)[0]?.slice(0, 200) ?? ''
-  if (status === 413) return { kind: 'tooLarge', limit: parseUploadLimit(answer.header(HEADER.limit)) }
-  if (status === 409) return { kind: 'mismatch', offset: undefined, url: undefined, reachedEnd: false }
-  // asked to create, it says that the address is wrong; asked to go on, that the upload is gone
-  if ((status === 404 || status === 410) && method !== 'POST') return { kind: 'over', state: `${status}`, status }
-  if (status === 507) return { kind: 'full' }
-  if (status === 423 || status === 429 || status === 503)
-    return { kind: 'wait', status, retryAfterMs: readRetryAfter(answer) }
-  if (status === 408) return { kind: 'cut', failure: 'timeout', cause: new Error('the server answered 408') }
-  if (status >= 500) return { kind: 'cut', failure: 'serverError', cause: new Error(`the server answered ${status}`) }
-  if (status >= 400) return { kind: 'refused', status, message }
-  return {
-    kind: 'cut',
-    cause: new Error(`the answer ${status} to ${method} is no tus server's: ${said.message.slice(0, 100)}`),
+  const retryAfterMs = readRetryAfter(answer)
+  const rule = ruleOfStatus(status, retryAfterMs !== undefined)
+  switch (rule.kind) {
+    case 'mismatch':
+      return { kind: 'mismatch', offset: undefined, url: undefined, reachedEnd: false }
+    case 'over':
+      // asked to create, it says that the address is wrong; asked to go on, that the upload is gone
+      return method === 'POST' ? { kind: 'refused', status, message } : { kind: 'over', state: `${status}`, status }
+    case 'tooLarge':
+      return { kind: 'tooLarge', limit: parseUploadLimit(answer.header(HEADER.limit)) }
+    case 'wait':
+      return { kind: 'wait', status, retryAfterMs }
+    case 'full':
+      return { kind: 'full' }
+    case 'denied':
+      return { kind: 'denied', status, message, isRenewed: answer.renewal === 'renewed' }
+    case 'refused':
+      return { kind: 'refused', status, message }
+    case 'cut':
+      return { kind: 'cut', failure: rule.tells, cause: new Error(`the server answered ${status}`) }
   }
 }

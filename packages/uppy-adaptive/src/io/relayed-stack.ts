@@ -1,6 +1,7 @@
 import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
-import type { HttpAnswer, HttpOptions } from './http.js'
-import { AbortedError, sendRequest } from './http.js'
+import type { AuthorizedAnswer, AuthorizedSender } from './authorized-sender.js'
+import type { HttpAnswer } from './http.js'
+import { AbortedError } from './http.js'
 
 export interface Deadline {
   readonly signal: AbortSignal
@@ -13,18 +14,18 @@ export interface RelayListener {
   deadline(method: string): Deadline | undefined
   onSending(method: string, start: number): void
   onHandedOver(offset: number): void
-  onAnswer(method: string, answer: HttpAnswer): void
+  onAnswer(method: string, answer: AuthorizedAnswer): void
   onFailure(method: string, error: unknown): void
 }
 
 /** Requests of tus-js-client made as our own are: headers asked for each of them, promptly ended, broken answers noticed. */
 export class RelayedStack implements HttpStack {
-  readonly #options: HttpOptions
+  readonly #sender: AuthorizedSender
   readonly #listener: RelayListener
   readonly #signal: AbortSignal
 
-  constructor(options: HttpOptions, listener: RelayListener, signal: AbortSignal) {
-    this.#options = options
+  constructor(sender: AuthorizedSender, listener: RelayListener, signal: AbortSignal) {
+    this.#sender = sender
     this.#listener = listener
     this.#signal = signal
   }
@@ -34,14 +35,14 @@ export class RelayedStack implements HttpStack {
   }
 
   createRequest(method: string, url: string): HttpRequest {
-    return new RelayedRequest({ method, url, options: this.#options, listener: this.#listener, signal: this.#signal })
+    return new RelayedRequest({ method, url, sender: this.#sender, listener: this.#listener, signal: this.#signal })
   }
 }
 
 interface RelayParts {
   readonly method: string
   readonly url: string
-  readonly options: HttpOptions
+  readonly sender: AuthorizedSender
   readonly listener: RelayListener
   readonly signal: AbortSignal
 }
@@ -76,11 +77,11 @@ class RelayedRequest implements HttpRequest {
   }
 
   async send(body?: unknown): Promise<HttpResponse> {
-    const { method, url, options, listener, signal } = this.#parts
+    const { method, url, sender, listener, signal } = this.#parts
     const start = Number(this.#headers['Upload-Offset'] ?? 0)
     const deadline = listener.deadline(method)
     try {
-      const answer = await sendRequest(options, {
+      const answer = await sender.send({
         method,
         url,
         headers: this.#headers,

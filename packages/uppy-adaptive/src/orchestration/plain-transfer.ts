@@ -34,8 +34,6 @@ const SMALL_DEADLINE_MS = 6_000
 const LONGEST_SMALL_DEADLINE_MS = 60_000
 /** A server that returns is seen within 3 s: the longest pause, and a probe's time beside it (DESIGN, figures). */
 const LONGEST_PAUSE_MS = 1_250
-/** Statuses that say who we are: the application's headers are asked for once more (guess: tokens expire). */
-const UNAUTHORIZED = [401, 403]
 
 /** One pass of an upload to a plain server: runs of tus-js-client, one after another, until it is done or stopped. */
 export class PlainTransfer {
@@ -47,7 +45,6 @@ export class PlainTransfer {
   #acked = 0
   #fruitless = 0
   #hasProgressed = false
-  #hasAskedAgain = false
   #lastProgressMs: number
   #furthestHanded = 0
 
@@ -154,7 +151,6 @@ export class PlainTransfer {
       this.#lastProgressMs = this.#parts.clock.now()
       this.#fruitless = 0
       this.#hasProgressed = true
-      this.#hasAskedAgain = false
     }
     this.#acked = offset
     this.#parts.progress.report(offset)
@@ -184,11 +180,6 @@ export class PlainTransfer {
         })
       this.#noteShrunk()
       return { kind: 'look' }
-    }
-    if (outcome.kind === 'refused' && UNAUTHORIZED.includes(outcome.status)) {
-      const mayAskAgain = typeof options.headers === 'function' && !this.#hasAskedAgain
-      this.#hasAskedAgain = true
-      if (mayAskAgain) return { kind: 'look' }
     }
     if (outcome.kind === 'wait' && failureOf(outcome) === 'load')
       model.busy({ nowMs: clock.now(), store: this.#flight.store, retryAfterMs: outcome.retryAfterMs })
