@@ -12,8 +12,8 @@ const WEIGHTS = {
   requestRepeated: 3,
   eventsHeld: 3,
   eventsReordered: 4,
-  serverCrash: 5,
-  serverCrashUnrecorded: 5,
+  serverCrash: 7,
+  serverCrashUnrecorded: 7,
   serverBusy: 3,
   bodyLimitTold: 2,
   bodyLimitUntold: 2,
@@ -22,8 +22,8 @@ const WEIGHTS = {
   bytesCorrupted: 2,
   mirrorRefuses: 1,
   mirrorFull: 1,
-  homeRefuses: 0.3,
-  homeFull: 0.3,
+  homeRefuses: 0.8,
+  homeFull: 0.5,
   userPauses: 4,
   userAborts: 3,
   userCancels: 2,
@@ -55,7 +55,8 @@ export function planFaults(chance: Chance, o: { servers: number; routes: number 
     const kind = chance.weighted(WEIGHTS)
     return {
       kind,
-      atMs: chance.isTrue(0.15) ? 0 : chance.scale(50, 20_000),
+      // who refuses, refuses from the beginning
+      atMs: kind.endsWith('Refuses') || chance.isTrue(0.15) ? 0 : chance.scale(50, 20_000),
       forMs: lastsMs(kind, chance),
       server: chance.whole(0, o.servers - 1),
       route: chance.whole(0, o.routes - 1),

@@ -43,7 +43,7 @@ export function planScenario(seed: number): Scenario {
     routes,
     lastMileBytesPerSecond: chance.scale(400_000, 8_000_000),
     peerDelayMs: chance.scale(1, 100),
-    commitMs: chance.isTrue(0.5) ? 0 : chance.scale(5, 2_000),
+    commitMs: chance.isTrue(0.5) ? 0 : chance.scale(5, 8_000),
     expireMs: chance.isTrue(0.8) ? 3_600_000 : chance.scale(20_000, 120_000),
     firstBlock: chance.whole(0, LIBRARY_BLOCKS - blocks - 1),
     sizeBytes,
