@@ -1,4 +1,5 @@
 import { FailureAttribution } from './failure-attribution.js'
+import { PredictorError, quote } from './predictor-error.js'
 import type { SessionRecord } from './session-record.js'
 
 /** How a session ended: superseded and taken over = it would have taken longer; cancelled = no information. */
@@ -70,6 +71,30 @@ export class OutcomeLedger {
   #failedForSure(nowMs: number, { store }: SessionRecord): void {
     store.failures.failed(1)
     store.health.saw({ nowMs, sign: 'failed' })
+  }
+}
+
+const OUTCOMES: ReadonlySet<unknown> = new Set<SessionOutcome>([
+  'completed',
+  'failed',
+  'superseded',
+  'cancelled',
+  'takenOver',
+])
+
+/** @throws PredictorError `invalidOption` for a word that no ending has */
+export function requireEnding(outcome: SessionOutcome, failure: FailureKind): void {
+  if (!OUTCOMES.has(outcome)) {
+    throw new PredictorError(
+      'invalidOption',
+      `outcome must be one of ${[...OUTCOMES].join(', ')}, got ${quote(outcome)}`,
+    )
+  }
+  if (!Object.hasOwn(COUNTS, failure)) {
+    throw new PredictorError(
+      'invalidOption',
+      `failure must be one of ${Object.keys(COUNTS).join(', ')}, got ${quote(failure)}`,
+    )
   }
 }
 

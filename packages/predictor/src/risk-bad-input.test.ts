@@ -126,3 +126,16 @@ test('a plan that is beyond all numbers is none, and poisons nothing', () => {
   const { risk, late } = model.assess({ nowMs: 100, session: 's', remainingBytes: 1e9 })
   expect([risk > 0 && risk < 1, late]).toEqual([true, 0])
 })
+
+test.each([
+  ['lost', undefined, 'outcome must be one of completed, failed, superseded, cancelled, takenOver, got "lost"'],
+  ['toString', undefined, 'outcome'],
+  ['failed', 'constructor', 'failure must be one of connection, timeout, serverError, load, configuration, got'],
+])('a session that ended with the words %s and %s is refused and stays in flight', (outcome, failure, message) => {
+  const model = new RiskModel()
+  model.sessionStarted({ nowMs: 0, session: 'a', store: 'a', rangeBytes: 1e6 })
+  const end = { nowMs: 100, session: 'a', outcome, failure } as Parameters<typeof model.sessionEnded>[0]
+  expect(() => model.sessionEnded(end)).toThrow(expect.objectContaining({ code: 'invalidOption' }))
+  expect(() => model.sessionEnded(end)).toThrow(message)
+  expect(model.assess({ nowMs: 200, session: 'a', remainingBytes: 1 }).risk).toBeGreaterThan(0)
+})

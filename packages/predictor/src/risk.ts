@@ -3,7 +3,7 @@ import { LinkWatch } from './link-watch.js'
 import { decodeModel, encodeModel, type ModelMemory, type RestoreOptions, type RiskModelState } from './model-state.js'
 import { MonotoneTime } from './monotone-time.js'
 import { type RiskModelOptions, type RiskModelSetup, resolveOptions } from './options.js'
-import { type FailureKind, isAnswered, OutcomeLedger, type SessionOutcome } from './outcome-ledger.js'
+import { type FailureKind, isAnswered, OutcomeLedger, requireEnding, type SessionOutcome } from './outcome-ledger.js'
 import { PredictorError, requireInput, requirePositive } from './predictor-error.js'
 import { startingPoint } from './priors.js'
 import { chooseProbes } from './probe-choice.js'
@@ -132,10 +132,11 @@ export class RiskModel {
 
   /** Frees all that was kept of the session. Unknown sessions are ignored. `failure` tells how it failed; default `connection`. */
   sessionEnded(o: { nowMs: number; session: SessionKey; outcome: SessionOutcome; failure?: FailureKind }): void {
+    const { outcome, failure = 'connection' } = o
+    requireEnding(outcome, failure)
     const nowMs = this.#time.advance(o.nowMs)
     const session = this.#fleet.sessions.get(o.session)
     if (session === undefined) return
-    const { outcome, failure = 'connection' } = o
     const isBlamed = outcome === 'takenOver' && this.#assessor.isBlamed(nowMs, session)
     if (isAnswered(outcome, failure)) this.#signOfLife(nowMs, session.storeKey, session)
     if (outcome === 'failed' && failure === 'load') session.store.load.busy({ nowMs })
