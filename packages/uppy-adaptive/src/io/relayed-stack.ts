@@ -65,7 +65,8 @@ class RelayedRequest implements HttpRequest {
   }
 
   setHeader(name: string, value: string): void {
-    this.#headers[name] = value
+    // every request of ours has it, and XMLHttpRequest would send it twice in one
+    if (name !== 'Tus-Resumable') this.#headers[name] = value
   }
 
   getHeader(name: string): string | undefined {

@@ -37,6 +37,19 @@ describe('what broken PATCHes teach', () => {
     expect(history.mostBytes).toBe(MIB)
   })
 
+  it('is a limit on bodies where each breaks off after its last byte', () => {
+    const history = new PatchHistory()
+    expect(history.broken({ ...lost, handedBytes: lost.sizeBytes })).toBe(false)
+    expect(history.broken({ ...lost, sizeBytes: 16 * MIB, handedBytes: 16 * MIB })).toBe(true)
+    expect(history.mostBytes).toBe(MIB)
+  })
+
+  it('is no limit where they break off far apart, as links do', () => {
+    const history = new PatchHistory()
+    history.broken(lost)
+    expect(history.broken({ ...lost, handedBytes: 3 * MIB })).toBe(false)
+  })
+
   it('is no limit where we gave the connection up ourselves', () => {
     const history = new PatchHistory()
     const stalled = { ...lost, handedBytes: 100_000, isCut: false }

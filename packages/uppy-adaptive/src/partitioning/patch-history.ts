@@ -21,6 +21,12 @@ const TELLING_BYTES = 1024 * 1024
 /** Handed over so nearly the same twice, and nothing kept: a limit on bodies that nobody may tell us of (guess). */
 const SAME_WITHIN_BYTES = 512 * 1024
 
+/** Both broke off at the same byte, or each after its last: what a proxy does that lets no body of that size through. */
+function isAlike(one: BrokenPatch, other: BrokenPatch): boolean {
+  const isWhole = ({ handedBytes, sizeBytes }: BrokenPatch) => handedBytes >= sizeBytes - SAME_WITHIN_BYTES
+  return (isWhole(one) && isWhole(other)) || Math.abs(one.handedBytes - other.handedBytes) <= SAME_WITHIN_BYTES
+}
+
 /** What the PATCHes to one server taught of the next one's size. */
 export class PatchHistory {
   #lostShare = USUAL_LOST_SHARE
@@ -64,8 +70,7 @@ export class PatchHistory {
     const before = this.#lastFruitless
     this.#lastFruitless = patch
     if (handedBytes >= TELLING_BYTES) this.#cautionBytes = Math.max(TELLING_BYTES / 4, Math.floor(sizeBytes / 2))
-    if (!before || !patch.isCut || !before.isCut || handedBytes === 0) return false
-    if (Math.abs(before.handedBytes - handedBytes) > SAME_WITHIN_BYTES) return false
+    if (!before || !patch.isCut || !before.isCut || !isAlike(before, patch)) return false
     this.#lastFruitless = undefined
     return this.refused(sizeBytes, undefined)
   }
