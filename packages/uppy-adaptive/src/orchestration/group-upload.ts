@@ -1,3 +1,4 @@
+import type { BodyLimits } from './body-limits.js'
 import type { EventLog } from './event-log.js'
 import { Journal } from './journal.js'
 import type { LoggedModel } from './logged-model.js'
@@ -19,6 +20,7 @@ interface GroupUploadParts {
   readonly options: ResolvedOptions
   readonly log: EventLog
   readonly model: LoggedModel
+  readonly bodies: BodyLimits
   readonly client: string
   readonly gate: PauseGate
 }

@@ -49,8 +49,9 @@ export interface PredictorOptions {
   /** What `upload-predictor fit` wrote, its text or the object: predictions start from it instead of from guesses. */
   readonly model?: string | object
   /**
-   * Where to keep what predictions learned of servers and the link (Store-Ids, a plain server's host, and figures), so that the next upload starts
-   * with it: where the journal is, unless this is a file's path; by default localStorage in browsers, nothing in Node;
+   * Where to keep what was learned of servers and the link (Store-Ids, a plain server's host, and figures; of hosts that
+   * limit a request's body their names and limits), so that the next upload starts with it: where the journal is, unless
+   * this is a file's path; by default localStorage in browsers, nothing in Node;
    * false keeps nothing.
    */
   readonly memory?: JournalStorage | string | false

@@ -207,6 +207,23 @@ test('a 413 makes bodies smaller: as small as the server says, else half, and gi
   expect(await never.end).toMatchObject({ kind: 'failed', code: 'refused', status: 413 })
 })
 
+test('a body of which nothing arrives, though its server answers, is followed by a smaller one; one that arrived in part is not', async () => {
+  const silent: AttemptOutcome = { ...CUT, fault: 'status 0' }
+  const { end, port, rig } = run([silent, accepted(0), accepted(1), accepted(2), accepted(3), accepted(4)])
+  expect(await end).toEqual({ kind: 'sent' })
+  expect(port.attempts.map(said)).toEqual(['POST 0-4', 'look', 'PATCH 0-1', 'PATCH 1-2', 'PATCH 2-3', 'PATCH 3-4'])
+  expect(rig.logged('shrunk').map((event) => event.maxBodyBytes)).toEqual([B])
+  const partly = run([silent, accepted(1), accepted(4)])
+  expect(await partly.end).toEqual({ kind: 'sent' })
+  expect(partly.port.attempts.map(said)).toEqual(['POST 0-4', 'look', 'PATCH 1-4'])
+})
+
+test('a limit that one session has met holds for the host’s other sessions', async () => {
+  const { end, rig } = run([{ kind: 'tooLarge', limit: { maxAppendSize: 2 * B } }, accepted(2), accepted(4)])
+  await end
+  expect(rig.context.bodies.largest(rig.route().endpoint, undefined)).toBe(2 * B)
+})
+
 test('a limit that the server announced is obeyed from the first body on', async () => {
   const rig = new TransferRig()
   rig.store().limit = { maxAppendSize: 2 * B }

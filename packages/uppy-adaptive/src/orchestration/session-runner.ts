@@ -1,5 +1,6 @@
-import type { PartitionHeader, UploadLimit } from 'tus-reconcile-protocol'
+import type { PartitionHeader } from 'tus-reconcile-protocol'
 import type { PlannedSession, SessionId } from '../partitioning/partition-plan.js'
+import { BodyWatch } from './body-watch.js'
 import type { NextStep, SessionEnd } from './failure-rules.js'
 import { decideNextStep, failureOf } from './failure-rules.js'
 import { OwnDelay } from './own-delay.js'
@@ -41,7 +42,7 @@ export class SessionRunner {
   #url: string | undefined
   #fruitless = 0
   #bodyEnd = 0
-  #maxBodyBytes: number
+  readonly #bodies: BodyWatch
 
   constructor(context: TransferContext, session: PlannedSession, store: Store) {
     this.#context = context
@@ -51,7 +52,7 @@ export class SessionRunner {
     this.handedOver = session.start
     this.route = store.route
     this.aliveAtMs = context.clock.now()
-    this.#maxBodyBytes = Math.min(MAX_BODY_BYTES, store.limit.maxAppendSize ?? MAX_BODY_BYTES)
+    this.#bodies = new BodyWatch(context.bodies)
   }
 
   /** Ends the run for good; the session's bytes stay where they are. */
@@ -92,10 +93,10 @@ export class SessionRunner {
         log.emit({ type: 'waiting', ...nameSession(this.#context, session), cause, delayMs: Math.round(delayMs) })
         await pause(clock, delayMs, this.#stop.signal)
       }
-      if (step.kind === 'shrink' && !this.#shrink(session, step.limit)) {
+      if (step.kind === 'shrink' && !this.#shrink(session, step.limit.maxAppendSize)) {
         return {
           kind: 'failed',
-          cause: `413: not even ${this.#maxBodyBytes} bytes at once`,
+          cause: `413: not even ${this.#maxBodyBytes()} bytes at once`,
           code: 'refused',
           failure: 'configuration',
           status: 413,
@@ -105,13 +106,28 @@ export class SessionRunner {
     return { kind: 'stopped' }
   }
 
-  /** Smaller bodies from now on; false when they are as small as makes sense. */
-  #shrink(session: PlannedSession, limit: UploadLimit): boolean {
-    const smaller = Math.min(limit.maxAppendSize ?? Math.floor(this.#maxBodyBytes / 2), this.#maxBodyBytes - 1)
-    if (smaller < MIN_BODY_BYTES) return false
-    this.#maxBodyBytes = smaller
-    this.#context.log.emit({ type: 'shrunk', ...nameSession(this.#context, session), maxBodyBytes: smaller })
-    return true
+  #maxBodyBytes(): number {
+    const { route, limit } = this.store
+    return Math.min(MAX_BODY_BYTES, this.#context.bodies.largest(route.endpoint, limit.maxAppendSize))
+  }
+
+  /** Smaller bodies from now on, for all sessions of the host; false when they are as small as makes sense. */
+  #shrink(session: PlannedSession, said: number | undefined): boolean {
+    this.#context.bodies.refused(this.route.endpoint, this.#bodyEnd - session.acked, said)
+    this.#noteSize(session)
+    return this.#maxBodyBytes() >= MIN_BODY_BYTES
+  }
+
+  #noteBody(session: PlannedSession, o: { outcome: AttemptOutcome; look: boolean; progressed: boolean }): void {
+    const before = this.#maxBodyBytes()
+    const [bytes, handedOver] = [this.#bodyEnd - session.acked, this.handedOver - session.acked]
+    this.#bodies.note({ ...o, endpoint: this.route.endpoint, bytes, handedOver })
+    if (this.#maxBodyBytes() < before) this.#noteSize(session)
+  }
+
+  #noteSize(session: PlannedSession): void {
+    const maxBodyBytes = this.#maxBodyBytes()
+    this.#context.log.emit({ type: 'shrunk', ...nameSession(this.#context, session), maxBodyBytes })
   }
 
   /** One request: the next bytes, or none when only the offset is asked for (a POST repeated without a body). */
@@ -120,7 +136,7 @@ export class SessionRunner {
     try {
       const range = {
         start: session.acked,
-        end: look ? session.acked : Math.min(session.end, session.acked + this.#maxBodyBytes),
+        end: look ? session.acked : Math.min(session.end, session.acked + this.#maxBodyBytes()),
       }
       this.ownDelay.begin(context.clock.now())
       const body = look ? undefined : await context.source.body(range)
@@ -213,6 +229,7 @@ export class SessionRunner {
     }
     const progressed = (plan.session(this.id)?.acked ?? 0) > session.acked
     if (progressed) this.#fruitless = 0
+    this.#noteBody(session, { outcome, look, progressed })
     // a body that was accepted and moved nothing is as good as none
     const isHollow = outcome.kind === 'accepted' && !progressed && !look
     const hollow: AttemptOutcome = {

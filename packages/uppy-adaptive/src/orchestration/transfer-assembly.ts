@@ -5,6 +5,7 @@ import { Acknowledgements } from './acknowledgements.js'
 import { Alarm } from './alarm.js'
 import { Assigner } from './assigner.js'
 import { BlockLeaves } from './block-leaves.js'
+import type { BodyLimits } from './body-limits.js'
 import { Claims } from './claims.js'
 import type { EventLog } from './event-log.js'
 import { EventStreams } from './event-streams.js'
@@ -37,6 +38,7 @@ export interface TransferParts {
   readonly log: EventLog
   readonly directory: ServerDirectory
   readonly model: LoggedModel
+  readonly bodies: BodyLimits
 }
 
 /** What one transfer is made of, each part knowing the parts that it needs. Nothing in it moves by itself. */

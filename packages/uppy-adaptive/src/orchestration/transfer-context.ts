@@ -2,6 +2,7 @@ import type { RangeSet } from 'tus-reconcile-protocol'
 import type { PartitionPlan, PlannedSession, SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { HedgeBudget } from '../redundancy/hedge-budget.js'
 import type { BlockLeaves } from './block-leaves.js'
+import type { BodyLimits } from './body-limits.js'
 import type { EventLog } from './event-log.js'
 import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
@@ -23,6 +24,7 @@ export interface TransferContext {
   readonly plan: PartitionPlan
   readonly model: LoggedModel
   readonly directory: ServerDirectory
+  readonly bodies: BodyLimits
   readonly budget: HedgeBudget
   readonly leaves: BlockLeaves
   readonly statuses: UploadStatuses

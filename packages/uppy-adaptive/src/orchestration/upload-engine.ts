@@ -1,3 +1,4 @@
+import { BodyLimits } from './body-limits.js'
 import { Connector } from './connector.js'
 import type { LoggedEvent } from './event-log.js'
 import { EventLog } from './event-log.js'
@@ -52,6 +53,7 @@ export class UploadEngine {
   readonly #log: EventLog
   readonly #model: LoggedModel
   readonly #memory: PredictorMemory
+  readonly #bodies: BodyLimits
   readonly #gate = new PauseGate()
   readonly #group: GroupUpload
   readonly #plain: PlainUpload
@@ -70,8 +72,9 @@ export class UploadEngine {
     this.#model = new LoggedModel(this.#log)
     const { priors } = options.predictor
     this.#memory = new PredictorMemory({ clock, storage: host.memory, log: this.#log, model: this.#model, priors })
+    this.#bodies = new BodyLimits({ clock, storage: host.memory })
     this.#directory = new ServerDirectory(this.#log)
-    const shared = { options, log: this.#log, model: this.#model, gate: this.#gate }
+    const shared = { bodies: this.#bodies, options, log: this.#log, model: this.#model, gate: this.#gate }
     this.#group = new GroupUpload({ clock, randomness, digester, journal, client, ...shared })
     this.#plain = new PlainUpload({ clock, randomness, journal, plain: host.plain, ...shared })
   }
@@ -147,6 +150,7 @@ export class UploadEngine {
     const stay = this.#host.onLeave(() => void this.#memory.save())
     try {
       await this.#memory.recall()
+      await this.#bodies.recall()
       const result = await this.#upload()
       if (this.#isCancelled()) throw new UploadError('cancelled', 'it was committed when the upload was cancelled')
       this.#state = 'done'

@@ -1,5 +1,6 @@
 import type { ByteRange, ClaimAnswer, StatusAnswer } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { BodyLimits } from '../orchestration/body-limits.js'
 import type { LoggedEvent } from '../orchestration/event-log.js'
 import { LoggedModel } from '../orchestration/logged-model.js'
 import type { UploadOptions } from '../orchestration/options.js'
@@ -54,6 +55,7 @@ export class TransferRig {
       options: resolveOptions({ ...o.options, endpoint: 'http://s0-0.test/files' }),
       ...{ source: this.source, digester: sha256, clock, randomness: new OrderedRandomness() },
       ...{ log, directory: this.directory, model: new LoggedModel(log) },
+      bodies: new BodyLimits({ clock, storage: undefined }),
     })
     this.context = this.parts.context
   }

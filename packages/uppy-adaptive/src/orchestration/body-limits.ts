@@ -1,0 +1,133 @@
+import * as v from 'valibot'
+import type { Clock, JournalStorage } from './ports.js'
+
+/** Beside the journal's entries, which begin with a URL. */
+const KEY = 'body-limits'
+/** Guess: an operator who lifts a limit is believed after a month. */
+const EXPIRES_MS = 30 * 24 * 60 * 60 * 1000
+/** What was only guessed from bodies that vanished: connections that broke may have looked like it. */
+const GUESS_EXPIRES_MS = 7 * 24 * 60 * 60 * 1000
+const MAX_HOSTS = 32
+/** Of the longest host names: anything longer is none of ours. */
+const LONGEST_TEXT = 32 * 1024
+/** nginx's `client_max_body_size` unless it is set: what is tried first below a size that was refused. */
+const USUAL_LIMIT_BYTES = 1024 * 1024
+/** What is tried when that is refused, too (guess: nobody means to take less of uploads). */
+const SMALL_LIMIT_BYTES = 256 * 1024
+/** Bodies that vanish without a word so often are no accident of the network. */
+const CERTAIN_AFTER = 2
+
+const Memory = v.object({
+  version: v.literal(1),
+  hosts: v.record(
+    v.string(),
+    v.object({ bytes: v.pipe(v.number(), v.safeInteger(), v.minValue(1)), isSaid: v.boolean(), savedAt: v.number() }),
+  ),
+})
+
+interface Host {
+  bytes: number | undefined
+  /** The server or its proxy has said so, or bodies vanished often enough. */
+  isCertain: boolean
+  /** By a 413. */
+  isSaid: boolean
+  /** Largest body that it took. */
+  taken: number
+  vanished: number
+  savedAt: number
+}
+
+/**
+ * How large a body each host takes, as found out by bodies that it refused (413) or that vanished (a browser is not told of
+ * a 413 without CORS headers). Kept over uploads and reloads by host name, of the last 32 hosts: what a 413 said for 30
+ * days, what was guessed for 7.
+ */
+export class BodyLimits {
+  readonly #clock: Pick<Clock, 'epochMs'>
+  readonly #storage: JournalStorage | undefined
+  readonly #hosts = new Map<string, Host>()
+
+  constructor(o: { clock: Pick<Clock, 'epochMs'>; storage: JournalStorage | undefined }) {
+    this.#clock = o.clock
+    this.#storage = o.storage
+  }
+
+  /** Once, before anything is sent. Never throws: without its memory an upload wastes a request or two. */
+  async recall(): Promise<void> {
+    const text = await this.#storage?.get(KEY).catch(() => undefined)
+    const nowMs = this.#clock.epochMs()
+    for (const [name, kept] of Object.entries(parse(text))) {
+      const isOver = nowMs - kept.savedAt > (kept.isSaid ? EXPIRES_MS : GUESS_EXPIRES_MS)
+      if (!isOver && !this.#hosts.has(name)) this.#hosts.set(name, { ...kept, isCertain: true, taken: 0, vanished: 0 })
+    }
+  }
+
+  /** The largest body to send to this address, bytes. What the server announces is only ever lowered by its own refusals. */
+  largest(endpoint: string, announced: number | undefined): number {
+    const { bytes, isCertain } = this.#host(endpoint)
+    if (announced !== undefined && !isCertain) return announced
+    return Math.min(announced ?? Number.POSITIVE_INFINITY, bytes ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** A body of this size arrived whole. */
+  took(endpoint: string, bytes: number): void {
+    const host = this.#host(endpoint)
+    host.taken = Math.max(host.taken, bytes)
+  }
+
+  /** 413. @param said the size that the answer names */
+  refused(endpoint: string, bytes: number, said: number | undefined): void {
+    const host = this.#host(endpoint)
+    host.isCertain = true
+    host.isSaid = true
+    this.#lower(host, said ?? nextBelow(bytes, host.taken))
+  }
+
+  /** A body of which nothing arrived, though the server answers. Says nothing where as large a one did arrive. */
+  vanished(endpoint: string, bytes: number): void {
+    const host = this.#host(endpoint)
+    if (bytes <= host.taken || bytes <= SMALL_LIMIT_BYTES || bytes > (host.bytes ?? bytes)) return
+    host.vanished += 1
+    host.isCertain ||= host.vanished >= CERTAIN_AFTER
+    this.#lower(host, nextBelow(bytes, host.taken))
+  }
+
+  #lower(host: Host, bytes: number): void {
+    host.bytes = Math.min(host.bytes ?? bytes, bytes)
+    host.savedAt = this.#clock.epochMs()
+    if (host.isCertain) void this.#save().catch(() => {})
+  }
+
+  async #save(): Promise<void> {
+    const certain = [...this.#hosts].flatMap(([name, { bytes, isCertain, isSaid, savedAt }]) =>
+      bytes !== undefined && isCertain ? [[name, { bytes, isSaid, savedAt }] as const] : [],
+    )
+    const newest = certain.sort((a, b) => b[1].savedAt - a[1].savedAt).slice(0, MAX_HOSTS)
+    await this.#storage?.set(KEY, JSON.stringify({ version: 1, hosts: Object.fromEntries(newest) }))
+  }
+
+  #host(endpoint: string): Host {
+    const name = new URL(endpoint).host
+    const known = this.#hosts.get(name)
+    if (known) return known
+    const host: Host = { bytes: undefined, isCertain: false, isSaid: false, taken: 0, vanished: 0, savedAt: 0 }
+    this.#hosts.set(name, host)
+    return host
+  }
+}
+
+/** What is known to pass, where it is of use; else the usual limits, so that two refusals are the most. */
+function nextBelow(bytes: number, taken: number): number {
+  if (taken >= SMALL_LIMIT_BYTES && taken < bytes) return taken
+  return [USUAL_LIMIT_BYTES, SMALL_LIMIT_BYTES].find((usual) => usual < bytes) ?? Math.floor(bytes / 2)
+}
+
+function parse(text: string | undefined): v.InferOutput<typeof Memory>['hosts'] {
+  if (typeof text !== 'string' || text.length > LONGEST_TEXT) return {}
+  try {
+    const result = v.safeParse(Memory, JSON.parse(text))
+    return result.success ? result.output.hosts : {}
+  } catch {
+    return {}
+  }
+}

@@ -1,0 +1,61 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { AdaptiveUpload } from 'uppy-adaptive/upload'
+import { afterEach, expect, it } from 'vitest'
+import { hasNginx, NO_NGINX, startNginx } from '../support/nginx.js'
+import { startReconcileServers } from '../support/reconcile-servers.js'
+
+const found = await hasNginx()
+if (!found) console.error(`SKIPPED: ${NO_NGINX}`)
+
+const cleanups: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+it.skipIf(!found)(
+  'behind an nginx that takes 1 MiB at once, two bodies are refused at most, and none of the next upload',
+  async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'body-limit-test-'))
+    cleanups.push(() => rm(directory, { recursive: true, force: true }))
+    const { servers, close } = await startReconcileServers({ count: 1, protocol: 'h1' })
+    cleanups.push(close)
+    const direct = new URL(servers[0]?.direct ?? '')
+    const log = join(directory, 'access.log')
+    const configuration = `
+log_format status '$status';
+server {
+  listen 443;
+  access_log ${log} status;
+  client_max_body_size 1m;
+  location / {
+    proxy_pass http://127.0.0.1:1080;
+    proxy_http_version 1.1;
+    proxy_set_header Host $http_host;
+  }
+}`
+    const nginx = await startNginx({ configuration, directory, upstreamPort: Number(direct.port) })
+    cleanups.push(() => nginx.close())
+    const refused = async () => (await readFile(log, 'utf8')).split('\n').filter((line) => line === '413').length
+    const options = {
+      endpoint: `http://127.0.0.1:${nginx.port}/files`,
+      // the first body of all is too large already
+      partitioning: { initialSize: 4 * 1024 * 1024 },
+      predictor: { memory: join(directory, 'memory.json') },
+    }
+    for (const wasted of [2, 0]) {
+      const before = await refused().catch(() => 0)
+      const file = randomBytes(12_000_000)
+      const { url } = await new AdaptiveUpload(file, options).start()
+      const stored = await fetch(`${direct}/${url.slice(url.lastIndexOf('/') + 1)}`)
+      expect(Buffer.from(await stored.arrayBuffer()).equals(file)).toBe(true)
+      const now = await refused()
+      expect(now - before).toBeLessThanOrEqual(wasted)
+      // the limit is nginx's: without it the test would show nothing
+      expect(now).toBeGreaterThan(0)
+    }
+  },
+)
