@@ -114,8 +114,9 @@ export class SessionRunner {
   /** Smaller bodies from now on, for all sessions of the host; false when they are as small as makes sense. */
   #shrink(session: PlannedSession, said: number | undefined): boolean {
     this.#context.bodies.refused(this.route.endpoint, this.#bodyEnd - session.acked, said)
+    if (this.#maxBodyBytes() < MIN_BODY_BYTES) return false
     this.#noteSize(session)
-    return this.#maxBodyBytes() >= MIN_BODY_BYTES
+    return true
   }
 
   #noteBody(session: PlannedSession, o: { outcome: AttemptOutcome; look: boolean; progressed: boolean }): void {
