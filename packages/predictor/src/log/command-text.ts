@@ -86,7 +86,7 @@ function pad(cell: string, column: number, head: readonly string[]): string {
 }
 
 export function explanationText(explanation: Explanation, formatTime: FormatTime): string {
-  const { upload, log, summary, startedAt, decisions, script, left } = explanation
+  const { upload, log, summary, startedAt, decisions, script, left, failed } = explanation
   const when = startedAt === undefined ? '' : `, begun ${formatTime(startedAt)}`
   const told = decisions.map(({ elapsedMs, done, known, outcome }) => ({
     elapsedMs,
@@ -96,7 +96,7 @@ export function explanationText(explanation: Explanation, formatTime: FormatTime
     elapsedMs,
     lines: [`${at(elapsedMs)} (the demo's script: ${text})`],
   }))
-  const alone = left.map(({ elapsedMs, text }) => ({ elapsedMs, lines: [`${at(elapsedMs)} ${text}`] }))
+  const alone = [...left, ...failed].map(({ elapsedMs, text }) => ({ elapsedMs, lines: [`${at(elapsedMs)} ${text}`] }))
   const all = [...told, ...done, ...alone].sort((a, b) => a.elapsedMs - b.elapsedMs)
   const nothing = decisions.length === 0 ? ['  Nothing was copied, split or taken over.'] : []
   return [`Upload ${upload} (${log}${when})`, `  ${summary}`, ...nothing, ...all.flatMap(({ lines }) => lines)].join(

@@ -73,7 +73,7 @@ test('explain tells the factors, the alternatives and the timers of a decision, 
   expect(lines.slice(from + 1, from + 14)).toEqual([
     'risk 100 %: link 43 %, server 55 %, straggles 45 %, late 100 %',
     'silent for 6.27 s, phi 3.1',
-    'expected to take 366.50 s more there; elsewhere: 1.37 s at mirror 1, 2.19 s at the primary',
+    'expected to take 367 s more there; elsewhere: 1.37 s at mirror 1, 2.19 s at the primary',
     'because: likely to take over twice its plan (weight 1.00)',
     'because: silent 6.3 s, 3.3 s of it while others moved (weight 0.54)',
     'because: what is missing is overdue, while others answer (weight 0.45)',

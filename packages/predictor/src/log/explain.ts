@@ -14,6 +14,8 @@ export interface Explanation {
   readonly script: readonly { readonly elapsedMs: number; readonly text: string }[]
   /** Sessions that were in trouble, and that nothing was done about afterwards. */
   readonly left: readonly { readonly elapsedMs: number; readonly text: string }[]
+  /** Sessions that failed, why, and who took the rest. */
+  readonly failed: readonly { readonly elapsedMs: number; readonly text: string }[]
 }
 
 export interface ExplainedDecision {
@@ -37,7 +39,23 @@ export function explainRun(run: UploadRun): Explanation {
   }))
   const script = run.scripts.map(({ at, text }) => ({ elapsedMs: at - (run.startedAt ?? at), text }))
   const { id: upload, log, startedAt } = run
-  return { upload, log, summary: summarise(run), startedAt, decisions, script, left: leftAlone(run) }
+  return {
+    ...{ upload, log, summary: summarise(run), startedAt },
+    ...{ decisions, script, left: leftAlone(run), failed: failures(run) },
+  }
+}
+
+function failures(run: UploadRun): Explanation['failed'] {
+  return [...run.sessions.values()]
+    .filter(({ ending }) => ending === 'failed')
+    .map((session) => {
+      const { endedMs, partition, server: index, end, cause } = session
+      const from = offsetAt(session, endedMs)
+      const lost = `${partition} failed at ${server(index)}, ${bytes(Math.max(0, end - from))} missing: ${cause ?? 'no cause'}`
+      const next = heirOf(run, session, { from, to: end, sinceMs: endedMs })
+      const taken = next && `; ${server(next.server)} began on the rest ${seconds(next.startedMs - endedMs)} later`
+      return { elapsedMs: endedMs, text: `${lost}${taken ?? ''}` }
+    })
 }
 
 function leftAlone(run: UploadRun): Explanation['left'] {
@@ -63,7 +81,9 @@ function summarise(run: UploadRun): string {
       : { committed: 'committed', cancelled: 'cancelled', error: 'failed' }[run.end]
   const servers = new Set([...run.sessions.values()].map(({ store }) => store)).size
   const parts = [count('copy', 'copy'), count('split', 'split'), count('takeOver', 'take-over')].join(', ')
-  return `${size}, ${run.sessions.size} sessions at ${servers} servers, ${end} after ${seconds(run.lastMs)}: ${parts}`
+  const failed = [...run.sessions.values()].filter(({ ending }) => ending === 'failed').length
+  const sessions = `${run.sessions.size} sessions${failed > 0 ? ` (${failed} failed)` : ''}`
+  return `${size}, ${sessions} at ${servers} servers, ${end} after ${seconds(run.lastMs)}: ${parts}`
 }
 
 function describe(run: UploadRun, decision: Decision): string {
@@ -101,7 +121,8 @@ function outcomeOfMove(run: UploadRun, decision: Extract<Decision, { type: 'spli
   const victim = run.sessions.get(decision.session)
   const from = decision.type === 'split' ? decision.newEnd : victim ? offsetAt(victim, decision.elapsedMs) : undefined
   const to = decision.type === 'split' ? decision.oldEnd : victim?.plannedEnd
-  const next = heirOf(run, decision, { from: from ?? 0, to: to ?? 0 })
+  const sinceMs = decision.elapsedMs
+  const next = heirOf(run, victim, { from: from ?? 0, to: to ?? 0, sinceMs })
   const told = next
     ? `${server(next.server)} began on it ${seconds(next.startedMs - decision.elapsedMs)} later and ${ended(next, decision.elapsedMs)}`
     : 'no session took it as far as the log tells'
@@ -109,13 +130,14 @@ function outcomeOfMove(run: UploadRun, decision: Extract<Decision, { type: 'spli
   return `${told}; the first ${ended(victim, decision.elapsedMs)}`
 }
 
+/** The first session, from then on, of any of these bytes. */
 function heirOf(
   run: UploadRun,
-  { session, elapsedMs }: Decision,
-  { from, to }: { from: number; to: number },
+  victim: SessionRun | undefined,
+  { from, to, sinceMs }: { from: number; to: number; sinceMs: number },
 ): SessionRun | undefined {
   for (const heir of run.sessions.values()) {
-    if (heir.startedMs < elapsedMs || heir.session === session) continue
+    if (heir.startedMs < sinceMs || heir === victim) continue
     if (heir.start < to && heir.plannedEnd > from) return heir
   }
   return undefined

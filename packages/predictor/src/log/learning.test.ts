@@ -312,3 +312,20 @@ test('a session in trouble that is left as it was is told with its reason, befor
     'left p at mirror 1 as it was (risk 40 %, silent for 0.90 s): the byte budget is spent',
   ])
 })
+
+test('a session that failed is told with what it left missing, why, and who took the rest', () => {
+  const run = upload(
+    { ackedAtMs: soFar, ending: 'failed', endedMs: 2_000, end: END },
+    { ackedAtMs: soFar, startedMs: 2_100 },
+  )
+  const heir = run.sessions.get('1')
+  run.sessions.set('1', { ...(heir as SessionRun), start: 1e6, plannedEnd: END, endedMs: 200_000 })
+  const { failed, summary } = explainRun({ ...run, lastMs: 200_000 })
+  expect(failed).toEqual([
+    {
+      elapsedMs: 2_000,
+      text: 'p0 failed at the primary, 8.6 MiB missing: no cause; mirror 1 began on the rest 0.10 s later',
+    },
+  ])
+  expect(summary).toContain('2 sessions (1 failed) at 2 servers, its log stops after 200 s')
+})

@@ -2,8 +2,11 @@ export function server(index: number | undefined): string {
   return index === undefined ? 'a server' : index === 0 ? 'the primary' : `mirror ${index}`
 }
 
+/** From a hundred on whole ones: nobody means the hundredth of half an hour. */
+const WHOLE_FROM_MS = 100_000
+
 export function seconds(ms: number): string {
-  return `${(ms / 1000).toFixed(2)} s`
+  return `${(ms / 1000).toFixed(ms < WHOLE_FROM_MS ? 2 : 0)} s`
 }
 
 export function percent(share: number): string {
