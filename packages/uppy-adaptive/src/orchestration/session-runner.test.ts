@@ -218,6 +218,17 @@ test('a body of which nothing arrives, though its server answers, is followed by
   expect(partly.port.attempts.map(said)).toEqual(['POST 0-4', 'look', 'PATCH 1-4'])
 })
 
+test('credentials that were renewed are a warning, and what arrived is asked for before anything is sent', async () => {
+  const { end, port, rig } = run([
+    { kind: 'denied', status: 401, message: 'expired', isRenewed: true },
+    accepted(2),
+    accepted(4),
+  ])
+  expect(await end).toEqual({ kind: 'sent' })
+  expect(port.attempts.map(said)).toEqual(['POST 0-4', 'look', 'PATCH 2-4'])
+  expect(rig.logged('warning').map((event) => event.code)).toEqual(['credentials-refused'])
+})
+
 test('a limit that one session has met holds for the host’s other sessions', async () => {
   const { end, rig } = run([{ kind: 'tooLarge', limit: { maxAppendSize: 2 * B } }, accepted(2), accepted(4)])
   await end
