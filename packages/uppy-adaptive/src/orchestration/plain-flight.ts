@@ -3,6 +3,7 @@ import type { FailureKind, RiskAssessment } from 'upload-predictor'
 import type { BrokenPatch } from '../partitioning/patch-history.js'
 import type { PatchSize } from '../partitioning/patch-sizer.js'
 import { decideRemedy } from '../redundancy/hedge-policy.js'
+import { AHEAD_BYTES, estimatePatienceMs } from '../redundancy/patch-patience.js'
 import { knownOf } from './known.js'
 import type { PlainProbe } from './plain-probe.js'
 import type { PlainTransferParts } from './plain-transfer.js'
@@ -13,19 +14,10 @@ const TICK_MS = 250
 const LOCAL_PAUSE_MS = 1_500
 /** The model is told of what was handed over at most this often, as of acknowledgements (protocol: 10 a second). */
 const TELL_MS = 100
-/** DESIGN 5.3: what was handed over runs so far ahead of the wire (measured: 4 to 5 MB in Node and Chromium). */
-const AHEAD_BYTES = 5_000_000
-/** Guess: after so many reports the rhythm is known, and buffers' first fill forgotten. */
-const RHYTHM_REPORTS = 12
 /** An answer on a new connection counts when it came so much after the silence began (guess). */
 const GRACE_MS = 500
-/** The least silence before a connection is given up; doubled by each that was in vain (guess: five usual starts). */
-const LEAST_SILENCE_MS = 1_500
-const LONGEST_SILENCE_MS = 24_000
 /** phi from which the server is asked by a small request (METHODS, Stall suspicion). */
 const IN_DOUBT_PHI = 2
-/** After the last byte the server may have work to do, such as storing it elsewhere (guess). */
-const ANSWER_MS = 5_000
 
 interface Patch {
   readonly session: string
@@ -140,11 +132,10 @@ export class PlainFlight {
     this.#patch = undefined
     const isFailed = outcome === 'failed' && failure && !failure.isStopped
     if (isFailed) this.#broken = { patch, isCut: failure.isCut }
-    const told = isFailed
-      ? { outcome, failure: failure.kind }
-      : { outcome: outcome === 'failed' ? 'cancelled' : outcome }
     if (isFailed) log.emit({ type: 'cut', ...this.name, cause: failure.cause, attempt: this.#count }, nowMs)
-    model.sessionEnded({ nowMs, session: patch.session, ...told } as Parameters<typeof model.sessionEnded>[0])
+    const ended = { nowMs, session: patch.session }
+    if (isFailed) model.sessionEnded({ ...ended, outcome, failure: failure.kind })
+    else model.sessionEnded({ ...ended, outcome: outcome === 'failed' ? 'cancelled' : outcome })
   }
 
   /** What became of the PATCH that broke off, now that the server says how much it has. */
@@ -218,7 +209,15 @@ export class PlainFlight {
     const { probing, log, model, options } = this.#parts
     const isWanted = model.wantsProbe({ nowMs }).includes(this.store)
     if (isWanted || assessment.phi >= IN_DOUBT_PHI) probing.askSoon(nowMs)
-    if (nowMs - patch.lastMovedMs < this.#patienceMs(patch)) return
+    const patienceMs = estimatePatienceMs({
+      sizeBytes: patch.range.end - patch.range.start,
+      handedBytes: patch.handed - patch.range.start,
+      movingMs: patch.lastMovedMs - patch.beganMs,
+      reports: patch.reports,
+      goodputBytesPerSecond: this.#goodput,
+      freshTries: this.#freshTries,
+    })
+    if (nowMs - patch.lastMovedMs < patienceMs) return
     const { server, connection, straggle, phi, gapMs, expectedRemainingMs } = assessment
     const answersElsewhere = probing.heardAtMs > nowMs - gapMs + GRACE_MS
     const remedy = decideRemedy(
@@ -244,20 +243,6 @@ export class PlainFlight {
     const { endpoint } = options
     log.emit({ type: 'reconnect', ...this.name, remedy: kind, reason, endpoint, ...knownOf(assessment, []) }, nowMs)
     onReconnect()
-  }
-
-  /** How long the PATCH may stand still whatever phi says: while buffers fill, and while they empty after its last byte. */
-  #patienceMs(patch: Patch): number {
-    const least = Math.min(LONGEST_SILENCE_MS, LEAST_SILENCE_MS * 2 ** this.#freshTries)
-    const handedBytes = patch.handed - patch.range.start
-    const movingMs = Math.max(1, patch.lastMovedMs - patch.beganMs)
-    if (patch.handed >= patch.range.end) {
-      const rate = this.#goodput ?? (handedBytes * 1000) / movingMs
-      const drainMs = (Math.min(handedBytes, AHEAD_BYTES) * 1000) / Math.max(1, rate)
-      return least + 2 * drainMs + ANSWER_MS * 2 ** this.#freshTries
-    }
-    if (patch.reports >= RHYTHM_REPORTS) return least
-    return Math.max(least, movingMs)
   }
 
   #sample(nowMs: number, remainingBytes: number, assessment: RiskAssessment | undefined): void {
