@@ -58,7 +58,7 @@ rule(
 
 rule(
   9,
-  "Every answer but GET's MUST carry `Tus-Resumable`; a client takes one below 500 without it, other than 429, for the network's (captive portal, proxy) and not for the server's",
+  "Every answer but GET's MUST carry `Tus-Resumable`; a client takes one below 500 without it, other than 413 and 429, and 401 and 403 where it has other credentials to ask for, for the network's (captive portal, proxy) and not for the server's",
   async () => {
     const client = pair.client(2 * B)
     const session = client.session(0, 2 * B)
