@@ -10,6 +10,8 @@ import { MemoryPeers } from './memory-peers.js'
 const OFFSET_INTERVAL_MS = 100
 /** A body that brings nothing for so long is ended (P34). */
 const BODY_TIMEOUT_MS = 120_000
+/** What is due while the server is down, or while it commits, is looked at again after this. */
+const EXPIRY_AGAIN_MS = 1_000
 
 export interface MemoryServerOptions {
   readonly id: string
@@ -275,11 +277,11 @@ export class MemoryServer {
 
   #expireLater(group: MemoryGroup, expireMs: number): void {
     const leftMs = group.touchedMs + expireMs - this.clock.now()
-    this.clock.after(Math.max(0, leftMs), () => {
+    this.clock.after(leftMs > 0 ? leftMs : EXPIRY_AGAIN_MS, () => {
       if (group.hasEnded) return
-      if (this.clock.now() < group.touchedMs + expireMs || this.isDown || group.state === 'committing')
-        return this.#expireLater(group, this.isDown ? expireMs : Math.max(expireMs, 1))
-      this.endGroup(group, 'expired')
+      const isDue = this.clock.now() >= group.touchedMs + expireMs
+      if (isDue && !this.isDown && group.state !== 'committing') this.endGroup(group, 'expired')
+      else this.#expireLater(group, expireMs)
     })
   }
 
