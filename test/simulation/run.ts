@@ -58,7 +58,8 @@ class Run {
   constructor(scenario: Scenario, onLine: ((line: string) => void) | undefined) {
     this.#seed = scenario.seed
     this.#onLine = onLine
-    this.#healedMs = scenario.healedMs
+    // faults end with a whole millisecond, as all that waits for a time
+    this.#healedMs = Math.ceil(scenario.healedMs)
     if (onLine) for (const line of describeScenario(scenario)) onLine(line)
     const early: (() => void)[] = []
     let invariants: Invariants | undefined

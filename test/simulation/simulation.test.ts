@@ -30,6 +30,15 @@ test('a full run names what has not happened once', () => {
   expect(neverSeen(new Coverage(), 1_999)).toEqual([])
 })
 
+test('a fault that lasts to the very end has ended when its user starts again', async () => {
+  // times that are no whole milliseconds: the home has no room for as long as the run has faults
+  const fault = { kind: 'homeFull', atMs: 10.6, forMs: 900.7, server: 0, route: 0, share: 0.5, count: 1 } as const
+  const plan = { ...planScenario(2), sizeBytes: 1_000_000, firstBlock: 0, faults: [fault], healedMs: 911.3 }
+  const { failures, coverage } = await runScenario(plan)
+  expect(failures).toEqual([])
+  expect(coverage.of('another start after the faults')).toBe(1)
+})
+
 test.each(MENDED)('it is mended that $what', async ({ scenario }) => {
   expect((await runScenario(scenario)).failures).toEqual([])
 })

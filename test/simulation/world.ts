@@ -37,10 +37,9 @@ export class World {
     for (let i = 0; i < scenario.servers; i++) this.servers.push(this.#createServer(i))
     this.faults = new FaultSwitch(this)
     for (const fault of scenario.faults) {
-      this.clock.after(fault.atMs, () => {
-        observer.onFault(this.faults.begin(fault))
-        this.clock.after(fault.forMs, () => observer.onFault(this.faults.end(fault)))
-      })
+      this.clock.after(fault.atMs, () => observer.onFault(this.faults.begin(fault)))
+      // counted from the beginning of the world, as the time is by which all have ended
+      this.clock.after(fault.atMs + fault.forMs, () => observer.onFault(this.faults.end(fault)))
     }
     this.addClient()
   }
