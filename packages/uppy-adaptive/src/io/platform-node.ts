@@ -33,7 +33,8 @@ async function openPath(path: string): Promise<Source> {
   return {
     sizeBytes,
     contentType: undefined,
-    fingerprint: `path:${resolve(path)}:${sizeBytes}:${before.mtimeMs}`,
+    fingerprint: `path:${resolve(path)}`,
+    modifiedAt: before.mtimeMs,
     body: async (range) => {
       await refuseChange()
       // the stack reads the length from `size`; without it the body would go out chunked (TOOLCHAIN)

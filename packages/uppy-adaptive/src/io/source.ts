@@ -29,6 +29,7 @@ function openBlob(blob: Blob): Source {
     sizeBytes: blob.size,
     contentType: blob.type || undefined,
     fingerprint: file && `file:${file.name}:${file.size}:${file.type}:${file.lastModified}`,
+    modifiedAt: file?.lastModified,
     // XMLHttpRequest takes a Blob as it is; Node's stack takes bytes
     body: (range) => (typeof XMLHttpRequest === 'undefined' ? read(range) : blob.slice(range.start, range.end)),
     read,

@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type { Clock, JournalStorage } from './ports.js'
 
-/** Beside the journal's entries, which begin with a URL. */
+/** Beside the journal's entries, `uploads` and `upload:…`. */
 const KEY = 'body-limits'
 /** Guess: an operator who lifts a limit is believed after a month. */
 const EXPIRES_MS = 30 * 24 * 60 * 60 * 1000

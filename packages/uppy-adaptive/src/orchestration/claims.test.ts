@@ -102,10 +102,27 @@ test('a session that ended is claimed at once, up to the whole blocks that its s
 
 test('what ended sessions left on a store that is given up is not claimed any more', async () => {
   const rig = taking(new TransferRig(), 's0')
-  rig.parts.claims.adopt({ session: 'old', store: 's0', range: blocks(0, 2) })
+  rig.parts.claims.adopt({ session: 'old', store: 's0', range: blocks(0, 2), isVerified: false })
   rig.parts.claims.forgetStore('s0')
   await pass(rig)
   expect(claimed(rig)).toEqual([])
+})
+
+test('what was verified before is compared with the file last, 64 MiB with each claim', async () => {
+  const rig = taking(new TransferRig({ blocks: 300 }), 's0')
+  rig.parts.claims.adopt({ session: 'old', store: 's0', range: blocks(0, 290), isVerified: true })
+  rig.begin({ first: 290, last: 300 })
+  for (let pass = 0; pass < 3; pass++) {
+    rig.parts.claims.pass(rig.clock.now())
+    await rig.clock.run(1_000)
+  }
+  expect(claimed(rig)).toEqual([
+    [
+      [290, 10],
+      [0, 256],
+    ],
+    [[256, 34]],
+  ])
 })
 
 test('answers are taken in: verified blocks end their session', async () => {

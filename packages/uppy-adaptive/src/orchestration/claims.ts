@@ -12,6 +12,8 @@ const CLAIM_INTERVAL_MS = 1_000
 /** A claim that overtook the creation is repeated this soon, and then half as often each time. */
 const EARLY_CLAIM_MS = 50
 const MAX_LEAVES_PER_CLAIM = MAX_ENTRIES
+/** Blocks from before that are compared with the file anew, in each claim at most: 64 MiB, so that hashing them delays nothing (guess). */
+const MAX_COMPARED_PER_CLAIM = 256
 
 interface Claimant {
   readonly session: SessionId
@@ -21,6 +23,8 @@ interface Claimant {
   claimedTo: number
   /** Fixed once the session has ended: the whole blocks that its store holds. */
   endedAt: number | undefined
+  /** Its blocks were verified before: they are compared with what the file is now, when nothing else is to be said. */
+  readonly isVerified: boolean
 }
 
 /** What comes of claims. */
@@ -48,7 +52,7 @@ export class Claims {
   }
 
   begin(o: { session: SessionId; store: StoreId; start: number }): void {
-    this.#claimants.set(o.session, { ...o, claimedTo: o.start, endedAt: undefined })
+    this.#claimants.set(o.session, { ...o, claimedTo: o.start, endedAt: undefined, isVerified: false })
   }
 
   /** The session is over; its store keeps `range`, which is still to be claimed. */
@@ -58,13 +62,14 @@ export class Claims {
   }
 
   /** Bytes that a store holds from before (another page, another day). */
-  adopt(o: { session: SessionId; store: StoreId; range: ByteRange }): void {
+  adopt(o: { session: SessionId; store: StoreId; range: ByteRange; isVerified: boolean }): void {
     this.#claimants.set(o.session, {
       session: o.session,
       store: o.store,
       start: o.range.start,
       claimedTo: o.range.start,
       endedAt: o.range.end,
+      isVerified: o.isVerified,
     })
   }
 
@@ -127,8 +132,9 @@ export class Claims {
   async #gather(store: StoreId): Promise<{ session: SessionId; start: number; leaves: string[] }[]> {
     const claims: { session: SessionId; start: number; leaves: string[] }[] = []
     let room = MAX_LEAVES_PER_CLAIM
-    for (const claimant of this.#claimants.values()) {
-      if (claimant.store !== store || room <= 0) continue
+    for (const claimant of this.#newsFirst(store)) {
+      if (claimant.isVerified) room = Math.min(room, MAX_COMPARED_PER_CLAIM)
+      if (room <= 0) break
       const range = {
         start: claimant.claimedTo,
         end: Math.min(this.#claimableTo(claimant), claimant.claimedTo + room * BLOCK_SIZE),
@@ -141,6 +147,11 @@ export class Claims {
       claims.push({ session: claimant.session, start: range.start, leaves })
     }
     return claims
+  }
+
+  #newsFirst(store: StoreId): Claimant[] {
+    const own = [...this.#claimants.values()].filter((claimant) => claimant.store === store)
+    return own.sort((a, b) => Number(a.isVerified) - Number(b.isVerified))
   }
 
   #claimableTo(claimant: Claimant): number {

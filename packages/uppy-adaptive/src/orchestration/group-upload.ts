@@ -1,10 +1,12 @@
 import type { BodyLimits } from './body-limits.js'
 import type { EventLog } from './event-log.js'
-import { Journal } from './journal.js'
+import { refuseChange } from './file-state.js'
+import { endGroup } from './group-end.js'
+import type { Journal, KnownFile } from './journal.js'
 import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import type { PauseGate } from './pause-gate.js'
-import type { Clock, Digester, JournalStorage, Randomness, Source } from './ports.js'
+import type { Clock, Digester, Randomness, ServerPort, Source } from './ports.js'
 import { Progress } from './progress.js'
 import type { ServerDirectory } from './server-directory.js'
 import type { TransferResult } from './transfer.js'
@@ -16,7 +18,7 @@ interface GroupUploadParts {
   readonly clock: Clock
   readonly randomness: Randomness
   readonly digester: Digester
-  readonly journal: JournalStorage | undefined
+  readonly journal: Journal
   readonly options: ResolvedOptions
   readonly log: EventLog
   readonly model: LoggedModel
@@ -29,6 +31,8 @@ interface GroupUploadParts {
 interface GroupUploadStart {
   readonly source: Source
   readonly homeId: string
+  readonly primary: ServerPort
+  readonly known: KnownFile | undefined
   readonly directory: ServerDirectory
   readonly signal: AbortSignal
 }
@@ -38,9 +42,9 @@ export class GroupUpload {
   readonly #parts: GroupUploadParts
   /** Once it has one: a second start goes on with it. */
   #group: string | undefined
+  #start: Pick<GroupUploadStart, 'homeId' | 'primary' | 'directory'> | undefined
   /** Servers hold something of the group: that they do not know it is no mistake then. */
   #isAcknowledged = false
-  #journal: Journal | undefined
   #progress: Progress | undefined
   #transfer: Transfer | undefined
   /** The transfer in progress, settled whatever comes of it. */
@@ -68,16 +72,15 @@ export class GroupUpload {
 
   /** Transfers until the home has made the file. @throws UploadError; what the servers hold stays, for another start */
   async run(start: GroupUploadStart): Promise<TransferResult> {
-    const { source, homeId, signal } = start
-    const journal = new Journal(this.#parts.journal, source, this.#parts.options.endpoint)
-    this.#journal = journal
-    const known = await journal.recall()
-    if (known?.homeId === homeId && known.sizeBytes === source.sizeBytes) this.#group ??= known.group
+    const { homeId, signal, known } = start
+    const { journal, gate, randomness } = this.#parts
+    this.#start = start
+    if (known?.entry.kind === 'group' && known.entry.homeId === homeId) await this.#goOnWith(known, known.entry.group)
     for (let isFirst = true; ; isFirst = false) {
-      await this.#parts.gate.pass(signal)
+      await gate.pass(signal)
       const resume = this.#group !== undefined
       const wasAcknowledged = this.#isAcknowledged
-      this.#group ??= this.#parts.randomness.id()
+      this.#group ??= randomness.id()
       if (isFirst || !resume) await this.#announce(start, { group: this.#group, resumed: resume })
       try {
         const done = await this.#transferOnce(start, { group: this.#group, resume })
@@ -92,22 +95,45 @@ export class GroupUpload {
     }
   }
 
-  /** Ends the group on every server, and forgets it. A home that cannot be told is a warning. */
-  async terminate(): Promise<void> {
-    await this.#journal?.forget()
+  /**
+   * Ends the group on every server, and forgets it. A home that cannot be told is a warning. `begun`: what a journal knows,
+   * for an upload that ends before its servers have answered.
+   */
+  async terminate(begun?: {
+    readonly known: KnownFile
+    readonly primary: ServerPort
+    readonly directory: ServerDirectory
+  }): Promise<void> {
+    const { journal, log } = this.#parts
+    await journal.forget()
+    const entry = begun?.known.entry
+    const group = this.#group ?? (entry?.kind === 'group' ? entry.group : undefined)
+    const start = this.#start ?? (begun && entry?.kind === 'group' && { ...begun, homeId: entry.homeId })
+    if (group === undefined || !start) return
+    this.#group = undefined
     try {
-      await this.#transfer?.terminate()
+      await endGroup({ ...this.#parts, ...start, group })
     } catch (error) {
       const message = `the servers could not be told that the upload is over (${toError(error).message}); they drop it when it expires`
-      this.#parts.log.emit({ type: 'warning', code: 'cancel-incomplete', message })
+      log.emit({ type: 'warning', code: 'cancel-incomplete', message })
+    }
+  }
+
+  /** What is remembered, unless the file is another by now: nobody can finish its upload then. The servers compare all that they have. */
+  async #goOnWith(known: KnownFile, group: string): Promise<void> {
+    this.#group = group
+    try {
+      refuseChange(known.entry, known.file, { isTrusting: false })
+    } catch (error) {
+      await this.terminate()
+      throw error
     }
   }
 
   async #announce({ source, homeId }: GroupUploadStart, o: { group: string; resumed: boolean }): Promise<void> {
     const { sizeBytes } = source
     this.#parts.log.emit({ type: 'started', group: o.group, sizeBytes, resumed: o.resumed })
-    const startedAt = this.#parts.clock.epochMs()
-    await this.#journal?.remember({ version: 1, group: o.group, homeId, sizeBytes, startedAt })
+    await this.#parts.journal.remember({ kind: 'group', group: o.group, homeId })
   }
 
   async #transferOnce(
@@ -134,7 +160,7 @@ export class GroupUpload {
   async #forgetGone(error: unknown): Promise<boolean> {
     if (!(error instanceof UploadError) || (error.code !== 'gone' && error.code !== 'source-changed')) return false
     if (error.code === 'source-changed') await this.terminate()
-    else await this.#journal?.forget()
+    else await this.#parts.journal.forget()
     this.#group = undefined
     this.#isAcknowledged = false
     return error.code === 'gone'

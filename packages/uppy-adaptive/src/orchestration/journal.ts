@@ -1,76 +1,166 @@
+import { encodeDigest } from 'tus-reconcile-protocol'
 import * as v from 'valibot'
-import type { JournalStorage, Source } from './ports.js'
+import type { EventLog } from './event-log.js'
+import type { FileState } from './file-state.js'
+import { readFileState } from './file-state.js'
+import type { Clock, Digester, JournalStorage, Source } from './ports.js'
+import { toError } from './upload-error.js'
 
-/** What is remembered of an unfinished upload: names only, no headers and no metadata. */
-export interface JournalEntry {
-  readonly version: 1
-  readonly group: string
-  readonly homeId: string
-  readonly sizeBytes: number
+/** All entries by their keys, and when each was begun: a storage cannot be asked what it has. */
+const INDEX = 'uploads'
+/** Entries are named by a digest, so that neither a file's name nor what an address may hold is stored. */
+const PREFIX = 'upload:'
+/** Guess: nobody comes back later, and servers keep unfinished uploads for a day unless they are told otherwise. */
+const EXPIRES_MS = 30 * 24 * 60 * 60 * 1000
+/** Guess: more than anybody has unfinished. With the longest URLs they are a tenth of what localStorage takes. */
+const MOST_ENTRIES = 100
+const LONGEST_URL = 2_048
+/** An entry or an index of ours is never longer. */
+const LONGEST_TEXT = 16 * 1024
+
+/** Where an upload is: a group at its home, or the URL of an upload to a plain server. */
+export type Whereabouts =
+  | { readonly kind: 'group'; readonly group: string; readonly homeId: string }
+  | { readonly kind: 'plain'; readonly url: string }
+
+/** What is remembered of an unfinished upload: names, and what its file was. No headers and no metadata. */
+export type JournalEntry = Whereabouts & FileState & { readonly version: 2; readonly startedAt: number }
+
+const state = {
+  version: v.literal(2),
   /** Wall clock, ms since 1970. */
-  readonly startedAt: number
-}
-
-const Entry = v.object({
-  version: v.literal(1),
-  group: v.string(),
-  homeId: v.string(),
-  sizeBytes: v.number(),
   startedAt: v.number(),
-})
-
-/** What is remembered of an unfinished upload to a plain server: no headers and no metadata. */
-export interface PlainEntry {
-  readonly version: 1
-  readonly url: string
-  readonly sizeBytes: number
+  sizeBytes: v.number(),
+  modifiedAt: v.optional(v.number()),
+  mark: v.string(),
 }
 
-const Plain = v.object({ version: v.literal(1), url: v.string(), sizeBytes: v.number() })
+const Entry = v.variant('kind', [
+  v.object({ kind: v.literal('group'), group: v.string(), homeId: v.string(), ...state }),
+  v.object({ kind: v.literal('plain'), url: v.string(), ...state }),
+])
+const Index = v.object({ version: v.literal(2), uploads: v.record(v.string(), v.number()) })
 
-/** One entry in a storage; without a storage or a key nothing is remembered. */
-class Remembered<T> {
-  readonly #storage: JournalStorage | undefined
-  readonly #key: string | undefined
-  readonly #schema: v.GenericSchema<unknown, T>
+/** Changes of each storage's index, one after another: uploads of one page begin together. */
+const tidying = new WeakMap<JournalStorage, Promise<void>>()
 
-  constructor(storage: JournalStorage | undefined, key: string | undefined, schema: v.GenericSchema<unknown, T>) {
-    this.#storage = storage
-    this.#key = key
-    this.#schema = schema
+/** A file of which something is remembered: what that is, and what the file is now. */
+export interface KnownFile {
+  readonly entry: JournalEntry
+  readonly file: FileState
+}
+
+interface JournalParts {
+  readonly storage: JournalStorage | undefined
+  readonly clock: Pick<Clock, 'epochMs'>
+  readonly digester: Digester
+  readonly log: EventLog
+  readonly endpoint: string
+}
+
+/**
+ * Remembers where an upload is, so that a reload or a crash goes on with it: what of it is stored the servers say. Uploads
+ * do not depend on it: a storage that fails is a warning. Of each storage the last 100 uploads of 30 days are kept.
+ */
+export class Journal {
+  readonly #parts: JournalParts
+  #key: string | undefined
+  #file: FileState | undefined
+  /** As it is remembered, or would be if the storage did not fail. */
+  #entry: JournalEntry | undefined
+  #isWarned = false
+
+  constructor(parts: JournalParts) {
+    this.#parts = parts
   }
 
-  /** Undefined when nothing usable is remembered; a damaged entry is as good as none. */
-  async recall(): Promise<T | undefined> {
-    const text = this.#key && (await this.#storage?.get(this.#key))
-    if (!text) return undefined
+  /** What is remembered of this file, and what the file is now. Nothing of a file without a name. */
+  async open(source: Source): Promise<KnownFile | undefined> {
+    const { storage, digester, endpoint } = this.#parts
+    if (source.fingerprint === undefined) return undefined
+    const { sizeBytes, modifiedAt } = source
+    // what stays in memory alone has no file to be mistaken for
+    this.#file = storage ? await readFileState(source, digester) : { sizeBytes, modifiedAt, mark: '' }
+    const key =
+      PREFIX + encodeDigest(await digester.digest(new TextEncoder().encode(`${endpoint}|${source.fingerprint}`)))
+    this.#key = key
+    const stored = parse(Entry, await this.#try((place) => place.get(key)))
+    this.#entry = stored ?? this.#entry
+    return this.#entry && { entry: this.#entry, file: this.#file }
+  }
+
+  async remember(where: Whereabouts): Promise<void> {
+    const [key, file] = [this.#key, this.#file]
+    if (key === undefined || file === undefined) return
+    const startedAt = this.#parts.clock.epochMs()
+    const entry: JournalEntry = { version: 2, startedAt, ...where, ...file }
+    this.#entry = entry
+    if (where.kind === 'plain' && where.url.length > LONGEST_URL) return
+    await this.#try(async (storage) => {
+      await storage.set(key, JSON.stringify(entry))
+      await this.#change(storage, (uploads) => uploads.set(key, startedAt))
+    })
+  }
+
+  async forget(): Promise<void> {
+    const key = this.#key
+    if (key === undefined || this.#entry === undefined) return
+    this.#entry = undefined
+    await this.#try(async (storage) => {
+      await storage.delete(key)
+      await this.#change(storage, (uploads) => uploads.delete(key))
+    })
+  }
+
+  #change(storage: JournalStorage, change: (uploads: Map<string, number>) => void): Promise<void> {
+    const changed = (tidying.get(storage) ?? Promise.resolve()).then(() => this.#tidy(storage, change))
+    tidying.set(
+      storage,
+      changed.catch(() => {}),
+    )
+    return changed
+  }
+
+  /** Of two pages that do this at once one may lose a row: its entry then stays until its file is uploaded again. */
+  async #tidy(storage: JournalStorage, change: (uploads: Map<string, number>) => void): Promise<void> {
+    const text = await storage.get(INDEX)
+    const uploads = new Map(Object.entries(parse(Index, text)?.uploads ?? {}).filter(([key]) => key.startsWith(PREFIX)))
+    change(uploads)
+    const nowMs = this.#parts.clock.epochMs()
+    const newestFirst = [...uploads].sort((a, b) => b[1] - a[1])
+    const kept = newestFirst.slice(0, MOST_ENTRIES).filter(([, startedAt]) => nowMs - startedAt <= EXPIRES_MS)
+    const isKept = new Set(kept.map(([key]) => key))
+    for (const [key] of newestFirst) if (!isKept.has(key)) await storage.delete(key)
+    if (kept.length === 0) return text === undefined ? undefined : storage.delete(INDEX)
+    await storage.set(INDEX, JSON.stringify({ version: 2, uploads: Object.fromEntries(kept) }))
+  }
+
+  async #try<T>(step: (storage: JournalStorage) => Promise<T>): Promise<T | undefined> {
+    const { storage } = this.#parts
+    if (!storage) return undefined
     try {
-      const result = v.safeParse(this.#schema, JSON.parse(text))
-      return result.success ? result.output : undefined
-    } catch {
+      return await step(storage)
+    } catch (error) {
+      this.#warn(toError(error))
       return undefined
     }
   }
 
-  async remember(entry: T): Promise<void> {
-    if (this.#key) await this.#storage?.set(this.#key, JSON.stringify(entry))
-  }
-
-  async forget(): Promise<void> {
-    if (this.#key) await this.#storage?.delete(this.#key)
-  }
-}
-
-/** Remembers which group a file belongs to, so that a reload or a crash goes on with it. */
-export class Journal extends Remembered<JournalEntry> {
-  constructor(storage: JournalStorage | undefined, source: Source, endpoint: string) {
-    super(storage, source.fingerprint && `${endpoint}|${source.fingerprint}`, Entry)
+  #warn({ message: why }: Error): void {
+    if (this.#isWarned) return
+    this.#isWarned = true
+    const message = `where the upload is cannot be remembered (${why}): after a reload it begins anew; name another place as journal, or false`
+    this.#parts.log.emit({ type: 'warning', code: 'journal-failed', message })
   }
 }
 
-/** Remembers where a file's upload to a plain server is. */
-export class PlainJournal extends Remembered<PlainEntry> {
-  constructor(storage: JournalStorage | undefined, source: Source, endpoint: string) {
-    super(storage, source.fingerprint && `${endpoint}|plain|${source.fingerprint}`, Plain)
+/** A damaged text is as good as none. */
+function parse<T>(schema: v.GenericSchema<unknown, T>, text: unknown): T | undefined {
+  if (typeof text !== 'string' || text.length > LONGEST_TEXT) return undefined
+  try {
+    const result = v.safeParse(schema, JSON.parse(text))
+    return result.success ? result.output : undefined
+  } catch {
+    return undefined
   }
 }

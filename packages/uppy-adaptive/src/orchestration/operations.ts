@@ -20,11 +20,17 @@ interface Way {
   readonly route: Route
 }
 
+/** What an operation needs to know of its upload. */
+export type OperationContext = Pick<
+  TransferContext,
+  'group' | 'client' | 'homeId' | 'directory' | 'model' | 'clock' | 'log'
+>
+
 /** Asks a store something: directly, or, while its path is in doubt, through any other server, which relays it (DESIGN 5.9). */
 export class Operations {
-  readonly #context: TransferContext
+  readonly #context: OperationContext
 
-  constructor(context: TransferContext) {
+  constructor(context: OperationContext) {
     this.#context = context
   }
 

@@ -1,24 +1,32 @@
 import { PatchHistory } from '../partitioning/patch-history.js'
 import { hostRuleOf } from '../partitioning/patch-sizer.js'
 import type { EventLog } from './event-log.js'
-import { PlainJournal } from './journal.js'
+import { refuseChange } from './file-state.js'
+import type { Journal, KnownFile } from './journal.js'
 import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import type { PauseGate } from './pause-gate.js'
 import { PlainTransfer } from './plain-transfer.js'
-import type { Clock, JournalStorage, PlainPort, Randomness, ServerPort, Source } from './ports.js'
+import type { Clock, PlainPort, Randomness, ServerPort, Source } from './ports.js'
 import { Progress } from './progress.js'
-import { UploadError } from './upload-error.js'
+import { toError, UploadError } from './upload-error.js'
 
 export interface PlainParts {
   readonly clock: Clock
   readonly randomness: Randomness
-  readonly journal: JournalStorage | undefined
+  readonly journal: Journal
   readonly options: ResolvedOptions
   readonly log: EventLog
   readonly model: LoggedModel
   readonly gate: PauseGate
   readonly plain: PlainPort
+}
+
+interface PlainStart {
+  readonly source: Source
+  readonly known: KnownFile | undefined
+  readonly probe: ServerPort
+  readonly signal: AbortSignal
 }
 
 /** So often an upload is begun anew because its server no longer knows it, without a byte in between (guess). */
@@ -29,7 +37,6 @@ export class PlainUpload {
   readonly #parts: PlainParts
   readonly #history = new PatchHistory()
   #url: string | undefined
-  #journal: PlainJournal | undefined
   #progress: Progress | undefined
   #transfer: PlainTransfer | undefined
   #transferring: Promise<unknown> = Promise.resolve()
@@ -45,16 +52,14 @@ export class PlainUpload {
   }
 
   /** Resolves to the file's URL. @throws UploadError; what the server holds stays, for another start */
-  async run(o: { source: Source; probe: ServerPort; signal: AbortSignal }): Promise<string> {
+  async run(o: PlainStart): Promise<string> {
     const { options, gate, journal } = this.#parts
-    this.#journal = new PlainJournal(journal, o.source, options.endpoint)
-    const known = await this.#journal.recall()
-    if (known?.sizeBytes === o.source.sizeBytes) this.#url ??= known.url
+    if (o.known?.entry.kind === 'plain') await this.#goOnWith(o.known, o.known.entry.url)
     for (let beginnings = 0; ; ) {
       await gate.pass(o.signal)
       const end = await this.#transferOnce(o)
       if (end.kind === 'stopped') continue
-      await this.#journal.forget()
+      await journal.forget()
       if (end.kind === 'done') return end.url
       this.#url = undefined
       beginnings = end.hasProgressed ? 0 : beginnings + 1
@@ -70,14 +75,36 @@ export class PlainUpload {
     }
   }
 
-  /** Ends on the server what was begun there; nothing when nothing was. @throws Error when the server cannot be told so */
-  async terminate(): Promise<void> {
-    await this.#journal?.forget()
-    if (this.#url !== undefined) await this.#parts.plain.terminate(this.#url)
+  /**
+   * Ends on the server what was begun there, and forgets it; nothing when nothing was. A server that cannot be told is a
+   * warning. `known`: by a journal, for an upload that ends before its server has answered.
+   */
+  async terminate(known?: KnownFile): Promise<void> {
+    const { journal, plain, log, options } = this.#parts
+    await journal.forget()
+    const url = this.#url ?? (known?.entry.kind === 'plain' ? known.entry.url : undefined)
     this.#url = undefined
+    try {
+      if (url !== undefined) await plain.terminate(url)
+    } catch (error) {
+      const { endpoint } = options
+      const message = `${endpoint} could not be told that the upload is over (${toError(error).message}); what it holds stays there until it expires`
+      log.emit({ type: 'warning', code: 'cancel-incomplete', message, endpoint })
+    }
   }
 
-  #transferOnce(o: { source: Source; probe: ServerPort; signal: AbortSignal }): ReturnType<PlainTransfer['run']> {
+  /** What is remembered, unless the file is another by now: a plain server would put the two together. */
+  async #goOnWith(known: KnownFile, url: string): Promise<void> {
+    this.#url = url
+    try {
+      refuseChange(known.entry, known.file, { isTrusting: true })
+    } catch (error) {
+      await this.terminate()
+      throw error
+    }
+  }
+
+  #transferOnce(o: PlainStart): ReturnType<PlainTransfer['run']> {
     const { sizeBytes } = o.source
     if (this.#progress?.totalBytes !== sizeBytes) this.#progress = new Progress(this.#parts.log, sizeBytes)
     const transfer = new PlainTransfer({
@@ -90,7 +117,7 @@ export class PlainUpload {
       url: this.#url,
       onUrl: (url) => {
         this.#url = url
-        void this.#journal?.remember({ version: 1, url, sizeBytes })
+        void this.#parts.journal.remember({ kind: 'plain', url })
       },
     })
     this.#transfer = transfer

@@ -34,6 +34,8 @@ export interface Source {
   readonly contentType: string | undefined
   /** Stable name of this file on this device for resuming; undefined where there is none. */
   readonly fingerprint: string | undefined
+  /** Wall clock of the file's last change, ms since 1970, where it is known. */
+  readonly modifiedAt?: number | undefined
   body(range: ByteRange): RequestBody | Promise<RequestBody>
   /** @throws UploadError `source-unreadable` or `source-changed` */
   read(range: ByteRange): Promise<Uint8Array>

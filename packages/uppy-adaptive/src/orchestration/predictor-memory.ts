@@ -5,7 +5,7 @@ import type { LoggedModel } from './logged-model.js'
 import type { Clock, JournalStorage } from './ports.js'
 import { toError } from './upload-error.js'
 
-/** Beside the journal's entries, which begin with a URL. */
+/** Beside the journal's entries, `uploads` and `upload:…`. */
 const KEY = 'predictor'
 /** The model keeps 32 stores at most, half a kilobyte each: anything longer is none of ours. */
 const LONGEST_TEXT = 256 * 1024

@@ -14,7 +14,7 @@ function adopting(rig: TransferRig): Promise<void> {
   return rig.clock.settle(adopted)
 }
 
-test('what is verified or stored is not sent again, and what is not verified is claimed', async () => {
+test('what is verified or stored is not sent again; all that is stored is compared with the file, what is not verified first', async () => {
   const rig = new TransferRig({ addresses: [1, 1], blocks: 8 })
   rig.port().onOperation = () => statusOf({ verified: [blocks(0, 2)], stored: [blocks(0, 3)] })
   rig.port('s1').onOperation = () => statusOf({ verified: [blocks(0, 2)], stored: [blocks(5, 6)] })
@@ -24,7 +24,13 @@ test('what is verified or stored is not sent again, and what is not verified is 
   await everythingDone()
   const claimed = [rig.port(), rig.port('s1')].map(({ operations }) => operations.at(-1))
   expect(claimed).toMatchObject([
-    { op: 'claim', claims: [{ start: blocks(2, 3).start, leaves: [rig.source.leaf(2)] }] },
+    {
+      op: 'claim',
+      claims: [
+        { start: blocks(2, 3).start, leaves: [rig.source.leaf(2)] },
+        { start: 0, leaves: [rig.source.leaf(0), rig.source.leaf(1)] },
+      ],
+    },
     { op: 'claim', claims: [{ start: blocks(5, 6).start, leaves: [rig.source.leaf(5)] }] },
   ])
 })

@@ -1,5 +1,5 @@
 import type { GroupState, StatusAnswer } from 'tus-reconcile-protocol'
-import { subtractRanges } from 'tus-reconcile-protocol'
+import { intersectRanges, subtractRanges } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import type { Claims } from './claims.js'
 import { backoffMs } from './failure-rules.js'
@@ -78,7 +78,10 @@ function adopt(
       terminations.drop({ session: session.session, store, reason: 'resumed' })
   }
   for (const range of subtractRanges(status.stored, status.verified))
-    claims.adopt({ session: randomness.id(), store, range })
+    claims.adopt({ session: randomness.id(), store, range, isVerified: false })
+  // the file may have changed since
+  for (const range of intersectRanges(status.stored, status.verified))
+    claims.adopt({ session: randomness.id(), store, range, isVerified: true })
 }
 
 function refuseEnded(state: GroupState): void {

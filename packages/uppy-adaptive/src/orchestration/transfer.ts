@@ -73,11 +73,6 @@ export class Transfer {
     this.#parts.stop()
   }
 
-  /** Ends the whole group on every server. */
-  async terminate(): Promise<void> {
-    await this.#parts.operations.ask(this.#context.homeId, { op: 'terminate' }, new AbortController().signal)
-  }
-
   /** A server has answered its probe while the upload runs. */
   welcome(): void {
     this.#context.wake()

@@ -3,6 +3,8 @@ import { Connector } from './connector.js'
 import type { LoggedEvent } from './event-log.js'
 import { EventLog } from './event-log.js'
 import { GroupUpload } from './group-upload.js'
+import type { KnownFile } from './journal.js'
+import { Journal } from './journal.js'
 import { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import { PauseGate } from './pause-gate.js'
@@ -55,9 +57,13 @@ export class UploadEngine {
   readonly #memory: PredictorMemory
   readonly #bodies: BodyLimits
   readonly #gate = new PauseGate()
+  readonly #journal: Journal
   readonly #group: GroupUpload
   readonly #plain: PlainUpload
+  readonly #primary: ServerPort
   #directory: ServerDirectory
+  /** What the journal knew of the file when it was opened. */
+  #known: KnownFile | undefined
   #stop = new AbortController()
   #state: State = 'idle'
   #running: Promise<UploadResult> | undefined
@@ -65,7 +71,7 @@ export class UploadEngine {
   constructor(host: UploadHost, options: ResolvedOptions) {
     this.#host = host
     this.#options = options
-    const { clock, randomness, digester, journal } = host
+    const { clock, randomness, digester } = host
     const client = randomness.id()
     const onListenerError = (error: unknown) => host.reportError(error)
     this.#log = new EventLog({ clock, upload: client.slice(-8), onListenerError })
@@ -74,9 +80,13 @@ export class UploadEngine {
     this.#memory = new PredictorMemory({ clock, storage: host.memory, log: this.#log, model: this.#model, priors })
     this.#bodies = new BodyLimits({ clock, storage: host.memory })
     this.#directory = new ServerDirectory(this.#log)
-    const shared = { bodies: this.#bodies, options, log: this.#log, model: this.#model, gate: this.#gate }
-    this.#group = new GroupUpload({ clock, randomness, digester, journal, client, ...shared })
-    this.#plain = new PlainUpload({ clock, randomness, journal, plain: host.plain, ...shared })
+    this.#primary = host.createPort(options.endpoint, 0)
+    const { endpoint } = options
+    this.#journal = new Journal({ storage: host.journal, clock, digester, log: this.#log, endpoint })
+    const own = { bodies: this.#bodies, log: this.#log, model: this.#model, gate: this.#gate, journal: this.#journal }
+    const shared = { clock, randomness, options, ...own }
+    this.#group = new GroupUpload({ digester, client, ...shared })
+    this.#plain = new PlainUpload({ plain: host.plain, ...shared })
   }
 
   get state(): State {
@@ -171,12 +181,9 @@ export class UploadEngine {
   }
 
   async #terminate(): Promise<void> {
-    const { endpoint } = this.#options
-    await this.#group.terminate()
-    await this.#plain.terminate().catch((error: unknown) => {
-      const message = `${endpoint} could not be told that the upload is over (${toError(error).message}); what it holds stays there until it expires`
-      this.#log.emit({ type: 'warning', code: 'cancel-incomplete', message, endpoint })
-    })
+    const [known, primary, directory] = [this.#known, this.#primary, this.#directory]
+    await this.#group.terminate(known && { known, primary, directory })
+    await this.#plain.terminate(known)
   }
 
   #begin(): void {
@@ -217,7 +224,11 @@ export class UploadEngine {
         randomness,
         giveUpAfterMs: this.#options.giveUpAfterMs,
       })
-      const primary = this.#host.createPort(this.#options.endpoint, 0)
+      const knowing = this.#journal.open(source).then((known) => {
+        this.#known = known
+      })
+      // an upload that fails sooner has no use for it
+      knowing.catch(() => {})
       for (const [i, mirror] of this.#options.mirrors.entries()) {
         const port = this.#host.createPort(mirror.endpoint, i + 1)
         void connector.connectMirror(port, i + 1, {
@@ -225,9 +236,10 @@ export class UploadEngine {
           onReady: (store) => this.#welcome(store),
         })
       }
-      const capabilities = await connector.connectPrimary(primary, this.#stop.signal)
+      const capabilities = await connector.connectPrimary(this.#primary, this.#stop.signal)
+      await knowing
       const homeId = capabilities.storeId
-      if (capabilities.kind === 'tus' || homeId === undefined) return await this.#uploadPlain(source, primary)
+      if (capabilities.kind === 'tus' || homeId === undefined) return await this.#uploadPlain(source)
       this.#model.heard({ nowMs: this.#host.clock.now(), store: homeId })
       return await this.#uploadGroup(source, homeId)
     } finally {
@@ -240,18 +252,20 @@ export class UploadEngine {
     this.#group.welcome()
   }
 
-  async #uploadPlain(source: Source, probe: ServerPort): Promise<UploadResult> {
+  async #uploadPlain(source: Source): Promise<UploadResult> {
     if (this.#options.mirrors.length > 0) {
       const message = `${this.#options.endpoint} is a tus server without the reconcile extension: uploading to it alone, without mirrors`
       this.#log.emit({ type: 'warning', code: 'plain-server', message, endpoint: this.#options.endpoint })
     }
     this.#log.emit({ type: 'plain', endpoint: this.#options.endpoint, sizeBytes: source.sizeBytes })
-    const url = await this.#plain.run({ source, probe, signal: this.#stop.signal })
+    const [known, probe] = [this.#known, this.#primary]
+    const url = await this.#plain.run({ source, known, probe, signal: this.#stop.signal })
     return { url, size: source.sizeBytes, digest: null, stats: summarize(this.#log.events()) }
   }
 
   async #uploadGroup(source: Source, homeId: string): Promise<UploadResult> {
-    const start = { source, homeId, directory: this.#directory, signal: this.#stop.signal }
+    const [known, primary, directory] = [this.#known, this.#primary, this.#directory]
+    const start = { source, homeId, known, primary, directory, signal: this.#stop.signal }
     const { url, root } = await this.#group.run(start)
     return { url, size: source.sizeBytes, digest: root, stats: summarize(this.#log.events()) }
   }

@@ -1,7 +1,7 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect } from 'vitest'
 import type { LoggedEvent } from '../orchestration/event-log.js'
-import type { PredictorOptions } from '../orchestration/options.js'
+import type { PartitioningOptions, PredictorOptions } from '../orchestration/options.js'
 import { resolveOptions } from '../orchestration/options.js'
 import type { JournalStorage } from '../orchestration/ports.js'
 import { UploadEngine } from '../orchestration/upload-engine.js'
@@ -20,11 +20,12 @@ const SETTLED_MS = 125_000
 
 /** One file, its servers in memory, and a clock in the test's hand. The first server is the home. */
 export class UploadWorld {
-  readonly clock = new SimulatedClock()
+  readonly clock: SimulatedClock
   /** The client's own. */
-  readonly machine = new MachineClock(this.clock)
+  readonly machine: MachineClock
+  readonly randomness: OrderedRandomness
   readonly source: MemorySource
-  readonly servers: MemoryServer[] = []
+  readonly servers: MemoryServer[]
   readonly ports: MemoryPort[]
   readonly events: LoggedEvent[] = []
   readonly engine: UploadEngine
@@ -37,18 +38,26 @@ export class UploadWorld {
       blocks?: number
       giveUpAfter?: number
       memory?: JournalStorage
+      journal?: JournalStorage
+      /** A world whose servers and file this client has, too: another page, or the same one after a reload. */
+      on?: UploadWorld
       predictor?: PredictorOptions
+      partitioning?: PartitioningOptions
     } = {},
   ) {
-    this.source = new MemorySource((o.blocks ?? 40) * BLOCK_SIZE)
-    for (let i = 0; i < (o.stores ?? 1); i++)
+    this.clock = o.on?.clock ?? new SimulatedClock()
+    this.machine = new MachineClock(this.clock)
+    this.randomness = o.on?.randomness ?? new OrderedRandomness()
+    this.source = o.on?.source ?? new MemorySource((o.blocks ?? 40) * BLOCK_SIZE)
+    this.servers = o.on?.servers ?? []
+    for (let i = this.servers.length; i < (o.stores ?? 1); i++)
       this.servers.push(new MemoryServer({ id: `s${i}`, clock: this.clock, peers: this.servers }))
     this.ports = this.servers.map((server) => new MemoryPort(server, this.machine))
     const [endpoint = '', ...mirrors] = this.ports.map((port) => port.endpoint)
-    const { giveUpAfter = 600, predictor = {} } = o
-    const options = resolveOptions({ endpoint, mirrors, giveUpAfter, predictor })
+    const { giveUpAfter = 600, predictor = {}, partitioning = {} } = o
+    const options = resolveOptions({ endpoint, mirrors, giveUpAfter, predictor, partitioning })
     const host = createMemoryHost({
-      ...{ clock: this.machine, randomness: new OrderedRandomness(), journal: undefined, ports: this.ports },
+      ...{ clock: this.machine, randomness: this.randomness, journal: o.journal, ports: this.ports },
       memory: o.memory,
       onLeave: (callback) => {
         this.leave = callback
@@ -60,6 +69,12 @@ export class UploadWorld {
     })
     this.engine = new UploadEngine(host, options)
     this.engine.on('event', (event) => this.events.push(event))
+  }
+
+  /** The page is gone, in the middle of whatever it does. */
+  vanish(): void {
+    this.machine.kill()
+    for (const port of this.ports) port.vanish()
   }
 
   get home(): MemoryServer {

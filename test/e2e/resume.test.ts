@@ -1,0 +1,153 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { AdaptiveUpload } from 'uppy-adaptive/upload'
+import { afterEach, describe, expect, it } from 'vitest'
+import type { Link } from '../support/links/index.js'
+import { startPlainServer } from '../support/plain-server.js'
+import { startReconcileServers, type TestServer } from '../support/reconcile-servers.js'
+
+const MB = 1_000_000
+const BLOCK = 262_144
+/** What links and sockets hold of a body when its sender is killed. */
+const ON_ITS_WAY = 1 * MB
+/** The example of the engine without Uppy, with a journal beside the file. */
+const UPLOADER = fileURLToPath(new URL('../../examples/node/dist/upload.js', import.meta.url))
+
+const cleanups: (() => unknown)[] = []
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+interface Uploader {
+  readonly process: ChildProcess
+  /** Everything that it has said. */
+  said(): string
+  hasReached(percent: number): Promise<void>
+  /** Its code, or the signal that ended it. */
+  readonly ended: Promise<number | NodeJS.Signals | null>
+}
+
+function startUploader(path: string, endpoints: readonly string[]): Uploader {
+  const child = spawn(process.execPath, [UPLOADER, path, ...endpoints], { stdio: ['ignore', 'pipe', 'pipe'] })
+  cleanups.push(() => child.kill('SIGKILL'))
+  let text = ''
+  const listeners = new Set<() => void>()
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (piece: Buffer) => {
+      text += piece.toString()
+      for (const listener of listeners) listener()
+    })
+  const percent = () => Math.max(0, ...[...text.matchAll(/([\d.]+) %/g)].map(([, number]) => Number(number)))
+  return {
+    process: child,
+    said: () => text,
+    ended: new Promise((resolve) => child.once('close', (code, signal) => resolve(signal ?? code))),
+    hasReached: (least) =>
+      new Promise((resolve) => {
+        const look = () => {
+          if (percent() < least) return
+          listeners.delete(look)
+          resolve()
+        }
+        listeners.add(look)
+      }),
+  }
+}
+
+async function fileOf(size: number): Promise<{ folder: string; path: string; data: Buffer }> {
+  const folder = await mkdtemp(join(tmpdir(), 'resume-test-'))
+  cleanups.push(() => rm(folder, { recursive: true, force: true }))
+  const data = randomBytes(size)
+  const path = join(folder, 'source.bin')
+  await writeFile(path, data)
+  return { folder, path, data }
+}
+
+async function servers(count: number, upBytesPerSecond: number): Promise<readonly TestServer[]> {
+  const started = await startReconcileServers({ count, upBytesPerSecond })
+  cleanups.push(() => started.close())
+  return started.servers
+}
+
+const sent = (links: readonly Link[]) => links.reduce((sum, link) => sum + link.counters.bodyBytesUp, 0)
+
+const urlIn = (text: string) => /(\S+) after/.exec(text)?.[1] ?? ''
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+async function expectStored(direct: string, url: string, data: Uint8Array): Promise<void> {
+  const answer = await fetch(`${direct}/${url.slice(url.lastIndexOf('/') + 1)}`)
+  expect(sha256(new Uint8Array(await answer.arrayBuffer()))).toBe(sha256(data))
+}
+
+describe('a process that is killed in mid-upload', () => {
+  it('is gone on for by the next one, which sends no acknowledged block again', async () => {
+    const all = await servers(2, 2 * MB)
+    const { folder, path, data } = await fileOf(12 * MB)
+    const endpoints = all.map(({ endpoint }) => endpoint)
+    const first = startUploader(path, endpoints)
+    await first.hasReached(50)
+    first.process.kill('SIGKILL')
+    expect(await first.ended).toBe('SIGKILL')
+    const second = startUploader(path, endpoints)
+    expect(await second.ended, second.said()).toBe(0)
+    await expectStored(all[0]?.direct ?? '', urlIn(second.said()), data)
+    // a begun block of each of the two sessions that a server may have, and what was on its way
+    expect(sent(all.map(({ link }) => link))).toBeLessThan(data.length + 4 * BLOCK + 2 * ON_ITS_WAY)
+    expect(await readdir(folder)).toEqual(['source.bin'])
+  })
+
+  it('is gone on for on a plain tus server, from where that is', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'resume-plain-'))
+    cleanups.push(() => rm(directory, { recursive: true, force: true }))
+    const server = await startPlainServer({ directory, upBytesPerSecond: 2 * MB })
+    cleanups.push(() => server.close())
+    const { folder, path, data } = await fileOf(10 * MB)
+    const first = startUploader(path, [server.endpoint])
+    await first.hasReached(50)
+    first.process.kill('SIGKILL')
+    await first.ended
+    const second = startUploader(path, [server.endpoint])
+    expect(await second.ended, second.said()).toBe(0)
+    const stored = await readFile(join(directory, urlIn(second.said()).split('/').at(-1) ?? ''))
+    expect(sha256(stored)).toBe(sha256(data))
+    expect(sent([server.link])).toBeLessThan(data.length + ON_ITS_WAY)
+    expect(await readdir(folder)).toEqual(['source.bin'])
+  })
+
+  it('whose file has changed since is told so, and given again uploads the file as it is', async () => {
+    const [server] = await servers(1, 2 * MB)
+    if (!server) throw new Error('no server')
+    const { path } = await fileOf(6 * MB)
+    const first = startUploader(path, [server.endpoint])
+    await first.hasReached(40)
+    first.process.kill('SIGKILL')
+    await first.ended
+    const data = randomBytes(6 * MB)
+    await writeFile(path, data)
+    const refused = startUploader(path, [server.endpoint])
+    expect(await refused.ended).toBe(1)
+    expect(refused.said()).toContain('source-changed: the file is not what its unfinished upload began with')
+    const again = startUploader(path, [server.endpoint])
+    expect(await again.ended, again.said()).toBe(0)
+    await expectStored(server.direct, urlIn(again.said()), data)
+  })
+})
+
+it('a journal that cannot be written is a warning, and the file is uploaded', async () => {
+  const [server] = await servers(1, 20 * MB)
+  if (!server) throw new Error('no server')
+  const { folder, path, data } = await fileOf(MB)
+  const journal = join(folder, 'no', 'such', 'folder.json')
+  const upload = new AdaptiveUpload({ path }, { endpoint: server.endpoint, journal })
+  const warnings: string[] = []
+  upload.on('event', (event) => event.type === 'warning' && warnings.push(event.code))
+  await expectStored(server.direct, (await upload.start()).url, data)
+  expect(warnings).toEqual(['journal-failed'])
+})
