@@ -11,7 +11,16 @@ const at = (elapsedMs: number, event: UploadEvent): LoggedEvent => ({
 })
 const begin = (session: string, server: number, kind: 'first' | 'copy', end: number): UploadEvent => ({
   ...of(session, server),
-  ...{ type: 'session', kind, start: 0, end, reason: 'initial', windowMs: 1000, goodputBytesPerSecond: null },
+  ...{
+    type: 'session',
+    kind,
+    start: 0,
+    end,
+    reason: 'initial',
+    windowMs: 1000,
+    goodputBytesPerSecond: null,
+    plannedMs: null,
+  },
 })
 const copy: UploadEvent = {
   ...of('b', 2),

@@ -24,6 +24,8 @@ export interface RiskAssessment {
   expectedRateBytesPerSecond: number
   expectedRemainingMs: number
   horizonMs: number
+  /** What all that it is to send was planned to take, its start included; undefined without a plan. */
+  plannedMs: number | undefined
   /** Why, weightiest first; texts are for event logs. */
   because: { factor: string; weight: number; text: string }[]
 }
@@ -92,7 +94,7 @@ const LEAST_PRIVATE_ALONE = 0.25
  * which stands where there is no plan to combine them by.
  * Being late is part of `risk` and not of `straggle`: whose fault it was is past, and what moves now needs no remedy.
  */
-export function assessRisk(e: RiskEvidence): Omit<RiskAssessment, 'calibrated'> {
+export function assessRisk(e: RiskEvidence): Omit<RiskAssessment, 'calibrated' | 'plannedMs'> {
   const linkAlone = either(e.pLinkNotGood, failureGivenSilence(e.silence.commonPhi))
   const unseen = either(Math.min(MOST_FROM_HISTORY, e.pFailure), MOST_FROM_LOAD * e.load)
   const server = either(unseen, failureGivenSilence(e.silence.witnessedPhi))

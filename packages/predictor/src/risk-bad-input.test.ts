@@ -47,8 +47,13 @@ test('any calls with any numbers are taken or refused by a coded error, and the 
       }
       model.sessionStarted({ nowMs: 0, session: 's', store: 'a', rangeBytes: 1e6 })
       model.acknowledged({ nowMs: 300, session: 's', bytes: 1e5 })
-      const { because, calibrated, ...values } = model.assess({ nowMs: 900, session: 's', remainingBytes: 9e5 })
-      for (const value of Object.values(values)) expect(Number.isFinite(value) && value >= 0).toBe(true)
+      const { because, calibrated, plannedMs, ...values } = model.assess({
+        nowMs: 900,
+        session: 's',
+        remainingBytes: 9e5,
+      })
+      for (const value of [plannedMs ?? 1, ...Object.values(values)])
+        expect(Number.isFinite(value) && value >= 0).toBe(true)
       for (const p of [values.risk, values.link, values.server, values.straggle, values.late]) {
         expect(p).toBeLessThanOrEqual(1)
       }

@@ -17,6 +17,7 @@ const COLD_BYTES_PER_SECOND = 125_000
 const BLAME_FROM = 0.3
 
 type Assessment = Omit<RiskAssessment, 'calibrated'>
+type Parts = Omit<Assessment, 'plannedMs'>
 
 /** Gathers what is known of a session in flight, and has it weighed. */
 export class SessionAssessor {
@@ -34,10 +35,10 @@ export class SessionAssessor {
   assess(nowMs: number, session: SessionRecord, remainingBytes: number): Assessment {
     const parts = this.#parts(nowMs, session, remainingBytes)
     const standing = session.course.standing(nowMs, session.ackedBytes + remainingBytes)
-    if (standing === undefined) return parts
+    if (standing === undefined) return Object.assign(parts, { plannedMs: undefined })
     const isOver = standing.allowanceMs <= 0
     parts.risk = isOver ? 1 : combine(this.#factors(nowMs, session, { parts, standing, remainingBytes }), standing.age)
-    return parts
+    return Object.assign(parts, { plannedMs: standing.plannedMs })
   }
 
   /** What its risk is combined from; undefined without a plan. */
@@ -57,7 +58,7 @@ export class SessionAssessor {
   #factors(
     nowMs: number,
     session: SessionRecord,
-    o: { parts: Assessment; standing: Standing; remainingBytes: number },
+    o: { parts: Parts; standing: Standing; remainingBytes: number },
   ): number[] {
     const { server, connection, straggle, late, phi, rateBytesPerSecond } = o.parts
     const inFlight = this.#fleet.sessions.size
@@ -77,7 +78,7 @@ export class SessionAssessor {
     })
   }
 
-  #parts(nowMs: number, session: SessionRecord, remainingBytes: number): Assessment {
+  #parts(nowMs: number, session: SessionRecord, remainingBytes: number): Parts {
     const inFlight = this.#fleet.sessions.size
     const expectedRate = session.expectedRate(inFlight) ?? session.movingRate() ?? COLD_BYTES_PER_SECOND
     const planMs = estimateRemainingMs(remainingBytes, expectedRate)

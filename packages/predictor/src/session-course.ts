@@ -26,7 +26,8 @@ export interface CourseNow {
 export interface Standing {
   /** Time since the start over the plan. */
   age: number
-  plannedBytesPerSecond: number
+  /** What all that it is to send was planned to take. */
+  plannedMs: number
   /** What is left until it has taken twice its plan; not above 0 from then on. */
   allowanceMs: number
 }
@@ -85,7 +86,7 @@ export class SessionCourse {
     const workedMs = Math.max(0, nowMs - this.#startedMs)
     return {
       age: workedMs / planMs,
-      plannedBytesPerSecond: (totalBytes / planMs) * 1000,
+      plannedMs: planMs,
       allowanceMs: STRAGGLER_FACTOR * planMs - workedMs,
     }
   }

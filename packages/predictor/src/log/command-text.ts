@@ -3,13 +3,23 @@ import type { Explanation } from './explain.js'
 import type { Learned, PredictorModel } from './model-file.js'
 import type { LogReport } from './read-log.js'
 import { reliabilityText } from './reliability-picture.js'
+import type { Overlap } from './separate-runs.js'
 
 /** ms since 1970 as people read it: formatting a date takes a clock's knowledge, which comes in as a value. */
 export type FormatTime = (atMs: number) => string
 
+export interface Reading {
+  readonly logs: readonly LogReport[]
+  /** Events that stood after later ones. */
+  readonly outOfOrder: number
+  /** Events whose time fits neither what came before nor what came after. */
+  readonly misdated: number
+  readonly overlaps: readonly Overlap[]
+}
+
 /** What was read, and every reason why a line was not. */
-export function reportText(reports: readonly LogReport[], outOfOrder: number): string {
-  const lines = reports.map(({ name, lines, used, unused, missing, refused }) => {
+export function reportText({ logs, outOfOrder, misdated, overlaps }: Reading): string {
+  const lines = logs.map(({ name, lines, used, unused, missing, refused }) => {
     const left = refused.reduce((sum, { count }) => sum + count, 0)
     const whys = refused.map(
       ({ reason, count, firstLine, why }) => `\n    ${count} ${reason}, the first in line ${firstLine}: ${why}`,
@@ -17,6 +27,9 @@ export function reportText(reports: readonly LogReport[], outOfOrder: number): s
     return `${name}: ${lines} lines, ${used} used, ${unused} of no use here, ${left} left out${missing > 0 ? `, ${missing} missing` : ''}${whys.join('')}`
   })
   if (outOfOrder > 0) lines.push(`${outOfOrder} events stood out of order and were put back in their place`)
+  if (misdated > 0) lines.push(`${misdated} events were left out: their time fits neither those before nor those after`)
+  for (const { log, earlier, events } of overlaps)
+    lines.push(`${log}: ${events} events stand in ${earlier} too, and count once`)
   return lines.join('\n')
 }
 
@@ -58,6 +71,7 @@ export function evaluationText({ copyRate, metrics, reliability }: Evaluation): 
     'count',
     'trouble',
     'untold',
+    'no plan',
     'AUC',
     'Brier',
     'skill',
@@ -69,15 +83,19 @@ export function evaluationText({ copyRate, metrics, reliability }: Evaluation): 
   const rows = [head, ...metrics.map(metricsRow)]
   const table = rows.map((row) => row.map((cell, column) => pad(cell, column, head)).join('  '))
   const picture = reliability.length === 0 ? 'No assessment could be told.' : reliabilityText(reliability)
-  const legend = 'untold: ended by a copy, a split, a pause or the end of the log before it could be told'
-  return [...table.map((row) => row.trimEnd()), legend, '', 'Reliability of all assessments', picture].join('\n')
+  const legend = [
+    'trouble: the session failed, or took over twice its plan in all',
+    'untold: ended by a copy, a split, a take-over, a pause or the end of the log before it could be told',
+    'no plan: nothing was known yet to make one of, or the log is older than plans in logs',
+  ]
+  return [...table.map((row) => row.trimEnd()), ...legend, '', 'Reliability of all assessments', picture].join('\n')
 }
 
 function metricsRow(m: Metrics): string[] {
   const figure = (value: number | undefined): string => value?.toFixed(3) ?? '-'
   const scores = [m.auc, m.brier, m.brierSkill, m.logLoss, m.calibrationError]
   const copies = [m.atCopyRate?.recall, m.atCopyRate?.precision]
-  const counts = [m.count, m.troubled, m.unknown].map(String)
+  const counts = [m.count, m.troubled, m.untold, m.unplanned].map(String)
   return [m.moment, ...counts, ...[...scores, ...copies].map(figure)]
 }
 

@@ -6,7 +6,8 @@ import { brier, brierSkill, logLoss } from '../evaluation/scores.js'
 import type { PredictorModel } from './model-file.js'
 import { priorsOf } from './model-file.js'
 import { recalibrate } from './platt.js'
-import { fateOf } from './trouble.js'
+import { workedMs } from './session-course.js'
+import { fateOf, STRAGGLER_FACTOR } from './trouble.js'
 import type { SessionRun, UploadRun } from './upload-run.js'
 
 /** METHODS, Risk: recall and precision at a 5 % hedge rate. */
@@ -19,15 +20,18 @@ export const MOMENTS: readonly Moment[] = ['launch', 'at 25 %', 'at 50 %', 'at 1
 
 export interface MomentPredictions {
   readonly predictions: readonly Prediction[]
-  /** Assessments whose session was ended, paused or lost from sight before it could be told. */
-  readonly unknown: number
+  /** Assessments whose session was ended by others, or lost from sight, before it could be told. */
+  readonly untold: number
+  /** Assessments without a plan: nothing was known yet, or the log is older than plans in logs. */
+  readonly unplanned: number
 }
 
 export interface Metrics {
   readonly moment: Moment
   readonly count: number
   readonly troubled: number
-  readonly unknown: number
+  readonly untold: number
+  readonly unplanned: number
   readonly brier: number | undefined
   readonly logLoss: number | undefined
   readonly calibrationError: number | undefined
@@ -63,30 +67,33 @@ export function evaluate(runs: readonly UploadRun[], model?: PredictorModel): Ev
 /** The risks of one moment of every session, each with what came of it. */
 export function predictionsOf(runs: readonly UploadRun[], moment: Moment): MomentPredictions {
   const predictions: Prediction[] = []
-  let unknown = 0
+  const left = { untold: 0, unplanned: 0 }
   for (const run of runs) {
     for (const session of run.sessions.values()) {
-      for (const sample of samplesAt(session, moment)) {
+      for (const sample of samplesAt(run, session, moment)) {
         const fate = fateOf(run, session, sample)
-        if (fate === 'unknown') unknown += 1
+        if (fate === 'untold' || fate === 'unplanned') left[fate] += 1
         else predictions.push({ p: sample.assessment.risk, failed: fate === 'trouble', group: session.session })
       }
     }
   }
-  return { predictions, unknown }
+  return { predictions, ...left }
 }
 
-/** The first assessment at or after the share of the planned time: the range over the rate first forecast. */
-function samplesAt(session: SessionRun, moment: Moment): SessionRun['samples'] {
-  const due = session.samples.filter(({ acked, end }) => acked < end)
+/**
+ * The first assessment at or after the share of the planned time, while bytes are due. Once twice the plan is over nothing
+ * is predicted any more.
+ */
+function samplesAt(run: UploadRun, session: SessionRun, moment: Moment): SessionRun['samples'] {
+  const age = ({ elapsedMs, assessment: { plannedMs } }: SessionRun['samples'][number]): number =>
+    plannedMs === undefined ? 0 : workedMs(run, session, elapsedMs) / plannedMs
+  const due = session.samples.filter((sample) => sample.acked < sample.end && age(sample) <= STRAGGLER_FACTOR)
   if (moment === 'all') return due
-  const rate = due[0]?.assessment.expectedRateBytesPerSecond ?? 0
-  if (rate <= 0) return []
-  const plannedMs = ((session.plannedEnd - session.start) / rate) * 1000
-  return due.filter(({ elapsedMs }) => elapsedMs >= session.startedMs + SHARES[moment] * plannedMs).slice(0, 1)
+  const first = due.find((sample) => age(sample) >= SHARES[moment])
+  return first === undefined ? [] : [first]
 }
 
-function measure(moment: Moment, { predictions, unknown }: MomentPredictions): Metrics {
+function measure(moment: Moment, { predictions, untold, unplanned }: MomentPredictions): Metrics {
   const count = predictions.length
   const troubled = predictions.filter(({ failed }) => failed).length
   const hasAny = count > 0
@@ -95,7 +102,8 @@ function measure(moment: Moment, { predictions, unknown }: MomentPredictions): M
     moment,
     count,
     troubled,
-    unknown,
+    untold,
+    unplanned,
     brier: hasAny ? brier(predictions) : undefined,
     logLoss: hasAny ? logLoss(predictions) : undefined,
     calibrationError: hasAny ? expectedCalibrationError(predictions) : undefined,

@@ -1,3 +1,4 @@
+import { countWhere, lastWhere } from './halving.js'
 import type { Known } from './log-event.js'
 import { type Decision, type SessionRun, type UploadRun, victimOf } from './upload-run.js'
 import { bytes, percent, seconds, server } from './words.js'
@@ -10,7 +11,7 @@ const TIMER_MS = 5_000
 /** What was known when the decision was made, what had been withheld before, and when timers would have acted. */
 export function knownAt(run: UploadRun, decision: Decision): string[] {
   const victim = run.sessions.get(victimOf(decision))
-  const link = run.link.findLast(({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
+  const link = lastWhere(run.link, ({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
   return [
     ...(decision.known ? ownWords(run, decision, decision.known) : fromSamples(decision, victim)),
     ...(link ? [`link good with ${percent(link.pGood)}`] : []),
@@ -36,7 +37,7 @@ function ownWords(run: UploadRun, decision: Decision, known: Known): string[] {
 function fromSamples(decision: Decision, victim: SessionRun | undefined): string[] {
   const silent = 'gapMs' in decision ? `, silent for ${seconds(decision.gapMs)}` : ''
   const known = [`risk ${percent(decision.risk)}${silent}`]
-  const sample = victim?.samples.findLast(({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
+  const sample = lastWhere(victim?.samples ?? [], ({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
   const isFresh = sample !== undefined && decision.elapsedMs - sample.elapsedMs <= FRESH_MS
   if (isFresh) known.push(...describeSample(sample, decision.elapsedMs))
   const because = 'because' in decision ? decision.because : isFresh ? sample.assessment.because : []
@@ -64,16 +65,16 @@ function before({ withheld }: UploadRun, decision: Decision): string[] {
 
 /** When it would have been noticed without a model: by a timer of no progress, by one of twice the planned time. */
 function timers(victim: SessionRun, { elapsedMs: nowMs }: Decision): string[] {
-  const lastMs = victim.acks.findLast((ack) => ack.elapsedMs <= nowMs)?.elapsedMs ?? victim.startedMs
-  const nextMs = victim.acks.find((ack) => ack.elapsedMs > nowMs)?.elapsedMs
+  const count = countWhere(victim.acks, (ack) => ack.elapsedMs <= nowMs)
+  const lastMs = victim.acks[count - 1]?.elapsedMs ?? victim.startedMs
+  const nextMs = victim.acks[count]?.elapsedMs
   const name = `a timer of ${TIMER_MS / 1000} s without progress`
   const hasMoved = nextMs !== undefined && nextMs < lastMs + TIMER_MS
   const idle = hasMoved
     ? `${name} would not have noticed: more was acknowledged after ${seconds(nextMs - nowMs)}`
     : `${name} would have noticed ${distance(lastMs + TIMER_MS - nowMs)}`
-  const rate = victim.samples[0]?.assessment.expectedRateBytesPerSecond ?? 0
-  if (rate <= 0 || !victim.hasForecast) return [idle]
-  const plannedMs = ((victim.plannedEnd - victim.start) / rate) * 1000
+  const { plannedMs } = victim
+  if (plannedMs === undefined) return [idle]
   const dueMs = victim.startedMs + 2 * plannedMs - nowMs
   return [idle, `a timer of twice the planned ${seconds(plannedMs)} would have noticed ${distance(dueMs)}`]
 }

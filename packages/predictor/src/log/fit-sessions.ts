@@ -1,6 +1,7 @@
 import type { Observation } from './log-normal-fit.js'
 import type { Hazard } from './model-file.js'
-import { isPausedWithin, lastDueMs, offsetAt, pLinkGoodAt } from './session-course.js'
+import { isPausedWithin, lastDueMs, offsetAt, pLinkGoodAt, workedMs } from './session-course.js'
+import { hasFailed } from './trouble.js'
 import type { SessionRun, UploadRun } from './upload-run.js'
 
 /** StallSuspicion's: shorter gaps are acknowledgements that came bunched. */
@@ -48,7 +49,7 @@ export function failuresOf(run: UploadRun): { failures: number; seconds: number 
 }
 
 function blameOf(run: UploadRun, session: SessionRun): number {
-  if (session.ending === 'failed') return 1
+  if (session.ending === 'failed') return hasFailed(session) ? 1 : 0
   if (session.ending === 'takenOver') return SUSPECTED_WEIGHT
   const copied = run.decisions.find((decision) => decision.type === 'copy' && decision.of === session.session)
   if (session.ending !== 'superseded' || copied === undefined) return 0
@@ -63,8 +64,8 @@ export function hazardOf({ failures, seconds }: { failures: number; seconds: num
 }
 
 /**
- * Actual over planned time. The plan is the range over the rate first forecast for the session, when there was one. What
- * was ended before all was sent is censored at the ratio of what it took to what had been planned for all of it.
+ * Actual over planned time, for what a split left to it. What was ended before all was sent is censored at the ratio of what
+ * it took to what had been planned for all of it. Nothing of sessions without a plan, or whose pace was our own.
  */
 export function completionRatios(run: UploadRun): Observation[] {
   return [...run.sessions.values()].flatMap((session) => {
@@ -74,14 +75,11 @@ export function completionRatios(run: UploadRun): Observation[] {
 }
 
 function completionRatio(run: UploadRun, session: SessionRun): Observation | undefined {
-  const { startedMs, start, end, ending } = session
-  const rate = session.samples[0]?.assessment.expectedRateBytesPerSecond ?? 0
-  const untilMs = lastDueMs(session)
-  const isDone = offsetAt(session, untilMs) >= end
-  if (!session.hasForecast || rate <= 0 || untilMs <= startedMs || isPausedWithin(run, startedMs, untilMs))
-    return undefined
-  if (!isDone && (ending === 'unknown' || ending === 'cancelled')) return undefined
-  const plannedMs = ((end - start) / rate) * 1000
-  const value = (untilMs - startedMs) / plannedMs
-  return plannedMs > 0 ? { value, isCensored: !isDone } : undefined
+  const { plannedMs, start, end, plannedEnd, ending } = session
+  const isDone = ending === 'completed'
+  const isCensored = ending === 'superseded' || ending === 'takenOver' || hasFailed(session)
+  const tookMs = workedMs(run, session, session.endedMs)
+  if (plannedMs === undefined || session.isLimitedByUs || tookMs <= 0 || !(isDone || isCensored)) return undefined
+  const share = (end - start) / (plannedEnd - start)
+  return share > 0 ? { value: tookMs / (plannedMs * share), isCensored } : undefined
 }

@@ -1,3 +1,4 @@
+import { runsOf } from './collect-runs.js'
 import { predictionsOf } from './evaluate.js'
 import { countLink, linkRates } from './fit-link.js'
 import { completionRatios, failuresOf, gapsOf, hazardOf } from './fit-sessions.js'
@@ -5,7 +6,7 @@ import { fitLogNormal, type LogNormal, type Observation } from './log-normal-fit
 import { type Learned, makeModel, type PredictorModel, type Provenance } from './model-file.js'
 import { fitRecalibration, IDENTITY } from './platt.js'
 import type { ReadLog } from './read-log.js'
-import { collectRuns, settleByServers, type UploadRun } from './upload-run.js'
+import type { UploadRun } from './upload-run.js'
 
 /** Guesses: with less, the prior is the better estimate. */
 const NEEDED = {
@@ -25,16 +26,6 @@ const PRIOR_COMPLETION: LogNormal = { meanLog: 0, sigma: 0.35 }
 
 const NO_LINK = { goodSeconds: 0, badSeconds: 0, goodToBad: 0, badToGood: 0 }
 const NO_FAILURES = { failures: 0, seconds: 0 }
-
-/** All uploads of some logs, client's and servers'. */
-export function runsOf(logs: readonly ReadLog[]): UploadRun[] {
-  const runs = logs.flatMap(({ report, events }) => collectRuns(report.name, events))
-  settleByServers(
-    runs,
-    logs.flatMap(({ events }) => events),
-  )
-  return runs
-}
 
 /** Turns logs into priors and coefficients. Where there is too little of something, its prior stays, and `from` says so. */
 export function fit(logs: readonly ReadLog[], fittedMs: number): PredictorModel {
@@ -102,7 +93,7 @@ function provenanceOf(
     toMs = Math.max(toMs, startedAt + lastMs)
   }
   return {
-    logs: logs.map(({ report: { name, sha256, lines } }) => ({ name, sha256, lines })),
+    logs: distinct(logs).map(({ report: { name, sha256, lines } }) => ({ name, sha256, lines })),
     uploads: o.runs.length,
     sessions: sessions.length,
     stores: new Set(sessions.map(({ store }) => store)).size,
@@ -111,6 +102,11 @@ function provenanceOf(
     toMs: Math.round(toMs),
     fittedMs: o.fittedMs,
   }
+}
+
+/** The same file twice is one. */
+function distinct(logs: readonly ReadLog[]): ReadLog[] {
+  return [...new Map(logs.toReversed().map((log) => [log.report.sha256, log])).values()].reverse()
 }
 
 function sumOf<Counts extends Readonly<Record<keyof Counts, number>>>(none: Counts, all: readonly Counts[]): Counts {

@@ -12,6 +12,7 @@ export type CommandErrorCode =
   | 'noUploads'
   | 'unknownUpload'
   | 'notReplayable'
+  | 'noPlan'
 
 const USAGE_CODES: ReadonlySet<CommandErrorCode> = new Set(['unknownCommand', 'invalidFlag', 'missingFlag', 'noLog'])
 

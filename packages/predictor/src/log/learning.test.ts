@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { steps, upload } from '../testing/written-run.js'
+import { runsOf } from './collect-runs.js'
 import { evaluate, predictionsOf } from './evaluate.js'
 import { explainRun } from './explain.js'
-import { fit, runsOf } from './fit.js'
+import { fit } from './fit.js'
 import { countLink, linkRates } from './fit-link.js'
 import { failuresOf, hazardOf } from './fit-sessions.js'
 import { fitLogNormal } from './log-normal-fit.js'
@@ -11,118 +13,24 @@ import { parseModel, priorsOf } from './model-file.js'
 import { fitRecalibration, recalibrate } from './platt.js'
 import { readLog } from './read-log.js'
 import { reliabilitySvg, reliabilityText } from './reliability-picture.js'
-import { fateOf } from './trouble.js'
 import type { SessionRun, UploadRun } from './upload-run.js'
 
 const text = readFileSync(new URL('testing/degrade.ndjson', import.meta.url), 'utf8')
 const degrade = readLog({ name: 'degrade.ndjson', text, sha256: 'ab' })
+const wholeText = readFileSync(new URL('testing/whole.ndjson', import.meta.url), 'utf8')
+const whole = readLog({ name: 'whole.ndjson', text: wholeText, sha256: 'cd' })
 
-/** An upload whose sessions are written down: acknowledgements of 100 kB each, at the times given. */
-interface Planned {
-  store?: string
-  startedMs?: number
-  ackedAtMs: readonly number[]
-  ending?: SessionRun['ending']
-  endedMs?: number
-  end?: number
-}
-const BYTES = 100_000
-function upload(...planned: Planned[]): UploadRun {
-  const sessions = planned.map((plan, index): [string, SessionRun] => {
-    const { ackedAtMs, store = `store ${index}`, startedMs = 0, ending = 'completed' } = plan
-    const session = String(index)
-    const where = { session, partition: `p${index}`, store, server: index }
-    const end = plan.end ?? ackedAtMs.length * BYTES
-    const acks = ackedAtMs.map((elapsedMs, count) => ({ elapsedMs, offset: (count + 1) * BYTES }))
-    const base = { kind: 'first' as const, start: 0, plannedEnd: end, end, reason: 'window', hasForecast: true }
-    const endedMs = plan.endedMs ?? ackedAtMs.at(-1) ?? startedMs
-    return [session, { ...where, ...base, startedMs, acks, samples: [], ending, endedMs, cause: undefined }]
-  })
-  const lastMs = Math.max(...sessions.map(([, { endedMs }]) => endedMs))
-  const lists = { decisions: [], withheld: [], servers: new Map(), link: [], pauses: [], scripts: [] }
-  return {
-    id: 'g',
-    log: 'l',
-    sizeBytes: 1e6,
-    sessions: new Map(sessions),
-    ...lists,
-    startedAt: 0,
-    lastMs,
-    end: undefined,
-    outOfOrder: 0,
-  }
-}
-
-function steps(fromMs: number, toMs: number, everyMs: number): number[] {
-  return Array.from({ length: Math.floor((toMs - fromMs) / everyMs) }, (_, index) => fromMs + (index + 1) * everyMs)
-}
-
-/** An assessment at 1 s of a session that was forecast 100 kB each 100 ms, with a horizon of 4 s. */
-function fate(plan: Planned, change: (run: UploadRun) => void = () => {}) {
-  const run = upload(plan)
-  change(run)
-  const session = run.sessions.get('0')
-  if (!session) throw new Error('no session')
-  const assessment = {
-    ...{ risk: 0.5, link: 0, server: 0.5, straggle: 0, gapMs: 0, because: [] },
-    ...{ expectedRateBytesPerSecond: 1e6, expectedRemainingMs: 1_000, horizonMs: 4_000 },
-  }
-  const { store, partition, start, plannedEnd: end } = session
-  return fateOf(run, session, { session: '0', store, partition, start, end, elapsedMs: 1_000, acked: 1e6, assessment })
-}
 const soFar = steps(0, 1_000, 100)
 const END = 1e7
-
-test.each([
-  ['goes on as forecast', { ackedAtMs: steps(0, 10_000, 100) }, 'healthy'],
-  ['goes on at a third of its forecast', { ackedAtMs: [...soFar, ...steps(1_000, 10_000, 300)] }, 'trouble'],
-  [
-    'falls silent, and comes back after its horizon',
-    { ackedAtMs: [...soFar, ...steps(6_000, 9_000, 100)], end: END },
-    'trouble',
-  ],
-  ['fails', { ackedAtMs: soFar, ending: 'failed', endedMs: 1_500, end: END }, 'trouble'],
-  [
-    'fails after its horizon',
-    { ackedAtMs: steps(0, 6_000, 100), ending: 'failed', endedMs: 6_100, end: END },
-    'healthy',
-  ],
-  [
-    'is superseded while it could still be in time',
-    { ackedAtMs: soFar, ending: 'superseded', endedMs: 1_500, end: END },
-    'unknown',
-  ],
-  [
-    'is superseded when it could not any more',
-    { ackedAtMs: soFar, ending: 'superseded', endedMs: 4_000, end: END },
-    'trouble',
-  ],
-  ['is cancelled', { ackedAtMs: soFar, ending: 'cancelled', endedMs: 4_900, end: END }, 'unknown'],
-] as const)('a session that %s is told as it came', (_, plan, expected) => {
-  expect(fate(plan as Planned)).toBe(expected)
-})
-
-test('a session that stands still because the user paused tells nothing', () => {
-  const plan: Planned = { ackedAtMs: [...soFar, ...steps(6_000, 9_000, 100)], end: END }
-  expect(fate(plan, (run) => run.pauses.push({ fromMs: 1_200, toMs: 6_000 }))).toBe('unknown')
-})
-
-test('what a split left to a session counts, at half its forecast or not', () => {
-  const shorten = (run: UploadRun): void => {
-    for (const session of run.sessions.values()) session.end = 12 * BYTES
-  }
-  expect(fate({ ackedAtMs: [...soFar, 1_100, 1_200], end: END }, shorten)).toBe('healthy')
-  expect(fate({ ackedAtMs: [...soFar, 2_000, 3_000], end: END }, shorten)).toBe('trouble')
-})
 
 test('a log-normal is found again, and values that are only bounded do not shorten it', () => {
   const z = steps(0, 100, 1).map((step) => Math.tan(((step - 50.5) / 101) * Math.PI * 0.9) / 2)
   const values = z.map((each) => Math.exp(1 + 0.5 * each))
-  const whole = fitLogNormal(values.map((value) => ({ value, isCensored: false })))
+  const all = fitLogNormal(values.map((value) => ({ value, isCensored: false })))
   const bound = 4
   const cut = fitLogNormal(values.map((value) => ({ value: Math.min(value, bound), isCensored: value > bound })))
   const naive = fitLogNormal(values.map((value) => ({ value: Math.min(value, bound), isCensored: false })))
-  expect(whole?.meanLog).toBeCloseTo(1, 1)
+  expect(all?.meanLog).toBeCloseTo(1, 1)
   expect(Math.abs((cut?.meanLog ?? 0) - 1)).toBeLessThan(Math.abs((naive?.meanLog ?? 0) - 1))
   expect(fitLogNormal([{ value: 2, isCensored: true }])).toBeUndefined()
 })
@@ -223,20 +131,20 @@ test.each([
 })
 
 test('the metrics of a real log are told per moment, and a moment without trouble has no AUC', () => {
-  const runs = runsOf([degrade])
+  const runs = runsOf([whole])
   const { metrics, reliability } = evaluate(runs)
   expect(metrics.map(({ moment }) => moment)).toEqual(['launch', 'at 25 %', 'at 50 %', 'at 100 %', 'all'])
   const all = metrics.at(-1)
   expect(all?.count).toBe(reliability.reduce((sum, { count }) => sum + count, 0))
   expect(all?.troubled).toBeGreaterThan(0)
   expect(all?.auc).toBeGreaterThan(0.5)
-  expect(metrics[0]?.count).toBeLessThanOrEqual(19)
+  expect(metrics[0]?.count).toBeLessThanOrEqual(12)
   const healthy = evaluate([]).metrics[0]
   expect(healthy).toMatchObject({ count: 0, auc: undefined, brier: undefined })
 })
 
 test("a model's calibration changes what was said, not the order of it", () => {
-  const runs = runsOf([degrade])
+  const runs = runsOf([whole])
   const model = {
     ...fit([degrade], 1),
     calibration: { from: 'log' as const, seen: 99, needed: 20, slope: 0.5, intercept: -1 },
@@ -247,7 +155,7 @@ test("a model's calibration changes what was said, not the order of it", () => {
 })
 
 test('a reliability diagram shows every bin, as text and as a picture', () => {
-  const bins = evaluate(runsOf([degrade])).reliability
+  const bins = evaluate(runsOf([whole])).reliability
   expect(reliabilityText(bins).split('\n')).toHaveLength(bins.length + 3)
   expect(reliabilitySvg(bins).match(/<circle/g)).toHaveLength(bins.length)
   expect(reliabilitySvg(bins)).toMatch(/^<svg xmlns="[^"]+" viewBox[\s\S]*<\/svg>\n$/)
@@ -284,24 +192,30 @@ test('a take-over is explained by who took it, and a copy that lost by who won',
   expect(copied?.outcome).toBe('the first won after 1.00 s: the copy was not needed')
 })
 
+test('a log that is older than plans in logs tells how many of its assessments have none', () => {
+  const { metrics } = evaluate(runsOf([degrade]))
+  expect(metrics.at(-1)).toMatchObject({ count: 0, untold: 0, auc: undefined })
+  expect(metrics.at(-1)?.unplanned).toBeGreaterThan(50)
+})
+
 test('a session is predicted at most once at each moment', () => {
-  const runs = runsOf([degrade])
+  const runs = runsOf([whole])
   const { predictions } = predictionsOf(runs, 'at 50 %')
   expect(new Set(predictions.map(({ group }) => group)).size).toBe(predictions.length)
 })
 
 test('a session in trouble that is left as it was is told with its reason, before a decision and where none followed', () => {
-  const lines = readFileSync(new URL('testing/whole.ndjson', import.meta.url), 'utf8')
-    .trimEnd()
-    .split('\n')
+  const lines = wholeText.trimEnd().split('\n')
   const copy = JSON.parse(lines.find((line) => line.startsWith('{"type":"copy"')) ?? '')
   const { of, known, upload: id, at } = copy
   const where = { partition: 'p', store: copy.store, server: 1, upload: id, at, risk: 0.4, gapMs: 900, known }
   const withheld = { ...where, type: 'withheld', code: 'budget', reason: 'the byte budget is spent' }
-  const added = [
-    { ...withheld, session: of, n: copy.n - 0.5, elapsedMs: copy.elapsedMs - 1_000 },
-    { ...withheld, session: 'another', n: copy.n - 0.4, elapsedMs: copy.elapsedMs - 500 },
-  ]
+  const withheldMs = (before: number, session: string) => {
+    const elapsedMs = copy.elapsedMs - before
+    const last = lines.map((line) => JSON.parse(line)).findLast((line) => line.elapsedMs <= elapsedMs)
+    return { ...withheld, session, n: last.n + 0.5, elapsedMs }
+  }
+  const added = [withheldMs(1_000, of), withheldMs(500, 'another')]
   const told = [...lines, ...added.map((line) => JSON.stringify(line))].join('\n')
   const [run] = runsOf([readLog({ name: 'l', text: `${told}\n`, sha256: '' })])
   const explanation = run && explainRun(run)

@@ -53,6 +53,8 @@ export interface SessionSample extends OfSession {
     readonly expectedRateBytesPerSecond: number
     readonly expectedRemainingMs: number
     readonly horizonMs: number
+    /** What all that it is to send was planned to take; missing without a plan, and in logs before it was written. */
+    readonly plannedMs?: number | undefined
     readonly because: readonly Because[]
   }
 }
@@ -60,6 +62,7 @@ export interface SessionSample extends OfSession {
 export type LogEvent = Timed &
   (
     | { readonly type: 'started'; readonly group: string; readonly sizeBytes: number }
+    | { readonly type: 'plain'; readonly sizeBytes: number }
     | { readonly type: 'server'; readonly server: number; readonly store: string; readonly state: string }
     | ({
         readonly type: 'session'
@@ -69,6 +72,8 @@ export type LogEvent = Timed &
         readonly reason: string
         /** What its server was known to reach; null where nothing was known. */
         readonly goodputBytesPerSecond: number | null
+        /** What it was expected to take in all; null where nothing was, missing in logs before it was written. */
+        readonly plannedMs?: number | null
       } & OfSession)
     | ({
         readonly type: 'split'
@@ -105,8 +110,13 @@ export type LogEvent = Timed &
         readonly because?: readonly Because[]
         readonly known?: Known
       } & OfSession)
-    /** `appLimited`: the sender's own side set its pace. */
-    | ({ readonly type: 'acked'; readonly offset: number; readonly appLimited?: boolean } & OfSession)
+    /** `appLimited`: the sender's own side set its pace. `estimated`: handed to the network alone, a plain server tells no more. */
+    | ({
+        readonly type: 'acked'
+        readonly offset: number
+        readonly appLimited?: boolean
+        readonly estimated?: boolean
+      } & OfSession)
     /** Where the model started: what it remembered, so old, and what logs had taught. */
     | {
         readonly type: 'recalled'

@@ -28,6 +28,12 @@ const amount: Check = (value) => typeof value === 'number' && value >= 0 && valu
 /** No page uploads for longer than thirty days on end: a number beyond is a damaged one. */
 const elapsed: Check = (value) => amount(value) && (value as number) <= 30 * 86_400_000
 const share: Check = (value) => amount(value) && (value as number) <= 1
+/** Of a session: 0 would be twice over before it began. */
+const plan: Check = (value) => elapsed(value) && (value as number) > 0
+const optional =
+  (check: Check): Check =>
+  (value) =>
+    value === undefined || check(value)
 const oneOf =
   (...values: readonly string[]): Check =>
   (value) =>
@@ -54,12 +60,10 @@ const ASSESSMENT = objectOf({
   expectedRateBytesPerSecond: amount,
   expectedRemainingMs: amount,
   horizonMs: amount,
+  plannedMs: optional(plan),
   because: BECAUSE,
 })
-const optional =
-  (check: Check): Check =>
-  (value) =>
-    value === undefined || check(value)
+const flag: Check = (value) => typeof value === 'boolean'
 const objectOrNull: Check = (value) => value === null || isObject(value)
 const OUTCOME = oneOf('completed', 'failed', 'superseded', 'cancelled', 'takenOver')
 const FAILURE = oneOf('connection', 'timeout', 'serverError', 'load', 'configuration')
@@ -81,6 +85,7 @@ const KIND = oneOf('first', 'takeOver', 'copy')
 /** Of the events that are used: the fields that are. */
 const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
   started: { group: text, sizeBytes: amount },
+  plain: { sizeBytes: amount },
   server: { server: amount, store: text, state: text },
   session: {
     ...OF_SESSION,
@@ -89,6 +94,7 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
     end: amount,
     reason: text,
     goodputBytesPerSecond: (value) => value === null || amount(value),
+    plannedMs: optional((value) => value === null || plan(value)),
   },
   split: { ...OF_SESSION, oldEnd: amount, newEnd: amount, reason: text, risk: share, known: optional(KNOWN) },
   takeOver: { ...OF_SESSION, reason: text, risk: share, gapMs: amount, known: optional(KNOWN) },
@@ -103,7 +109,7 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
     known: optional(KNOWN),
   },
   withheld: { ...OF_SESSION, code: text, reason: text, risk: share, gapMs: amount, known: KNOWN },
-  acked: { ...OF_SESSION, offset: amount, appLimited: optional((value) => typeof value === 'boolean') },
+  acked: { ...OF_SESSION, offset: amount, appLimited: optional(flag), estimated: optional(flag) },
   recalled: { state: objectOrNull, ageMs: amount, priors: objectOrNull },
   completed: OF_SESSION,
   superseded: OF_SESSION,
@@ -144,7 +150,6 @@ const UNUSED: ReadonlySet<unknown> = new Set([
   'shrunk',
   'terminated',
   'route',
-  'plain',
   'commitAnswer',
   'bad',
   'resent',

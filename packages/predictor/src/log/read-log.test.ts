@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { runsOf } from './collect-runs.js'
 import { evaluate } from './evaluate.js'
 import { explainRun } from './explain.js'
-import { fit, runsOf } from './fit.js'
+import { fit } from './fit.js'
 import { parseModel } from './model-file.js'
 import { readLog } from './read-log.js'
 

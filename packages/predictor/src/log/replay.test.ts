@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { RiskModel } from '../risk.js'
+import { runsOf } from './collect-runs.js'
 import { readLog } from './read-log.js'
 import { replay } from './replay.js'
-import { collectRuns } from './upload-run.js'
 
 /** The log of an engine that tells a model of two sessions; 'b' falls silent after 3 s. */
 function written(upload: string, model = new RiskModel()) {
@@ -52,12 +52,13 @@ test('a fresh model that is told the log says what the first one said', () => {
 test('uploads that are mixed in one log, and events out of order, are told each to its own model, in order', () => {
   const [one, two] = [written('one'), written('two', new RiskModel({ maxHorizonMs: 5_000 }))]
   const mixed = one.flatMap((line, i) => [two[i] ?? line, line]).reverse()
-  const { events } = read(mixed)
+  const log = read(mixed)
+  const { events } = log
   const again = replay(events)
   expect(again.assessed).toBe(80)
   const of = (upload: string) => again.events.filter((event) => event.upload === upload).reverse()
   expect(of('one')).toEqual(read(one).events)
-  expect(collectRuns('l', events).map(({ sessions }) => sessions.size)).toEqual([2, 2])
+  expect(runsOf([log]).map(({ sessions }) => sessions.size)).toEqual([2, 2])
 })
 
 test('what the first model remembered stands in the log: the other starts from it', () => {
@@ -110,7 +111,7 @@ test('what the model recalled, and acknowledgements whose pace was not the pathâ
 })
 
 test('sessions that were in flight when another model took over keep what was said', () => {
-  const lines = written('u').map((line) => ({ ...line, plannedMs: 'of no model' }))
+  const lines = written('u').map((line) => ({ ...line, note: 'of no model' }))
   const at = lines.findIndex((line) => (line as { type?: string }).type === 'sample') + 1
   const recalled = {
     type: 'recalled',

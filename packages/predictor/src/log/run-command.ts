@@ -1,8 +1,16 @@
 import { RiskModel } from '../risk.js'
-import { evaluationText, explanationText, type FormatTime, modelText, reportText } from './command-text.js'
-import { evaluate } from './evaluate.js'
+import { type Gathered, gather, runsOf } from './collect-runs.js'
+import {
+  evaluationText,
+  explanationText,
+  type FormatTime,
+  modelText,
+  type Reading,
+  reportText,
+} from './command-text.js'
+import { type Evaluation, evaluate } from './evaluate.js'
 import { explainRun } from './explain.js'
-import { fit, runsOf } from './fit.js'
+import { fit } from './fit.js'
 import { CommandError, type Invocation } from './invocation.js'
 import { type PredictorModel, parseModel, priorsOf } from './model-file.js'
 import type { ReadLog } from './read-log.js'
@@ -36,18 +44,24 @@ type Work = Exclude<Invocation, { command: 'help' }>
 /** One command, from what was read to what is written. @throws CommandError, PredictorError `invalidModel` */
 export function run(work: Work, input: CommandInput): CommandOutput {
   for (const { report } of input.logs) requireUsable(report)
-  const runs = runsOf(input.logs)
+  const gathered = gather(input.logs)
+  const { runs } = gathered
   if (runs.length === 0) {
     const message = "no log tells of a session: what was known and done stands in the client's log, not in a server's"
     throw new CommandError('noUploads', message)
   }
   const result = { fit: runFit, evaluate: runEvaluate, explain: runExplain }[work.command](work, input, runs)
   const logs = input.logs.map(({ report }) => report)
-  const outOfOrder = runs.reduce((sum, each) => sum + each.outOfOrder, 0)
+  const reading = { logs, ...leftOut(gathered) }
   const text = work.json
-    ? JSON.stringify({ logs, outOfOrder, ...result.json }, null, 2)
-    : printable(`${result.text}\n\n${reportText(logs, outOfOrder)}`)
+    ? JSON.stringify({ ...reading, ...result.json }, null, 2)
+    : printable(`${result.text}\n\n${reportText(reading)}`)
   return { text, files: result.files ?? [] }
+}
+
+function leftOut({ runs, overlaps }: Gathered): Omit<Reading, 'logs'> {
+  const sum = (count: (run: UploadRun) => number) => runs.reduce((all, run) => all + count(run), 0)
+  return { outOfOrder: sum((run) => run.outOfOrder), misdated: sum((run) => run.misdated), overlaps }
 }
 
 function requireUsable({ name, lines, used, refused }: ReadLog['report']): void {
@@ -74,12 +88,21 @@ function runEvaluate(work: Work, input: CommandInput, runs: readonly UploadRun[]
   const model = input.model === undefined ? undefined : parseModel(input.model)
   const again = work.replay ? replayLogs(input.logs, model) : { runs, notes: [] }
   const evaluation = evaluate(again.runs, model)
+  requirePlans(evaluation)
   const notes = [...again.notes, ...(model ? notesOf(model, input.logs) : [])]
   return {
     json: { ...evaluation, notes },
     text: [evaluationText(evaluation), ...notes.map((note) => `Note: ${note}`)].join('\n'),
     files: work.svg === undefined ? [] : [{ path: work.svg, content: reliabilitySvg(evaluation.reliability) }],
   }
+}
+
+function requirePlans({ metrics }: Evaluation): void {
+  const { count = 0, untold = 0, unplanned = 0 } = metrics.find(({ moment }) => moment === 'all') ?? {}
+  if (unplanned === 0 || count + untold > 0) return
+  const why =
+    'these logs are older than plans in logs (--replay makes plans anew), or nothing was known yet to make one of'
+  throw new CommandError('noPlan', `none of the ${unplanned} assessments has a plan to judge by: ${why}`)
 }
 
 /** The runs as this version's model would have seen them: told what the logs tell, and starting from `model`, or where the client's did. */

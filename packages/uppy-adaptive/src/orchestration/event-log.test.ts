@@ -113,7 +113,7 @@ test('as text, each event is one line of JSON', () => {
 const assessment: RiskAssessment = {
   ...{ risk: 0.5, link: 0.1, server: 0.4, connection: 0, straggle: 0, late: 0, phi: 1, gapMs: 300, horizonMs: 1_000 },
   calibrated: { risk: 0.4, link: 0.1, server: 0.3, straggle: 0 },
-  ...{ rateBytesPerSecond: 1e6, expectedRateBytesPerSecond: 1e6, expectedRemainingMs: 500 },
+  ...{ rateBytesPerSecond: 1e6, expectedRateBytesPerSecond: 1e6, expectedRemainingMs: 500, plannedMs: 900 },
   because: [{ factor: 'slow', weight: 0.4, text: 'slow' }],
 }
 const of = { session: 's', partition: 'p', store: 'a', server: 0 }
@@ -126,7 +126,16 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   started: { type: 'started', group: 'g', sizeBytes: 9, resumed: false },
   server: { type: 'server', endpoint: 'https://a', server: 0, store: 'a', state: 'ready', reason: 'answered' },
   warning: { type: 'warning', code: 'odd', message: 'odd', endpoint: 'https://a' },
-  session: { type: 'session', ...of, ...range, kind: 'first', reason: 'w', windowMs: 1, goodputBytesPerSecond: null },
+  session: {
+    type: 'session',
+    ...of,
+    ...range,
+    kind: 'first',
+    reason: 'w',
+    windowMs: 1,
+    goodputBytesPerSecond: null,
+    plannedMs: 7,
+  },
   split: { type: 'split', ...of, oldEnd: 9, newEnd: 5, reason: 'slow', ...grounds },
   takeOver: { type: 'takeOver', ...of, range, reason: 'silent', ...grounds },
   copy: { type: 'copy', ...of, of: 's', from: 1, range, reason: 'silent', ...grounds },

@@ -49,9 +49,12 @@ export class LoggedModel {
     return this.#model.toJSON()
   }
 
-  /** Stands in the log as `session`. */
-  sessionStarted(o: Parameters<RiskModel['sessionStarted']>[0]): void {
-    this.#model.sessionStarted(this.#timed(o))
+  /** Stands in the log as `session`. Returns what it is planned to take in all, in ms, as the log has it; null without a plan. */
+  sessionStarted(o: Parameters<RiskModel['sessionStarted']>[0]): number | null {
+    const timed = this.#timed(o)
+    this.#model.sessionStarted(timed)
+    const { plannedMs } = this.#model.assess({ ...timed, remainingBytes: o.rangeBytes, isGlance: true })
+    return plannedMs === undefined ? null : Number(plannedMs.toPrecision(4))
   }
 
   /** Stands in the log as `acked`. */

@@ -89,10 +89,9 @@ export class PlainFlight {
       ...{ session, range, beganMs: nowMs, handed: range.start, told: range.start },
       ...{ toldMs: nowMs, lastMovedMs: nowMs, reports: 0 },
     }
-    model.sessionStarted({ nowMs, session, store: this.store, rangeBytes: this.#sizeBytes })
-    const goodputBytesPerSecond = this.#goodput ?? null
-    const { windowMs, reason } = size
-    log.emit({ type: 'session', ...this.name, ...range, kind: 'first', reason, windowMs, goodputBytesPerSecond }, nowMs)
+    const plannedMs = model.sessionStarted({ nowMs, session, store: this.store, rangeBytes: this.#sizeBytes })
+    const known = { windowMs: size.windowMs, goodputBytesPerSecond: this.#goodput ?? null, plannedMs }
+    log.emit({ type: 'session', ...this.name, ...range, kind: 'first', reason: size.reason, ...known }, nowMs)
   }
 
   /** Bytes of the file up to here were given to the network. */

@@ -143,7 +143,7 @@ export class SessionStarter {
     statuses.setStatus(session.session, 'inProgress')
     // no plannedMs: the sizer plans bytes over the store's goodput alone, and its size is bounded besides, so that windowMs is
     // seldom what it takes; the model's forecast has the share of the link that is left, and the start
-    model.sessionStarted({
+    const plannedMs = model.sessionStarted({
       nowMs,
       session: session.session,
       store: session.store,
@@ -158,6 +158,7 @@ export class SessionStarter {
       reason: order.reason,
       windowMs: order.size?.windowMs ?? 0,
       goodputBytesPerSecond: model.store(order.store).goodputBytesPerSecond ?? null,
+      plannedMs,
     } as const
     log.emit(event, nowMs)
     const runner = new SessionRunner(this.#context, session, store)

@@ -50,6 +50,8 @@ export type UploadEvent =
       readonly reason: string
       readonly windowMs: number
       readonly goodputBytesPerSecond: number | null
+      /** What the model takes it to need in all; null while it knows nothing. */
+      readonly plannedMs: number | null
     } & OfSession)
   | ({
       readonly type: 'split'

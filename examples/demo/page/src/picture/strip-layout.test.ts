@@ -11,7 +11,16 @@ const begin = (
   kind: 'first' | 'copy' = 'first',
 ): UploadEvent => ({
   ...of(session, server),
-  ...{ type: 'session', kind, start: range[0], end: range[1], reason: '', windowMs: 0, goodputBytesPerSecond: null },
+  ...{
+    type: 'session',
+    kind,
+    start: range[0],
+    end: range[1],
+    reason: '',
+    windowMs: 0,
+    goodputBytesPerSecond: null,
+    plannedMs: null,
+  },
 })
 
 const grounds = {
