@@ -17,6 +17,8 @@ export interface TestServer {
   readonly direct: string
   readonly directory: string
   readonly link: Link
+  /** Ends it: nobody reaches it any more, its peers neither. */
+  stop(): Promise<void>
   /** Ends it, and starts it again at the same addresses with the same bytes. */
   restart(): Promise<void>
 }
@@ -34,6 +36,8 @@ export interface TestServersOptions {
   readonly delayMs?: number
   /** How clients reach them through their links (default: the run's). */
   readonly protocol?: WireProtocol
+  /** Where files may be committed (default at their home). */
+  readonly commitAt?: 'home' | 'any'
   /** Stands before the server of that index, and answers what it does not let in (returns false); not asked of peers' messages. */
   readonly gate?: (server: number, request: IncomingMessage, response: ServerResponse) => boolean
 }
@@ -49,14 +53,20 @@ export async function startReconcileServers(options: TestServersOptions): Promis
   const extensions = new Map<HttpServer, ReconcileExtension>()
   const servers = listeners.map((http, i): TestServer => {
     const link = links[i]
+    const port = portOf(http)
     if (!link) throw new Error('every server has a link')
     return {
       endpoint: `${link.origin}/files`,
       direct: `${originOf(http)}/files`,
       directory: join(root, `server-${i}`),
       link,
+      stop: async () => {
+        await extensions.get(http)?.close()
+        await closeServer(http)
+      },
       restart: async () => {
         await extensions.get(http)?.close()
+        if (!http.listening) await listenAt(http, port)
         start(http, i)
         await extensions.get(http)?.ready
       },
@@ -69,7 +79,7 @@ export async function startReconcileServers(options: TestServersOptions): Promis
     const datastore = new RangeStore({ directory: join(root, `server-${i}`) })
     // what ends TLS says how clients reach it; peers come past it and say nothing
     const tus = new Server({ path: '/files', datastore, respectForwardedHeaders: true })
-    extensions.set(http, reconcile(tus, { peers, secrets: [SECRET] }))
+    extensions.set(http, reconcile(tus, { peers, secrets: [SECRET], commitAt: options.commitAt ?? 'home' }))
     http.removeAllListeners('request')
     http.on('request', (request, response) => {
       const isPeers = request.headers['content-type'] === PEER_CONTENT_TYPE
@@ -109,7 +119,11 @@ async function relayedCode(endpoint: string, home: string): Promise<unknown> {
 
 function listen(): Promise<HttpServer> {
   const http = createServer({ requestTimeout: 0 })
-  return new Promise((resolve) => http.listen(0, '127.0.0.1', () => resolve(http)))
+  return listenAt(http, 0)
+}
+
+function listenAt(http: HttpServer, port: number): Promise<HttpServer> {
+  return new Promise((resolve) => http.listen(port, '127.0.0.1', () => resolve(http)))
 }
 
 function portOf(http: HttpServer): number {

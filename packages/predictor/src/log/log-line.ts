@@ -156,6 +156,7 @@ const UNUSED: ReadonlySet<unknown> = new Set([
   'relayed',
   'progress',
   'committing',
+  'homeMoved',
 ])
 
 const AT_SERVER: Fields = {

@@ -64,6 +64,7 @@ export class ReconcileClient implements ServerPort {
       storeId: answer.header(HEADER.storeId),
       limit: parseUploadLimit(answer.header(HEADER.limit)),
       extensions,
+      commitsElsewhere: answer.header(HEADER.commit) === 'any',
     }
   }
 

@@ -49,10 +49,10 @@ export class Assigner {
 
   /** Begins one session; false when no free store may take any of the unassigned bytes. */
   #assignNext(): boolean {
-    const { plan, homeId, onlyHome } = this.#context
+    const { plan, place, onlyHome } = this.#context
     const unassigned = plan.unassigned()
     for (const store of this.#freeStores(totalBytes(unassigned))) {
-      const [gap] = store.store === homeId ? unassigned : subtractRanges(unassigned, onlyHome)
+      const [gap] = store.store === place.store ? unassigned : subtractRanges(unassigned, onlyHome)
       if (!gap) continue
       this.#assign(store, gap)
       return true

@@ -168,3 +168,87 @@ test('a stop ends it wherever it stands, and leaves no timer', async () => {
     expect(rig.clock.timers).toBe(0)
   }
 })
+
+/** Three servers of which the home answers nothing; the others answer `commit` as given. */
+function homeless(
+  answers: { readonly [store: string]: () => CommitAnswer | Promise<never> },
+  options: { commitAt?: 'any'; giveUpAfter: number },
+): TransferRig {
+  const rig = verified({ addresses: [1, 1, 1], options })
+  rig.context.atHome = ALL
+  rig.port().onOperation = broken
+  for (const [store, answer] of Object.entries(answers))
+    rig.port(store).onOperation = (request) => {
+      const isElsewhere = request.op === 'commit' && request.elsewhere === true && request.store === store
+      if (isElsewhere) return answer()
+      // relayed to the home, or to another that says the same
+      return refusal(503, 'unreachable-store')()
+    }
+  return rig
+}
+
+const AT_S1: CommitAnswer = { ...COMMITTED, url: 'http://s1-0.test/files/g' }
+
+test('a home that stays away is waited for, and then a majority gives the file another one', async () => {
+  const rig = homeless({ s1: () => AT_S1, s2: refusal(503, 'unreachable-store') }, { commitAt: 'any', giveUpAfter: 60 })
+  expect(await committing(rig)).toMatchObject({ kind: 'committed', url: AT_S1.url })
+  const elsewhere = rig.port('s1').operations.filter((asked) => asked.op === 'commit' && asked.elsewhere)
+  expect(elsewhere).toHaveLength(1)
+  expect(elsewhere[0]).toMatchObject({ home: 's0', store: 's1' })
+  const [moved] = rig.logged('homeMoved')
+  expect(moved).toMatchObject({ store: 's1', from: 's0', server: 1 })
+  expect(moved?.waitedMs).toBeGreaterThanOrEqual(60_000)
+  expect(rig.context.place.store).toBe('s1')
+})
+
+test('each of the others is asked: the first may not know the upload, or another one may have been chosen', async () => {
+  const rig = homeless({ s1: refusal(404, 'unknown-group'), s2: () => AT_S1 }, { commitAt: 'any', giveUpAfter: 5 })
+  expect(await committing(rig)).toMatchObject({ kind: 'committed' })
+  expect(rig.context.place.store).toBe('s2')
+})
+
+test('a home that comes back meanwhile makes the file after all', async () => {
+  const rig = homeless(
+    { s1: refusal(503, 'unreachable-store'), s2: refusal(503, 'unreachable-store') },
+    { commitAt: 'any', giveUpAfter: 30 },
+  )
+  const done = committing(rig)
+  rig.clock.after(45_000, () => {
+    rig.port().onOperation = (request) =>
+      request.op === 'commit' && !request.elsewhere ? COMMITTED : refusal(503, 'unreachable-store')()
+  })
+  expect(await done).toMatchObject({ kind: 'committed', url: COMMITTED.url })
+  expect(rig.logged('homeMoved')).toEqual([])
+})
+
+test('what the new home lacks is named, to be sent there', async () => {
+  const rig = homeless({ s1: incomplete(2, 3), s2: incomplete(2, 3) }, { commitAt: 'any', giveUpAfter: 30 })
+  expect(await committing(rig)).toMatchObject({ kind: 'incomplete', missing: [blocks(2, 3)] })
+  expect([rig.context.place.store, rig.context.atHome]).toEqual(['s1', []])
+})
+
+test('without the option nobody but the home is asked to make the file', async () => {
+  const rig = homeless({ s1: () => AT_S1, s2: () => AT_S1 }, { giveUpAfter: 30 })
+  await expect(committing(rig)).rejects.toMatchObject({ code: 'gave-up' })
+  const asked = [...rig.port('s1').operations, ...rig.port('s2').operations]
+  expect(asked.some((each) => each.op === 'commit' && each.elsewhere)).toBe(false)
+})
+
+test('where no majority answers, the upload is given up after twice the patience', async () => {
+  const rig = homeless(
+    { s1: refusal(503, 'unreachable-store'), s2: refusal(503, 'unreachable-store') },
+    { commitAt: 'any', giveUpAfter: 30 },
+  )
+  await expect(committing(rig)).rejects.toMatchObject({ code: 'gave-up' })
+  expect(rig.clock.now()).toBeGreaterThan(60_000)
+  expect(rig.clock.now()).toBeLessThan(90_000)
+})
+
+test('what a home that is silent already has been waited for counts', async () => {
+  const rig = homeless({ s1: () => AT_S1, s2: () => AT_S1 }, { commitAt: 'any', giveUpAfter: 60 })
+  rig.directory.suspect('s0', 'silent', rig.clock.now())
+  await rig.clock.run(50_000)
+  await committing(rig)
+  expect(rig.logged('homeMoved')[0]?.waitedMs).toBeLessThan(75_000)
+  expect(rig.clock.now()).toBeLessThan(80_000)
+})

@@ -1,7 +1,7 @@
 import type { CommitAnswer, RangeSet } from 'tus-reconcile-protocol'
 import { addRanges, encodeDigest, merkleRoot, missingRanges, subtractRanges } from 'tus-reconcile-protocol'
 import { CommitSteps } from './commit-steps.js'
-import { backoffMs } from './failure-rules.js'
+import { CommitTurns } from './commit-turns.js'
 import type { Operations } from './operations.js'
 import type { Digester } from './ports.js'
 import { OperationError } from './ports.js'
@@ -26,23 +26,23 @@ const POLL_MS = 150
 /** Pulls usually end within a round trip or two of the last block; after this long the commit itself waits for them. */
 const PULL_PATIENCE_MS = 3_000
 const PULL_POLL_MS = 25
-/** A question and the pause after it take no longer: what is over it, the machine slept (guess). */
-const LONGEST_ROUND_MS = 60_000
 /** For how long blocks that we saw verified may be missing at the home before they are sent again. */
 const NEWS_PATIENCE_MS = 10_000
+/** The same of a home that was chosen just now: it has asked the others, and what the former one had is gone with it. */
+const MOVED_PATIENCE_MS = 1_000
 
 /**
  * Waits until the home holds every block itself, so that the commit moves none: it says so in events, and is asked when
  * they do not come. Returns the wait; the commit is asked for in any case when patience ends.
  */
 async function awaitPulls(context: TransferContext, operations: Operations): Promise<number> {
-  const { clock, signal, plan, homeId } = context
+  const { clock, signal, plan, place } = context
   const startedMs = clock.now()
   while (!signal.aborted && clock.now() - startedMs < PULL_PATIENCE_MS) {
     if (missingRanges(context.atHome, plan.sizeBytes).length === 0) break
     await pause(clock, PULL_POLL_MS, signal)
     try {
-      const { stored } = await operations.ask(homeId, { op: 'status' }, signal)
+      const { stored } = await operations.ask(place.store, { op: 'status' }, signal)
       context.atHome = addRanges(context.atHome, ...stored)
     } catch {
       // the commit itself has more patience
@@ -75,31 +75,33 @@ async function askForCommit(
   operations: Operations,
   digester: Digester,
 ): Promise<CommitOutcome> {
-  const { clock, signal, leaves, plan, homeId, randomness } = context
+  const { clock, signal, leaves, plan, place } = context
   const digests = await leaves.all(signal)
   if (signal.aborted) return { kind: 'stopped' }
   const root = encodeDigest(await merkleRoot(digests, plan.sizeBytes, (bytes) => digester.digest(bytes)))
   const pullWaitMs = await awaitPulls(context, operations)
-  const wait = new CommitWait(clock.now())
+  const turns = new CommitTurns(context)
   const steps = new CommitSteps(context.log)
-  let fruitless = 0
   while (!signal.aborted) {
+    const store = turns.next()
     try {
-      const answer = await operations.ask(homeId, { op: 'commit', size: plan.sizeBytes, root }, signal)
-      fruitless = 0
-      const waitedMs = wait.count(clock.now(), answer)
+      const elsewhere = store === place.home ? {} : { elsewhere: true }
+      const answer = await operations.ask(store, { op: 'commit', size: plan.sizeBytes, root, ...elsewhere }, signal)
+      turns.answered(store, answer)
       steps.note(answer)
-      const outcome = judge(answer, { root, pullWaitMs, verified: plan.verified, waitedMs })
+      const { waitedMs } = turns
+      const newsMs = place.hasMoved ? MOVED_PATIENCE_MS : NEWS_PATIENCE_MS
+      const outcome = judge(answer, { root, pullWaitMs, verified: plan.verified, isNews: waitedMs < newsMs })
       if (outcome) return outcome
       if (answer.state === 'pulling' && waitedMs > NEWS_PATIENCE_MS) return await nameMissing(context, operations)
       await pause(clock, POLL_MS, signal)
     } catch (error) {
-      refuse(error)
+      // another store may not know the upload, or not be allowed to make its file: the home's word alone ends it
+      if (store === place.store) refuse(error)
       steps.noteFailure(toError(error))
-      fruitless += 1
-      await pause(clock, backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
+      await pause(clock, turns.failed(), signal)
     }
-    if (wait.count(clock.now()) > context.options.giveUpAfterMs) throw giveUp(context.options.giveUpAfterMs)
+    if (turns.waitedMs > turns.mostMs) throw giveUp(turns.mostMs)
   }
   return { kind: 'stopped' }
 }
@@ -109,37 +111,15 @@ function giveUp(afterMs: number): UploadError {
   return new UploadError('gave-up', message)
 }
 
-/** How long the home has got no further: a peer may say that it has blocks and not give them. */
-class CommitWait {
-  #leastMissing = Number.POSITIVE_INFINITY
-  #countedToMs: number
-  #waitedMs = 0
-
-  constructor(nowMs: number) {
-    this.#countedToMs = nowMs
-  }
-
-  /** Milliseconds without news from the home's pulls. */
-  count(nowMs: number, answer?: CommitAnswer): number {
-    this.#waitedMs += Math.min(nowMs - this.#countedToMs, LONGEST_ROUND_MS)
-    this.#countedToMs = nowMs
-    if (answer?.state === 'pulling' && answer.missingBytes < this.#leastMissing) {
-      this.#leastMissing = answer.missingBytes
-      this.#waitedMs = 0
-    }
-    return this.#waitedMs
-  }
-}
-
 /** What the home does not hold itself is to be sent to it. */
 async function nameMissing(context: TransferContext, operations: Operations): Promise<CommitOutcome> {
-  const { stored } = await operations.ask(context.homeId, { op: 'status' }, context.signal)
+  const { stored } = await operations.ask(context.place.store, { op: 'status' }, context.signal)
   return { kind: 'incomplete', missing: missingRanges(stored, context.plan.sizeBytes), bad: [] }
 }
 
 function judge(
   answer: CommitAnswer,
-  o: { root: string; pullWaitMs: number; verified: RangeSet; waitedMs: number },
+  o: { root: string; pullWaitMs: number; verified: RangeSet; isNews: boolean },
 ): CommitOutcome | undefined {
   switch (answer.state) {
     case 'committed':
@@ -156,7 +136,7 @@ function judge(
     case 'incomplete': {
       const unexpected = subtractRanges(answer.missing, o.verified)
       const isNothing = answer.missing.length === 0 && answer.bad.length === 0
-      const isOldNews = unexpected.length === 0 && answer.bad.length === 0 && o.waitedMs < NEWS_PATIENCE_MS
+      const isOldNews = unexpected.length === 0 && answer.bad.length === 0 && o.isNews
       return isOldNews || isNothing ? undefined : { kind: 'incomplete', missing: answer.missing, bad: answer.bad }
     }
   }

@@ -10,8 +10,8 @@ import { UploadError } from './upload-error.js'
  * has answered. @throws UploadError `refused`, `server-full`, `gave-up`
  */
 export async function openEmptyGroup(context: TransferContext): Promise<void> {
-  const { clock, directory, homeId, options, randomness, signal } = context
-  const home = directory.get(homeId)
+  const { clock, directory, place, options, randomness, signal } = context
+  const home = directory.get(place.home)
   if (!home) return
   const session = randomness.id()
   let waitedMs = 0
@@ -38,14 +38,17 @@ const LONGEST_REST_MS = 60_000
 const DEADLINE_MS = 10_000
 
 async function create(
-  { homeId, options, group, client, clock, signal }: TransferContext,
+  { place, options, group, client, clock, signal }: TransferContext,
   o: { home: Store; session: string; attempt: number },
 ): Promise<AttemptOutcome> {
   const { home, session, attempt } = o
   const deadline = withDeadline(clock, DEADLINE_MS, signal)
   try {
     const outcome = await home.route.port.attempt({
-      partition: { group, partition: 'p0', session, attempt, client, start: 0, end: 0, size: 0, home: homeId },
+      partition: {
+        ...{ group, partition: 'p0', session, attempt, client, start: 0, end: 0, size: 0, home: place.home },
+        ...(place.isMovable ? { any: true } : {}),
+      },
       metadata: options.metadata,
       url: undefined,
       range: { start: 0, end: 0 },

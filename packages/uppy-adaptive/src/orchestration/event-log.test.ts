@@ -175,6 +175,7 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
     sessions: [{ ...of, ...range, acked: 0, kind: 'first', remainingBytes: 9, assessment }],
   },
   committing: { type: 'committing' },
+  homeMoved: { type: 'homeMoved', server: 1, store: 'b', from: 'a', endpoint: 'https://b', waitedMs: 9 },
   committed: { type: 'committed', url: 'https://a/f', waitMs: 1, pullWaitMs: 0, pulledAtCommit: 0, pulledEarly: 0 },
   paused: { type: 'paused' },
   resumed: { type: 'resumed' },

@@ -31,14 +31,14 @@ export async function endGroup(
 }
 
 async function ask(o: Parameters<typeof endGroup>[0], signal: AbortSignal): Promise<void> {
-  const { group, homeId, client, clock, directory, primary } = o
+  const { group, place, client, clock, directory, primary } = o
   if (directory.stores().length > 0) {
-    await new Operations(o).ask(homeId, { op: 'terminate' }, signal)
+    await new Operations(o).ask(place.store, { op: 'terminate' }, signal)
     return
   }
   const deadline = withDeadline(clock, DEADLINE_MS, signal)
   try {
-    await primary.operate({ op: 'terminate', group, home: homeId, store: homeId, client }, deadline.signal)
+    await primary.operate({ op: 'terminate', group, home: place.home, store: place.home, client }, deadline.signal)
   } finally {
     deadline.done()
   }

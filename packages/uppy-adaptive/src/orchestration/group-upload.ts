@@ -1,8 +1,9 @@
 import type { BodyLimits } from './body-limits.js'
+import { CommitPlace } from './commit-place.js'
 import type { EventLog } from './event-log.js'
 import { refuseChange } from './file-state.js'
 import { endGroup } from './group-end.js'
-import type { Journal, KnownFile } from './journal.js'
+import type { Journal, JournalEntry, KnownFile } from './journal.js'
 import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import type { PauseGate } from './pause-gate.js'
@@ -27,9 +28,12 @@ interface GroupUploadParts {
   readonly gate: PauseGate
 }
 
+type GroupEntry = Extract<JournalEntry, { kind: 'group' }>
+
 /** What is known once the servers have answered: anew at every start. */
 interface GroupUploadStart {
   readonly source: Source
+  /** The primary's store, where the file is to be committed. */
   readonly homeId: string
   readonly primary: ServerPort
   readonly known: KnownFile | undefined
@@ -42,7 +46,8 @@ export class GroupUpload {
   readonly #parts: GroupUploadParts
   /** Once it has one: a second start goes on with it. */
   #group: string | undefined
-  #start: Pick<GroupUploadStart, 'homeId' | 'primary' | 'directory'> | undefined
+  #start: Pick<GroupUploadStart, 'primary' | 'directory'> | undefined
+  #place: CommitPlace | undefined
   /** Servers hold something of the group: that they do not know it is no mistake then. */
   #isAcknowledged = false
   #progress: Progress | undefined
@@ -75,15 +80,18 @@ export class GroupUpload {
     const { homeId, signal, known } = start
     const { journal, gate, randomness } = this.#parts
     this.#start = start
-    if (known?.entry.kind === 'group' && known.entry.homeId === homeId) await this.#goOnWith(known, known.entry.group)
+    const entry = known?.entry
+    // of one that may be committed anywhere a mirror may be the home
+    if (known && entry?.kind === 'group' && (entry.homeId === homeId || entry.any)) await this.#goOnWith(known, entry)
     for (let isFirst = true; ; isFirst = false) {
       await gate.pass(signal)
       const resume = this.#group !== undefined
       const wasAcknowledged = this.#isAcknowledged
       this.#group ??= randomness.id()
-      if (isFirst || !resume) await this.#announce(start, { group: this.#group, resumed: resume })
+      this.#place ??= new CommitPlace(homeId, this.#mayMove(start))
+      if (isFirst || !resume) await this.#announce(start, { group: this.#group, place: this.#place, resumed: resume })
       try {
-        const done = await this.#transferOnce(start, { group: this.#group, resume })
+        const done = await this.#transferOnce(start, { group: this.#group, place: this.#place, resume })
         if (!done) continue
         await journal.forget()
         return done
@@ -107,12 +115,13 @@ export class GroupUpload {
     const { journal, log } = this.#parts
     await journal.forget()
     const entry = begun?.known.entry
-    const group = this.#group ?? (entry?.kind === 'group' ? entry.group : undefined)
-    const start = this.#start ?? (begun && entry?.kind === 'group' && { ...begun, homeId: entry.homeId })
-    if (group === undefined || !start) return
+    const [group, place] =
+      entry?.kind === 'group' ? [this.#group ?? entry.group, this.#place ?? placeOf(entry)] : [this.#group, this.#place]
+    const start = this.#start ?? begun
+    if (group === undefined || !place || !start) return
     this.#group = undefined
     try {
-      await endGroup({ ...this.#parts, ...start, group })
+      await endGroup({ ...this.#parts, ...start, group, place })
     } catch (error) {
       const message = `the servers could not be told that the upload is over (${toError(error).message}); they drop it when it expires`
       log.emit({ type: 'warning', code: 'cancel-incomplete', message })
@@ -120,27 +129,44 @@ export class GroupUpload {
   }
 
   /** What is remembered, unless the file is another by now: nobody can finish its upload then. The servers compare all that they have. */
-  async #goOnWith(known: KnownFile, group: string): Promise<void> {
-    this.#group = group
+  async #goOnWith(known: KnownFile, entry: GroupEntry): Promise<void> {
+    this.#group = entry.group
+    this.#place ??= placeOf(entry)
     try {
-      refuseChange(known.entry, known.file, { isTrusting: false })
+      refuseChange(entry, known.file, { isTrusting: false })
     } catch (error) {
       await this.terminate()
       throw error
     }
   }
 
-  async #announce({ source, homeId }: GroupUploadStart, o: { group: string; resumed: boolean }): Promise<void> {
+  async #announce(
+    { source }: GroupUploadStart,
+    o: { group: string; place: CommitPlace; resumed: boolean },
+  ): Promise<void> {
     const { sizeBytes } = source
     this.#parts.log.emit({ type: 'started', group: o.group, sizeBytes, resumed: o.resumed })
-    await this.#parts.journal.remember({ kind: 'group', group: o.group, homeId })
+    const { home: homeId, isMovable } = o.place
+    await this.#parts.journal.remember({ kind: 'group', group: o.group, homeId, ...(isMovable ? { any: true } : {}) })
+  }
+
+  /** Whether the option asks for it and the home's operator allows it. */
+  #mayMove({ homeId, directory }: GroupUploadStart): boolean {
+    if (this.#parts.options.commitAt !== 'any') return false
+    const home = directory.get(homeId)
+    if (home?.commitsElsewhere) return true
+    const endpoint = home?.route.endpoint ?? this.#parts.options.endpoint
+    const message = `${endpoint} lets its files be committed nowhere else (no Reconcile-Commit: any): the option commitAt is without effect`
+    this.#parts.log.emit({ type: 'warning', code: 'commit-at-primary', message, endpoint })
+    return false
   }
 
   async #transferOnce(
     { signal, ...start }: GroupUploadStart,
-    o: { group: string; resume: boolean },
+    o: { group: string; place: CommitPlace; resume: boolean },
   ): Promise<TransferResult | undefined> {
-    const transfer = new Transfer({ ...this.#parts, ...start, ...o, progress: this.#progressOf(start.source) })
+    const { source, directory } = start
+    const transfer = new Transfer({ ...this.#parts, source, directory, ...o, progress: this.#progressOf(source) })
     this.#transfer = transfer
     if (signal.aborted) transfer.stop()
     const running = transfer.run().finally(() => {
@@ -162,7 +188,12 @@ export class GroupUpload {
     if (error.code === 'source-changed') await this.terminate()
     else await this.#parts.journal.forget()
     this.#group = undefined
+    this.#place = undefined
     this.#isAcknowledged = false
     return error.code === 'gone'
   }
+}
+
+function placeOf({ homeId, any }: GroupEntry): CommitPlace {
+  return new CommitPlace(homeId, any ?? false)
 }

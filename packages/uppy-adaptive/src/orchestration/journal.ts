@@ -20,7 +20,8 @@ const LONGEST_TEXT = 16 * 1024
 
 /** Where an upload is: a group at its home, or the URL of an upload to a plain server. */
 export type Whereabouts =
-  | { readonly kind: 'group'; readonly group: string; readonly homeId: string }
+  /** `any`: it was opened so that another store than its home may commit it. */
+  | { readonly kind: 'group'; readonly group: string; readonly homeId: string; readonly any?: boolean | undefined }
   | { readonly kind: 'plain'; readonly url: string }
 
 /** What is remembered of an unfinished upload: names, and what its file was. No headers and no metadata. */
@@ -36,7 +37,10 @@ const state = {
 }
 
 const Entry = v.variant('kind', [
-  v.object({ kind: v.literal('group'), group: v.string(), homeId: v.string(), ...state }),
+  v.object({
+    ...{ kind: v.literal('group'), group: v.string(), homeId: v.string(), any: v.optional(v.boolean()) },
+    ...state,
+  }),
   v.object({ kind: v.literal('plain'), url: v.string(), ...state }),
 ])
 const Index = v.object({ version: v.literal(2), uploads: v.record(v.string(), v.number()) })

@@ -23,7 +23,7 @@ interface Way {
 /** What an operation needs to know of its upload. */
 export type OperationContext = Pick<
   TransferContext,
-  'group' | 'client' | 'homeId' | 'directory' | 'model' | 'clock' | 'log'
+  'group' | 'client' | 'place' | 'directory' | 'model' | 'clock' | 'log'
 >
 
 /** Asks a store something: directly, or, while its path is in doubt, through any other server, which relays it (DESIGN 5.9). */
@@ -74,13 +74,13 @@ export class Operations {
     operation: Op,
     signal: AbortSignal,
   ): Promise<OperationAnswers[Op['op']]> {
-    const { group, client, homeId, model, clock, log } = this.#context
+    const { group, client, place, model, clock, log } = this.#context
     const relayed = via.id !== storeId
     // the union of the operations keeps its tag, which TypeScript cannot follow through Omit and spread
     const request = {
       ...operation,
       group,
-      home: homeId,
+      home: place.home,
       store: storeId,
       client,
     } as unknown as GroupOperationRequest & { op: Op['op'] }

@@ -31,6 +31,7 @@ test('an endpoint is all that is needed; everything else has a default', () => {
     redundancy: { threshold: 0.5, budget: 0.05, maxConcurrent: 2 },
     predictor: { priors: undefined, memory: undefined },
     giveUpAfterMs: 600_000,
+    commitAt: 'primary',
   })
 })
 
@@ -137,6 +138,10 @@ test.each([
   const error = refusal(options)
   expect(error.code).toBe('bad-option')
   expect(error.message).toBe(`${name} must be ${wanted}`)
+})
+
+test.each([['home'], [true], [0]])('a file is committed at the primary or at any server, not %j', (commitAt) => {
+  expect(refusal({ commitAt }).message).toBe(`commitAt must be 'primary' or 'any', not ${JSON.stringify(commitAt)}`)
 })
 
 test('not a number is no number', () => {

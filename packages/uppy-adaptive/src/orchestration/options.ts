@@ -75,6 +75,12 @@ export interface UploadOptions {
   /** For how long to wait for servers that do not answer, seconds (default 600). */
   readonly giveUpAfter?: number
   /**
+   * Where the file may be committed: at the primary alone (`primary`, the default), or, when that has been silent for
+   * `giveUpAfter`, at a mirror that a majority of the servers gives it to (`any`): the result's `url` is then that mirror's.
+   * Needs three servers at least, all with `--commit-at any`.
+   */
+  readonly commitAt?: 'primary' | 'any'
+  /**
    * Size of each PATCH to a server without our extension, bytes, or Infinity; by default it follows the path, and what
    * the host is known to ask for. A smaller limit that the server is found to have counts all the same.
    */
@@ -100,6 +106,7 @@ export interface ResolvedOptions {
     readonly memory: JournalStorage | string | false | undefined
   }
   readonly giveUpAfterMs: number
+  readonly commitAt: 'primary' | 'any'
   readonly chunkSize: number | undefined
 }
 
@@ -122,7 +129,13 @@ export function resolveOptions(options: UploadOptions, base?: string): ResolvedO
     predictor: resolvePredictor(options.predictor ?? {}),
     chunkSize: options.chunkSize === undefined ? undefined : numberIn('chunkSize', options.chunkSize, { min: 1 }),
     giveUpAfterMs: 1000 * numberIn('giveUpAfter', options.giveUpAfter ?? 600, { min: 0 }),
+    commitAt: parseCommitAt(options.commitAt ?? 'primary'),
   }
+}
+
+function parseCommitAt(commitAt: unknown): ResolvedOptions['commitAt'] {
+  if (commitAt === 'primary' || commitAt === 'any') return commitAt
+  throw new UploadError('bad-option', `commitAt must be 'primary' or 'any', not ${quote(commitAt)}`)
 }
 
 function parseMirrors(mirrors: unknown, base: string | undefined): MirrorOptions[] {

@@ -52,6 +52,8 @@ export interface Capabilities {
   readonly storeId: string | undefined
   readonly limit: UploadLimit
   readonly extensions: readonly string[]
+  /** Its operator lets a file be committed at another store than its home (`Reconcile-Commit: any`; default false). */
+  readonly commitsElsewhere?: boolean
 }
 
 /** One attempt of a session: creates it, or appends to it, over one route. */

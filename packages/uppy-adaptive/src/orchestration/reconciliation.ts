@@ -34,23 +34,23 @@ export class Reconciliation {
 
   /** Without digests nothing of a store is ever verified: a mirror is left out, and the home's refusal is the upload's. */
   onClaimRefused(store: StoreId, { status, message }: OperationError): void {
-    if (store !== this.#context.homeId) return this.#leaveOut(store, `refuses digests (${status}: ${message})`)
+    if (store !== this.#context.place.store) return this.#leaveOut(store, `refuses digests (${status}: ${message})`)
     const endpoint = this.#context.directory.get(store)?.route.endpoint ?? store
     this.#context.fail(new UploadError('refused', `${endpoint} refused the upload (${status}: ${message})`, { status }))
   }
 
   /** A store's word counts for its own sessions only. */
   onEvent(store: StoreId, event: ServerEvent): void {
-    const { group, plan, homeId } = this.#context
+    const { group, plan, place } = this.#context
     if ('group' in event && event.group !== group) return
     if (event.type === 'offset') {
       const session = plan.session(event.session)
       if (session?.store === store) this.#context.acknowledge(event.session, session.start + event.offset)
     } else if (event.type === 'verified') this.verify(event.ranges, 'event')
-    else if (event.type === 'pulled' && store === homeId) this.#noteAtHome(event.ranges)
+    else if (event.type === 'pulled' && store === place.store) this.#noteAtHome(event.ranges)
     else if (event.type === 'bad') this.#discard(event.ranges, store)
     else if (event.type === 'superseded') this.#supersede(event.session, store)
-    else if (event.type === 'terminated' && store === homeId) {
+    else if (event.type === 'terminated' && store === place.store) {
       this.#context.fail(new UploadError('gone', 'the upload was terminated on its server: start it again'))
     }
   }
@@ -128,7 +128,7 @@ export class Reconciliation {
 
   /** The home's word is final; a mirror that contradicts is left out. */
   #onConflict(store: StoreId, at: ByteRange): void {
-    if (store === this.#context.homeId) {
+    if (store === this.#context.place.store) {
       const message = `the file changed while it was uploaded (at byte ${at.start}): choose it again`
       return this.#context.fail(new UploadError('source-changed', message))
     }
@@ -152,7 +152,8 @@ export class Reconciliation {
 
   #countBad(store: StoreId, range: ByteRange): void {
     if (!isOften(this.#badCounts, store, range)) return
-    if (store !== this.#context.homeId) return this.#leaveOut(store, `gets the block at ${range.start} wrong each time`)
+    if (store !== this.#context.place.store)
+      return this.#leaveOut(store, `gets the block at ${range.start} wrong each time`)
     const message = `bytes from ${range.start} on arrive with another digest each time: the file is being changed; choose it again`
     this.#context.fail(new UploadError('source-changed', message))
   }
@@ -161,7 +162,7 @@ export class Reconciliation {
   #countLost(store: StoreId, range: ByteRange): void {
     if (!isOften(this.#lostCounts, store, range)) return
     const why = `acknowledges bytes from ${range.start} on and does not keep them`
-    if (store !== this.#context.homeId) return this.#leaveOut(store, why)
+    if (store !== this.#context.place.store) return this.#leaveOut(store, why)
     const endpoint = this.#context.directory.get(store)?.route.endpoint ?? store
     this.#context.fail(new UploadError('gave-up', `${endpoint} ${why}: its storage or what is before it is at fault`))
   }

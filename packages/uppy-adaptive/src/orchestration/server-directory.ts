@@ -20,6 +20,8 @@ export interface Store {
   /** The route in use. */
   route: Route
   limit: UploadLimit
+  /** Whether its operator lets files be committed at another store than their home. */
+  readonly commitsElsewhere: boolean
   /** `suspect` gets no new session until it has answered; `unusable` none at all. */
   state: 'ready' | 'suspect' | 'unusable'
   suspectSinceMs: number
@@ -49,6 +51,7 @@ export class ServerDirectory {
       routes: [route],
       route,
       limit: capabilities.limit,
+      commitsElsewhere: capabilities.commitsElsewhere ?? false,
       state: 'ready',
       suspectSinceMs: 0,
       onProbation: false,

@@ -159,7 +159,8 @@ export class SessionOutcomes {
     const { log } = this.#context
     const { start, end, kind } = session
     log.emit({ type: 'completed', ...nameSession(this.#context, session), start, end, kind })
-    if (session.store === this.#context.homeId) this.#context.atHome = addRanges(this.#context.atHome, { start, end })
+    if (session.store === this.#context.place.store)
+      this.#context.atHome = addRanges(this.#context.atHome, { start, end })
     this.#settleCopy(session, true)
     this.#endedByServer = 0
     this.#close(session.session, { outcome: 'completed' })
@@ -189,13 +190,13 @@ export class SessionOutcomes {
 
   /** A session that its server ended by itself: once may be another page's doing, again and again is the group's end. */
   #loseEnded(session: PlannedSession, state: string): void {
-    const { directory, clock, plan, homeId } = this.#context
+    const { directory, clock, plan, place } = this.#context
     if (state === 'committed') plan.verify([{ start: 0, end: plan.sizeBytes }])
     else if (++this.#endedByServer > MAX_ENDED_BY_SERVER) {
       const message = `the servers end every session of this upload (${state}): start it again`
       this.#context.fail(new UploadError('gone', message))
     }
-    if (session.store !== homeId || state !== 'committed') {
+    if (session.store !== place.store || state !== 'committed') {
       directory.suspect(session.store, `it says that a session is ${state}`, clock.now())
     }
     this.#lose(session, {
@@ -205,10 +206,10 @@ export class SessionOutcomes {
   }
 
   #exclude(session: PlannedSession, end: Extract<SessionEnd, { kind: 'failed' }>): void {
-    const { directory, homeId } = this.#context
+    const { directory, place } = this.#context
     const endpoint = directory.get(session.store)?.route.endpoint ?? session.store
     const full = end.code === 'full'
-    if (session.store !== homeId) {
+    if (session.store !== place.store) {
       directory.exclude(
         session.store,
         full ? 'server-full' : 'mirror-refused',

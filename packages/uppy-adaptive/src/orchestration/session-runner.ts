@@ -204,7 +204,7 @@ export class SessionRunner {
   }
 
   #header(session: PlannedSession): PartitionHeader {
-    const { group, client, homeId, plan } = this.#context
+    const { group, client, place, plan } = this.#context
     return {
       group,
       partition: this.#partition,
@@ -214,7 +214,8 @@ export class SessionRunner {
       start: session.start,
       end: session.end,
       size: plan.sizeBytes,
-      home: homeId,
+      home: place.home,
+      ...(place.isMovable ? { any: true } : {}),
     }
   }
 

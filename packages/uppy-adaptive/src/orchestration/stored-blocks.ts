@@ -21,9 +21,9 @@ interface Parts {
 
 /** Asks every store what it holds of the group, so that no acknowledged block is sent again; ends the sessions left open. */
 export async function adoptStored(context: TransferContext, parts: Parts): Promise<void> {
-  const { directory, clock, homeId } = context
+  const { directory, clock, place } = context
   const asked = directory.stores().map(async (store) => {
-    const status = await (store.id === homeId ? askHome(context, parts) : askMirror(context, parts, store.id))
+    const status = await (store.id === place.store ? askHome(context, parts) : askMirror(context, parts, store.id))
     if (status === 'unknown') return
     if (status === 'silent') return directory.suspect(store.id, 'did not say what it holds', clock.now())
     adopt(context, parts, { store: store.id, status })
@@ -44,11 +44,11 @@ async function askMirror(context: TransferContext, { operations }: Parts, store:
 
 /** @throws UploadError `gone` when the home says that there is no such group any more */
 async function askHome(context: TransferContext, { operations }: Parts): Promise<Heard> {
-  const { homeId, clock, randomness, signal } = context
+  const { place, clock, randomness, signal } = context
   const startedMs = clock.now()
   for (let fruitless = 0; !signal.aborted && clock.now() - startedMs < HOME_PATIENCE_MS; fruitless++) {
     try {
-      const status = await operations.ask(homeId, { op: 'status' }, signal)
+      const status = await operations.ask(place.store, { op: 'status' }, signal)
       refuseEnded(status.state)
       return status
     } catch (error) {

@@ -7,6 +7,7 @@ import { Assigner } from './assigner.js'
 import { BlockLeaves } from './block-leaves.js'
 import type { BodyLimits } from './body-limits.js'
 import { Claims } from './claims.js'
+import type { CommitPlace } from './commit-place.js'
 import type { EventLog } from './event-log.js'
 import { EventStreams } from './event-streams.js'
 import type { LoggedModel } from './logged-model.js'
@@ -29,7 +30,7 @@ import { UploadStatuses } from './upload-status.js'
 export interface TransferParts {
   readonly group: string
   readonly client: string
-  readonly homeId: string
+  readonly place: CommitPlace
   readonly options: ResolvedOptions
   readonly source: Source
   readonly digester: Digester

@@ -3,6 +3,7 @@ import type { PartitionPlan, PlannedSession, SessionId, StoreId } from '../parti
 import type { HedgeBudget } from '../redundancy/hedge-budget.js'
 import type { BlockLeaves } from './block-leaves.js'
 import type { BodyLimits } from './body-limits.js'
+import type { CommitPlace } from './commit-place.js'
 import type { EventLog } from './event-log.js'
 import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
@@ -15,7 +16,7 @@ import type { UploadStatuses } from './upload-status.js'
 export interface TransferContext {
   readonly group: string
   readonly client: string
-  readonly homeId: StoreId
+  readonly place: CommitPlace
   readonly options: ResolvedOptions
   readonly source: Source
   readonly clock: Clock

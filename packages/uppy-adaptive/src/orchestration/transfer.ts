@@ -49,8 +49,8 @@ export class Transfer {
 
   /** Runs until the file is committed (the result) or the transfer is stopped (undefined). Nothing runs on afterwards. */
   async run(): Promise<TransferResult | undefined> {
-    const { signal, plan, clock } = this.#context
-    this.#lastTickMs = clock.now()
+    const { signal, plan } = this.#context
+    this.#leaveOutHomebound()
     try {
       if (plan.sizeBytes === 0) await openEmptyGroup(this.#context)
       if (this.#resume) await adoptStored(this.#context, this.#parts)
@@ -75,11 +75,26 @@ export class Transfer {
 
   /** A server has answered its probe while the upload runs. */
   welcome(): void {
+    this.#leaveOutHomebound()
     this.#context.wake()
+  }
+
+  /** A store that commits files at their home alone refuses sessions of a group that may be committed elsewhere (P210). */
+  #leaveOutHomebound(): void {
+    const { directory, place } = this.#context
+    if (!place.isMovable) return
+    for (const { id, commitsElsewhere, route } of directory.stores()) {
+      if (commitsElsewhere) continue
+      const message = `${route.endpoint} is not run with --commit-at any, which the option commitAt asks for: going on without it`
+      directory.exclude(id, 'mirror-commits-at-home', message)
+    }
   }
 
   async #upload(): Promise<void> {
     const { clock, signal, plan } = this.#context
+    // a commit that found something missing took its time, which is neither a sleep of ours nor a server's silence
+    this.#lastTickMs = clock.now()
+    this.#parts.patience.noteProgress()
     while (!signal.aborted && !plan.isVerified) {
       const nowMs = clock.now()
       this.#decide(nowMs)

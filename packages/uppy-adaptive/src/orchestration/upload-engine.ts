@@ -230,21 +230,51 @@ export class UploadEngine {
       // an upload that fails sooner has no use for it
       knowing.catch(() => {})
       for (const [i, mirror] of this.#options.mirrors.entries()) {
-        const port = this.#host.createPort(mirror.endpoint, i + 1)
-        void connector.connectMirror(port, i + 1, {
-          signal: this.#stop.signal,
-          onReady: (store) => this.#welcome(store),
-        })
+        this.#connectMirror(connector, this.#host.createPort(mirror.endpoint, i + 1), i + 1)
       }
-      const capabilities = await connector.connectPrimary(this.#primary, this.#stop.signal)
-      await knowing
-      const homeId = capabilities.storeId
-      if (capabilities.kind === 'tus' || homeId === undefined) return await this.#uploadPlain(source)
+      const homeId = await this.#findHome(connector, this.#primary, knowing)
+      if (homeId === undefined) return await this.#uploadPlain(source)
       this.#model.heard({ nowMs: this.#host.clock.now(), store: homeId })
       return await this.#uploadGroup(source, homeId)
     } finally {
       await source.close()
     }
+  }
+
+  /**
+   * The primary's store; undefined when it is a plain server. When it is away, the home of an upload that goes on is known
+   * all the same, and where the file may be committed elsewhere it is a mirror's.
+   */
+  async #findHome(connector: Connector, primary: ServerPort, knowing: Promise<void>): Promise<string | undefined> {
+    try {
+      const { kind, storeId } = await connector.connectPrimary(primary, this.#stop.signal)
+      await knowing
+      return kind === 'reconcile' ? storeId : undefined
+    } catch (error) {
+      if (this.#stop.signal.aborted || !isUnreachable(error)) throw error
+      await knowing
+      const home = this.#findHomeElsewhere(toError(error).message)
+      if (home === undefined) throw error
+      this.#connectMirror(connector, primary, 0)
+      return home
+    }
+  }
+
+  #findHomeElsewhere(why: string): string | undefined {
+    const stores = this.#directory.stores()
+    const begun = this.#known?.entry
+    if (begun?.kind === 'group' && stores.length > 0) return begun.homeId
+    const home = stores.find((store) => store.commitsElsewhere)
+    if (this.#options.commitAt !== 'any' || !home) return undefined
+    const { endpoint } = home.route
+    const message = `${why}; the file is committed at ${endpoint} instead`
+    this.#log.emit({ type: 'warning', code: 'home-elsewhere', message, endpoint })
+    return home.id
+  }
+
+  #connectMirror(connector: Connector, port: ServerPort, server: number): void {
+    const onReady = (store: Store) => this.#welcome(store)
+    void connector.connectMirror(port, server, { signal: this.#stop.signal, onReady })
   }
 
   #welcome(store: Store): void {
@@ -269,4 +299,8 @@ export class UploadEngine {
     const { url, root } = await this.#group.run(start)
     return { url, size: source.sizeBytes, digest: root, stats: summarize(this.#log.events()) }
   }
+}
+
+function isUnreachable(error: unknown): boolean {
+  return error instanceof UploadError && error.code === 'unreachable'
 }

@@ -154,6 +154,15 @@ export type UploadEvent =
     }
   | { readonly type: 'plain'; readonly endpoint: string; readonly sizeBytes: number }
   | { readonly type: 'committing' }
+  /** The home stayed away, and a majority of the servers has given the file this one. */
+  | {
+      readonly type: 'homeMoved'
+      readonly server: ServerIndex
+      readonly store: StoreId
+      readonly from: StoreId
+      readonly endpoint: string
+      readonly waitedMs: number
+    }
   | {
       readonly type: 'commitAnswer'
       readonly state: 'pulling' | 'incomplete' | 'none'

@@ -1,6 +1,7 @@
 import type { ByteRange, ClaimAnswer, StatusAnswer } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { BodyLimits } from '../orchestration/body-limits.js'
+import { CommitPlace } from '../orchestration/commit-place.js'
 import type { LoggedEvent } from '../orchestration/event-log.js'
 import { LoggedModel } from '../orchestration/logged-model.js'
 import type { UploadOptions } from '../orchestration/options.js'
@@ -51,7 +52,7 @@ export class TransferRig {
     this.directory = new ServerDirectory(log)
     for (const [i, count] of (o.addresses ?? [1]).entries()) this.#admit(i, count)
     this.parts = new TransferAssembly({
-      ...{ group: 'g'.repeat(22), client: 'c'.repeat(22), homeId: 's0' },
+      ...{ group: 'g'.repeat(22), client: 'c'.repeat(22), place: new CommitPlace('s0', o.options?.commitAt === 'any') },
       options: resolveOptions({ ...o.options, endpoint: 'http://s0-0.test/files' }),
       ...{ source: this.source, digester: sha256, clock, randomness: new OrderedRandomness() },
       ...{ log, directory: this.directory, model: new LoggedModel(log) },
@@ -98,7 +99,13 @@ export class TransferRig {
       const port = new ScriptedPort(`http://${storeId}-${route}.test/files`)
       this.#ports.set(`${storeId}-${route}`, port)
       // a second address is a mirror's: the first stays in use
-      this.directory.admit(port, route === 0 ? i : i + 100, { kind: 'reconcile', storeId, limit: {}, extensions: [] })
+      this.directory.admit(port, route === 0 ? i : i + 100, {
+        kind: 'reconcile',
+        storeId,
+        limit: {},
+        extensions: [],
+        commitsElsewhere: true,
+      })
     }
   }
 }

@@ -37,6 +37,8 @@ export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends Plug
   httpStack?: HttpStack
   /** For how long to wait for servers that do not answer, seconds (default 600). */
   giveUpAfter?: number
+  /** Where a file may be committed when the primary stays away: there alone (the default), or at any server. */
+  commitAt?: 'primary' | 'any'
   onBeforeRequest?: (request: HttpRequest, file: UppyFile<M, B>) => void | Promise<void>
   onAfterResponse?: (request: HttpRequest, response: HttpResponse) => void | Promise<void>
   /** Called for every decision and outcome of every file. */

@@ -129,6 +129,7 @@ export class FileBinding<M extends Meta, B extends Body> {
         'addRequestId',
         'httpStack',
         'giveUpAfter',
+        'commitAt',
         'onAfterResponse',
       ]),
     }

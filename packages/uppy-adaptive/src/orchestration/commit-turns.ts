@@ -1,0 +1,82 @@
+import type { CommitAnswer } from 'tus-reconcile-protocol'
+import { EMPTY_RANGES } from 'tus-reconcile-protocol'
+import type { StoreId } from '../partitioning/partition-plan.js'
+import { backoffMs } from './failure-rules.js'
+import type { TransferContext } from './transfer-context.js'
+
+/** A question and the pause after it take no longer: what is over it, the machine slept (guess). */
+const LONGEST_ROUND_MS = 60_000
+
+/**
+ * Whom to ask for the commit next, and until when: the home for as long as `giveUpAfter`; then, where another store may take
+ * its place, each of these between two questions to it, for as long again.
+ */
+export class CommitTurns {
+  readonly #context: TransferContext
+  #leastMissing = Number.POSITIVE_INFINITY
+  #countedToMs: number
+  #waitedMs: number
+  #fruitless = 0
+  /** Questions since others are asked, too. */
+  #turn = 0
+  /** The home's path is dead, and a relay answers for it: perhaps it is another store that answers as the home. */
+  #isInDoubt = false
+
+  constructor(context: TransferContext) {
+    const { place, directory, clock } = context
+    this.#context = context
+    this.#countedToMs = clock.now()
+    // a home that has been silent while bytes still went to mirrors has been waited for
+    const home = directory.get(place.store)
+    this.#waitedMs = place.isMovable && home?.state === 'suspect' ? clock.now() - home.suspectSinceMs : 0
+  }
+
+  /** Milliseconds since the home last got any further: a peer may say that it has blocks and not give them. */
+  get waitedMs(): number {
+    const nowMs = this.#context.clock.now()
+    this.#waitedMs += Math.min(nowMs - this.#countedToMs, LONGEST_ROUND_MS)
+    this.#countedToMs = nowMs
+    return this.#waitedMs
+  }
+
+  /** The longest that it is waited for, milliseconds. */
+  get mostMs(): number {
+    const { place, directory, options } = this.#context
+    return place.candidates(directory).length > 0 ? 2 * options.giveUpAfterMs : options.giveUpAfterMs
+  }
+
+  next(): StoreId {
+    const { place, directory, options } = this.#context
+    const others = this.waitedMs > options.giveUpAfterMs || this.#isInDoubt ? place.candidates(directory) : []
+    if (others.length === 0) return place.store
+    // others are asked without a pause as soon as the home has had its time
+    if (this.#turn === 0) this.#fruitless = 0
+    this.#turn += 1
+    const other = others[((this.#turn - 1) >> 1) % others.length]
+    return this.#turn % 2 === 0 || !other ? place.store : other.id
+  }
+
+  /** What answers as the home is the home now, and what the former one held does not count any more. */
+  answered(id: StoreId, answer: CommitAnswer): void {
+    const { place, directory, log } = this.#context
+    const { waitedMs } = this
+    const store = directory.get(id)
+    this.#fruitless = 0
+    this.#isInDoubt = store?.state === 'suspect'
+    if (store && id !== place.store) {
+      place.moveTo(store, log, waitedMs)
+      this.#context.atHome = EMPTY_RANGES
+      this.#waitedMs = 0
+      this.#leastMissing = Number.POSITIVE_INFINITY
+    }
+    if (answer.state !== 'pulling' || answer.missingBytes >= this.#leastMissing) return
+    this.#leastMissing = answer.missingBytes
+    this.#waitedMs = 0
+  }
+
+  /** Nobody answered, or not yet: how long to leave it, milliseconds. */
+  failed(): number {
+    this.#fruitless += 1
+    return backoffMs({ fruitless: this.#fruitless, uniform: this.#context.randomness.uniform() })
+  }
+}

@@ -1,0 +1,109 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent } from 'uppy-adaptive/upload'
+import { afterEach, expect, test } from 'vitest'
+import { startReconcileServers, type TestServer, type TestServers } from '../support/reconcile-servers.js'
+
+const MB = 1_000_000
+const cleanups: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+
+/** Three servers that let a file be committed at any of them. */
+async function threeServers(): Promise<[home: TestServer, ...mirrors: TestServer[]]> {
+  const started: TestServers = await startReconcileServers({ count: 3, upBytesPerSecond: 4 * MB, commitAt: 'any' })
+  cleanups.push(() => started.close())
+  const [home, ...mirrors] = started.servers
+  if (!home) throw new Error('no server')
+  return [home, ...mirrors]
+}
+
+function uploadTo(
+  [home, ...mirrors]: readonly TestServer[],
+  bytes: Uint8Array,
+  options: Partial<AdaptiveUploadOptions>,
+): { upload: AdaptiveUpload; events: LoggedEvent[] } {
+  const endpoints = { endpoint: home?.endpoint ?? '', mirrors: mirrors.map(({ endpoint }) => endpoint) }
+  const upload = new AdaptiveUpload(bytes, { ...endpoints, ...options })
+  const events: LoggedEvent[] = []
+  upload.on('event', (event) => events.push(event))
+  return { upload, events }
+}
+
+async function stored(url: string, servers: readonly TestServer[]): Promise<string> {
+  const server = servers.find(({ endpoint }) => url.startsWith(endpoint))
+  const response = await fetch(`${server?.direct}/${url.slice(url.lastIndexOf('/') + 1)}`)
+  expect(response.status).toBe(200)
+  return sha256(new Uint8Array(await response.arrayBuffer()))
+}
+
+test('a home that dies when it has part of the file, and stays dead: with commitAt any the file is whole at a mirror', async () => {
+  const servers = await threeServers()
+  const [home, ...mirrors] = servers
+  const bytes = randomBytes(12 * MB)
+  const { upload, events } = uploadTo(servers, bytes, { commitAt: 'any', giveUpAfter: 3 })
+  const homeHasSome = new Promise<void>((resolve) => {
+    upload.on('event', (event) => event.type === 'completed' && event.server === 0 && resolve())
+  })
+  const done = upload.start()
+  await homeHasSome
+  await home.stop()
+  const { url } = await done
+  expect(mirrors.some(({ endpoint }) => url.startsWith(`${endpoint}/`))).toBe(true)
+  expect(await stored(url, mirrors)).toBe(sha256(bytes))
+  expect(events.filter((event) => event.type === 'homeMoved')).toHaveLength(1)
+  await home.restart()
+  // who asks the home that was is told where the file is
+  await expect
+    .poll(async () => {
+      const group = url.slice(url.lastIndexOf('/') + 1)
+      const init = { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } }
+      return (await fetch(`${home.direct}/${group}`, init)).headers.get('reconcile-upload')
+    })
+    .toBe(url)
+})
+
+test('without commitAt the same upload ends with gave-up, and the next start makes the file at its home', async () => {
+  const servers = await threeServers()
+  const [home] = servers
+  const bytes = randomBytes(6 * MB)
+  const { upload, events } = uploadTo(servers, bytes, { giveUpAfter: 3 })
+  const homeHasSome = new Promise<void>((resolve) => {
+    upload.on('event', (event) => event.type === 'completed' && event.server === 0 && resolve())
+  })
+  const failed = upload.start().catch((error: { code: string }) => error.code)
+  await homeHasSome
+  await home.stop()
+  expect(await failed).toBe('gave-up')
+  expect(events.some((event) => event.type === 'homeMoved')).toBe(false)
+  await home.restart()
+  const { url } = await upload.start()
+  expect(url.startsWith(`${home.endpoint}/`)).toBe(true)
+  expect(await stored(url, servers)).toBe(sha256(bytes))
+})
+
+test('a primary that is away from the start: with commitAt any a mirror is the home', async () => {
+  const servers = await threeServers()
+  const [home, ...mirrors] = servers
+  await home.stop()
+  const bytes = randomBytes(2 * MB)
+  const { upload, events } = uploadTo(servers, bytes, { commitAt: 'any', giveUpAfter: 2 })
+  const { url } = await upload.start()
+  expect(await stored(url, mirrors)).toBe(sha256(bytes))
+  const codes = events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))
+  expect(codes).toContain('home-elsewhere')
+})
+
+test('servers that commit at the home alone are told of as a warning, and upload as ever', async () => {
+  const started = await startReconcileServers({ count: 2 })
+  cleanups.push(() => started.close())
+  const bytes = randomBytes(MB)
+  const { upload, events } = uploadTo(started.servers, bytes, { commitAt: 'any' })
+  const { url } = await upload.start()
+  expect(await stored(url, started.servers)).toBe(sha256(bytes))
+  const codes = events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))
+  expect(codes).toContain('commit-at-primary')
+})
