@@ -34,7 +34,8 @@ const copy: UploadEvent = {
     gapMs: 1900,
     known: {
       ...{ link: 0, server: 0.7, connection: 0, straggle: 0, late: 0, phi: 3, expectedMs: 4_000 },
-      ...{ alternatives: [], because: [] },
+      ...{ alternatives: [], because: [], blame: [], usualLogOdds: -3 },
+      split: { link: 0, server: 0.7, connection: 0, straggle: 0, open: 0 },
     },
   },
 }

@@ -17,6 +17,8 @@ export interface SessionStart {
 
 /** Guess: far more than anybody uploads to. */
 const MOST_STORES = 256
+/** Guess: whoever failed in the dark tries again by then. */
+const LONGEST_IDLE_MS = 5_000
 
 /** All sessions in flight and the stores seen, at most 256 unless more are in use, and what can only be said of them together. */
 export class Fleet {
@@ -31,6 +33,8 @@ export class Fleet {
 
   /** Since when nothing was heard although something was in flight. */
   #silentSinceMs: number = Number.NEGATIVE_INFINITY
+  /** Since when nothing is in flight. */
+  #idleSinceMs: number = Number.NEGATIVE_INFINITY
 
   readonly #priors: StorePriors
 
@@ -64,7 +68,7 @@ export class Fleet {
 
   /** Puts a session in flight, in place of one of the same key. */
   begin({ nowMs, session, rangeBytes, plannedMs, store: storeKey }: SessionStart): void {
-    this.remove(session)
+    this.remove(nowMs, session)
     const store = this.store(storeKey, nowMs)
     const record = new SessionRecord({ nowMs, storeKey, store, rangeBytes, optimism: this.pace.optimism })
     const sessionsInFlight = this.sessions.size + 1
@@ -73,15 +77,18 @@ export class Fleet {
     if (plannedMs !== undefined) record.expectToTake(plannedMs)
     store.goodput.started(nowMs)
     this.goodput.started(nowMs)
-    if (this.sessions.size === 0) this.#silentSinceMs = nowMs
+    if (this.sessions.size === 0) this.#silentSinceMs = nowMs - this.#carriedSilenceMs(nowMs)
     this.sessions.set(session, record)
   }
 
-  remove(key: SessionKey): void {
+  remove(nowMs: number, key: SessionKey): void {
     const session = this.sessions.get(key)
     if (session === undefined) return
     this.sessions.delete(key)
-    if (this.sessions.size === 0) this.goodput.idle()
+    if (this.sessions.size === 0) {
+      this.goodput.idle()
+      this.#idleSinceMs = nowMs
+    }
     if (![...this.sessions.values()].some(({ store }) => store === session.store)) session.store.goodput.idle()
   }
 
@@ -104,13 +111,21 @@ export class Fleet {
     this.#silentSinceMs = nowMs
   }
 
-  /** A question to the store was lost. Where another was answered meanwhile, no outage excuses the store's sessions. */
+  /**
+   * A question to the store was lost. Where another was answered meanwhile, and promptly, no outage excuses the store's
+   * sessions. Where none was, new connections are held up: what others move over old ones does not vouch for a start.
+   */
   probeLost(nowMs: number, store: StoreRecord): void {
     const askedMs = store.probeLost(nowMs)
     if (this.#lastLifeMs <= (askedMs ?? nowMs)) this.#lostInTheDark.add(store)
     if (askedMs === undefined) return
-    if (![...this.stores.values()].some((other) => other !== store && other.hasAnsweredSince(askedMs))) return
-    for (const session of this.sessions.values()) if (session.store === store) session.witness.unansweredSince(askedMs)
+    const stores = [...this.stores.values()]
+    const isHeldUp = !stores.some((other) => other.hasAnsweredSince(askedMs))
+    const isPassedBy = stores.some((other) => other !== store && other.hasAnsweredPromptlySince(askedMs))
+    for (const session of this.sessions.values()) {
+      if (isHeldUp && session.isStarting && session.store !== store) session.witness.unheardSince(askedMs, nowMs)
+      if (isPassedBy && session.store === store) session.witness.unansweredSince(askedMs)
+    }
   }
 
   /** -log10 P(everybody silent since the last sign of life of anybody | link good); 0 with nothing in flight. */
@@ -196,6 +211,7 @@ export class Fleet {
     this.pace.restart(nowMs)
     this.#lastLifeMs = nowMs
     this.#silentSinceMs = nowMs
+    this.#idleSinceMs = nowMs
   }
 
   /** Before one more than 256: the store that was silent for longest and has nothing in flight. */
@@ -210,6 +226,13 @@ export class Fleet {
     if (oldest === undefined) return
     this.stores.delete(oldest[0])
     this.#lostInTheDark.delete(oldest[1])
+  }
+
+  /** The silence in which the last sessions ended, where nobody spoke since and others follow soon: it goes on. */
+  #carriedSilenceMs(nowMs: number): number {
+    const hasSpoken = this.#lastLifeMs >= this.#idleSinceMs
+    if (hasSpoken || nowMs - this.#idleSinceMs > LONGEST_IDLE_MS) return 0
+    return Math.max(0, this.#idleSinceMs - Math.max(this.#silentSinceMs, this.#lastLifeMs))
   }
 
   #least(phi: (session: SessionRecord) => number): number {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { RiskModel } from './risk.js'
 import { ALL, type Play, three } from './testing/play.js'
+import { expectSound } from './testing/sound.js'
 
 /** A model after some partitions at three stores, one of which failed. */
 function used(): Play {
@@ -126,15 +127,7 @@ test('whatever is taken gives answers in their range', () => {
       }
       model.sessionStarted({ nowMs: 1, session: 's', store: 'a', rangeBytes: 1e6 })
       model.acknowledged({ nowMs: 500, session: 's', bytes: 5e5 })
-      const { because, calibrated, plannedMs, ...values } = model.assess({
-        nowMs: 700,
-        session: 's',
-        remainingBytes: 5e5,
-      })
-      for (const value of [plannedMs ?? 1, ...Object.values(values)])
-        expect(Number.isFinite(value) && value >= 0).toBe(true)
-      for (const p of [values.risk, values.server, values.link, values.late, ...Object.values(calibrated)])
-        expect(p).toBeLessThanOrEqual(1)
+      expectSound(model.assess({ nowMs: 700, session: 's', remainingBytes: 5e5 }))
     }),
     { numRuns: 500 },
   )

@@ -35,6 +35,6 @@ function isSuspect(
   const slowness = session.slowness(inFlight)
   const isSlow = slowness !== undefined && slowness.trust >= 1 && slowness.ratio < options.probeRateRatio
   // half a start's time over the plan for a block: early enough that the answer is there when it is needed
-  const isLate = gapMs >= LATE_STARTS * session.store.startFloorMs
+  const isLate = gapMs >= LATE_STARTS * session.store.usualStartMs
   return isSlow || isLate || session.phi(gapMs) >= options.probePhi
 }

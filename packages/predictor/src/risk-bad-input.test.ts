@@ -3,6 +3,7 @@ import { expect, test } from 'vitest'
 import { PredictorError } from './predictor-error.js'
 import { RiskModel } from './risk.js'
 import { three } from './testing/play.js'
+import { expectSound } from './testing/sound.js'
 
 /** Anything that a program may hand over as a number. */
 const any = fc.oneof(
@@ -47,19 +48,7 @@ test('any calls with any numbers are taken or refused by a coded error, and the 
       }
       model.sessionStarted({ nowMs: 0, session: 's', store: 'a', rangeBytes: 1e6 })
       model.acknowledged({ nowMs: 300, session: 's', bytes: 1e5 })
-      const { because, calibrated, plannedMs, ...values } = model.assess({
-        nowMs: 900,
-        session: 's',
-        remainingBytes: 9e5,
-      })
-      for (const value of [plannedMs ?? 1, ...Object.values(values)])
-        expect(Number.isFinite(value) && value >= 0).toBe(true)
-      for (const p of [values.risk, values.link, values.server, values.straggle, values.late]) {
-        expect(p).toBeLessThanOrEqual(1)
-      }
-      for (const p of [...Object.values(calibrated), ...because.map(({ weight }) => weight)]) {
-        expect(p >= 0 && p <= 1).toBe(true)
-      }
+      expectSound(model.assess({ nowMs: 900, session: 's', remainingBytes: 9e5 }))
       // what it remembers of all this is taken back
       RiskModel.fromJSON(JSON.stringify(model), { nowMs: 0, ageMs: 1_000 })
     }),

@@ -30,7 +30,7 @@ export interface FactorEvidence {
   shareUsual: number | undefined
   optimism: number
   phi: number
-  /** Probabilities. */
+  /** Probabilities. `server`: of the connection, where that is likelier. */
   server: number
   straggle: number
   late: number

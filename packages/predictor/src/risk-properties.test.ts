@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { FailureKind, SessionOutcome } from './outcome-ledger.js'
 import { RiskModel } from './risk.js'
+import { expectSound } from './testing/sound.js'
 
 const KEYS = ['a1', 'a2', 'b1', 'c1']
 const storeOf = (session: string): string => session.slice(0, 1)
@@ -84,27 +85,7 @@ test('whatever happens, and whatever the clock does, every answer is a number in
       for (const session of KEYS) {
         model.sessionStarted({ nowMs, session, store: storeOf(session), rangeBytes: 1e7 })
         const a = model.assess({ nowMs, session, remainingBytes: 1e7 })
-        for (const p of [
-          a.risk,
-          a.link,
-          a.server,
-          a.straggle,
-          a.late,
-          ...Object.values(a.calibrated),
-          ...a.because.map(({ weight }) => weight),
-        ]) {
-          expect(p >= 0 && p <= 1).toBe(true)
-        }
-        for (const q of [
-          a.phi,
-          a.gapMs,
-          a.rateBytesPerSecond,
-          a.expectedRateBytesPerSecond,
-          a.expectedRemainingMs,
-          a.horizonMs,
-        ]) {
-          expect(Number.isFinite(q) && q >= 0).toBe(true)
-        }
+        expectSound(a)
         const { goodputBytesPerSecond, requestRttMs, minRequestRttMs, lossShare, lastHeardMs, ...always } = model.store(
           storeOf(session),
         )

@@ -16,7 +16,7 @@ test('one of three silent for a second is its server, not the link', () => {
   expect(silent.phi).toBeGreaterThanOrEqual(2)
   expect(silent.server).toBeGreaterThan(0.5)
   expect(silent.link).toBeLessThan(0.1)
-  expect(silent.because[0]?.factor).toBe('serverSilent')
+  expect(silent.blame[0]).toMatchObject({ cause: 'server', factor: 'serverSilent' })
   for (const session of ['b', 'c']) expect(play.of(session).risk).toBeLessThan(0.15)
 })
 
@@ -224,7 +224,7 @@ test('a last block that is overdue while others answer straggles within a second
   const { at } = lastBlock(['b', 'c'])
   const overdue = at(1_500)
   expect(overdue.straggle).toBeGreaterThanOrEqual(0.5)
-  expect(overdue.because.map(({ text }) => text)).toContain('what is missing is overdue, while others answer')
+  expect(overdue.blame.map(({ text }) => text)).toContain('what is missing is overdue, while others answer')
 })
 
 test('a last block that is overdue while nobody answers is the link’s', () => {

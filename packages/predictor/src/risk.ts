@@ -140,7 +140,7 @@ export class RiskModel {
     const isBlamed = outcome === 'takenOver' && this.#assessor.isBlamed(nowMs, session)
     if (isAnswered(outcome, failure)) this.#signOfLife(nowMs, session.storeKey, session)
     if (outcome === 'failed' && failure === 'load') session.store.load.busy({ nowMs })
-    this.#fleet.remove(o.session)
+    this.#fleet.remove(nowMs, o.session)
     const pLinkGood = session.witness.isExcused(nowMs) ? 0 : this.#link.state.belief.pGood
     const ended = { nowMs, session, outcome, failure, pLinkGood, isBlamed }
     this.#recalibration.ended(ended)
@@ -170,7 +170,6 @@ export class RiskModel {
   assess(o: { nowMs: number; session: SessionKey; remainingBytes: number; isGlance?: boolean }): RiskAssessment {
     const { nowMs, session } = this.#toAssess(o)
     const assessment = this.#assessor.assess(nowMs, session, o.remainingBytes)
-    assessment.risk = session.atLeastHeld(assessment.risk, o.remainingBytes)
     if (!o.isGlance) {
       session.totalBytes = session.ackedBytes + o.remainingBytes
       session.holdRisk(assessment.risk)

@@ -37,8 +37,8 @@ test('a busy server is somewhat more likely to fail, and never so much that a co
   play.model.serverLoad({ nowMs: play.nowMs, store: 'a', load: 1 })
   expect(play.of('a').server).toBeGreaterThan(calm + 0.05)
   expect(play.of('a').server).toBeLessThan(0.3)
-  expect(play.of('a').because.map(({ factor }) => factor)).toContain('load')
-  expect(play.of('b').because.map(({ factor }) => factor)).not.toContain('load')
+  expect(play.of('a').blame.map(({ factor }) => factor)).toContain('load')
+  expect(play.of('b').blame.map(({ factor }) => factor)).not.toContain('load')
 })
 
 test('what queues at one server alone is its load, what queues at all is our own link', () => {
@@ -49,7 +49,7 @@ test('what queues at one server alone is its load, what queues at all is our own
       for (const store of stores) play.model.requestRtt({ nowMs: play.nowMs, store, roundTripMs: 900 })
     }
     expect(play.model.store('a').queueingDelayMs).toBeGreaterThan(400)
-    return play.of('a').because.find(({ factor }) => factor === 'load')?.weight ?? 0
+    return play.of('a').blame.find(({ factor }) => factor === 'load')?.weight ?? 0
   }
   expect(queued(['a'])).toBeGreaterThan(0.02)
   expect(queued(['a', 'b', 'c'])).toBe(0)

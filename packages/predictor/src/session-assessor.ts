@@ -1,10 +1,13 @@
 import { estimateRemainingMs } from './completion-time.js'
+import { anyOf, type Diagnosis, diagnose, type RiskEvidence, type SilenceEvidence } from './diagnosis.js'
 import type { Fleet } from './fleet.js'
 import type { LinkWatch } from './link-watch.js'
 import type { RiskModelOptions } from './options.js'
-import { assessRisk, type RiskAssessment, type SilenceEvidence } from './risk-assessment.js'
+import type { RiskAssessment } from './risk-assessment.js'
 import { combine } from './risk-combination.js'
-import { factorsOf } from './risk-factors.js'
+import { type FactorEvidence, factorsOf } from './risk-factors.js'
+import { type Reasons, reasonsByPlan, reasonsWithoutPlan } from './risk-reasons.js'
+import { type Blame, blameFor, splitRisk } from './risk-split.js'
 import { loadPressure } from './server-load.js'
 import type { Standing } from './session-course.js'
 import type { SessionRecord } from './session-record.js'
@@ -16,8 +19,29 @@ const COLD_BYTES_PER_SECOND = 125_000
 /** Guess: a session taken over counts as half a failure of its store from this risk on. */
 const BLAME_FROM = 0.3
 
-type Assessment = Omit<RiskAssessment, 'calibrated'>
-type Parts = Omit<Assessment, 'plannedMs'>
+type Rates = Pick<
+  RiskAssessment,
+  'rateBytesPerSecond' | 'expectedRateBytesPerSecond' | 'expectedRemainingMs' | 'horizonMs'
+>
+
+/** What is known of a session at one moment. */
+interface Known {
+  readonly nowMs: number
+  readonly session: SessionRecord
+  readonly evidence: RiskEvidence
+  readonly diagnosis: Diagnosis
+  readonly rates: Rates
+  readonly pStoreDown: number
+  readonly factors: Omit<FactorEvidence, 'standing'>
+  /** Undefined without a plan. */
+  readonly standing: Standing | undefined
+}
+
+interface Weighed {
+  readonly risk: number
+  /** Made when somebody asks: texts cost more than all the rest. */
+  readonly reasons: () => Reasons
+}
 
 /** Gathers what is known of a session in flight, and has it weighed. */
 export class SessionAssessor {
@@ -32,53 +56,78 @@ export class SessionAssessor {
   }
 
   /** By plan where there is one: the parts combined, and certainty once twice the plan is over. */
-  assess(nowMs: number, session: SessionRecord, remainingBytes: number): Assessment {
-    const parts = this.#parts(nowMs, session, remainingBytes)
-    const standing = session.course.standing(nowMs, session.ackedBytes + remainingBytes)
-    if (standing === undefined) return Object.assign(parts, { plannedMs: undefined })
-    const isOver = standing.allowanceMs <= 0
-    parts.risk = isOver ? 1 : combine(this.#factors(nowMs, session, { parts, standing, remainingBytes }), standing.age)
-    return Object.assign(parts, { plannedMs: standing.plannedMs })
+  assess(nowMs: number, session: SessionRecord, remainingBytes: number): Omit<RiskAssessment, 'calibrated'> {
+    const known = this.#known(nowMs, session, remainingBytes)
+    const { risk, reasons } = weigh(known)
+    const { diagnosis, evidence, rates, pStoreDown } = known
+    let made: Reasons | undefined
+    let blame: readonly Blame[] | undefined
+    return {
+      risk,
+      late: Math.min(risk, diagnosis.late),
+      split: splitRisk(risk, diagnosis, pStoreDown),
+      link: diagnosis.link,
+      server: diagnosis.server,
+      connection: diagnosis.connection,
+      straggle: diagnosis.straggle,
+      phi: evidence.silence.phi,
+      gapMs: evidence.silence.gapMs,
+      rateBytesPerSecond: rates.rateBytesPerSecond,
+      expectedRateBytesPerSecond: rates.expectedRateBytesPerSecond,
+      expectedRemainingMs: rates.expectedRemainingMs,
+      horizonMs: rates.horizonMs,
+      plannedMs: known.standing?.plannedMs,
+      get usualLogOdds() {
+        made ??= reasons()
+        return made.usualLogOdds
+      },
+      get because() {
+        made ??= reasons()
+        return made.because
+      },
+      get blame() {
+        blame ??= blameFor(evidence, diagnosis, pStoreDown)
+        return blame
+      },
+    }
   }
 
   /** What its risk is combined from; undefined without a plan. */
   factors(nowMs: number, session: SessionRecord, remainingBytes: number): number[] | undefined {
-    const standing = session.course.standing(nowMs, session.ackedBytes + remainingBytes)
-    if (standing === undefined) return undefined
-    const parts = this.#parts(nowMs, session, remainingBytes)
-    return this.#factors(nowMs, session, { parts, standing, remainingBytes })
+    const { factors, standing } = this.#known(nowMs, session, remainingBytes)
+    return standing && factorsOf({ ...factors, standing })
   }
 
   /** Whether a session that was taken over counts against its store. */
   isBlamed(nowMs: number, session: SessionRecord): boolean {
-    const { server, straggle, link } = this.#parts(nowMs, session, 0)
+    const { server, straggle, link } = this.#known(nowMs, session, 0).diagnosis
     return Math.max(server, straggle) >= BLAME_FROM && Math.max(server, straggle) >= link
   }
 
-  #factors(
-    nowMs: number,
-    session: SessionRecord,
-    o: { parts: Parts; standing: Standing; remainingBytes: number },
-  ): number[] {
-    const { server, connection, straggle, late, phi, rateBytesPerSecond } = o.parts
+  #known(nowMs: number, session: SessionRecord, remainingBytes: number): Known {
+    const { evidence, rates } = this.#evidence(nowMs, session, remainingBytes)
+    const diagnosis = diagnose(evidence)
     const inFlight = this.#fleet.sessions.size
-    return factorsOf({
-      standing: o.standing,
-      remainingBytes: o.remainingBytes,
-      rate: rateBytesPerSecond,
+    const { server, connection, straggle, late } = diagnosis
+    const factors = {
+      remainingBytes,
+      rate: rates.rateBytesPerSecond,
       shareNow: this.#fleet.shareOfPace('now', inFlight),
       shareUsual: this.#fleet.shareOfPace('usual', inFlight),
       optimism: session.optimism,
-      phi,
+      phi: evidence.silence.phi,
       server: Math.max(server, connection),
       straggle,
       late,
-      link: this.#link.state.pNotGood,
+      link: evidence.pLinkNotGood,
       storeDown: session.store.health.pDown(nowMs),
-    })
+    }
+    const standing = session.course.standing(nowMs, session.ackedBytes + remainingBytes)
+    const pStoreDown = session.store.health.pDownAboveUsual(nowMs)
+    return { nowMs, session, evidence, diagnosis, rates, pStoreDown, factors, standing }
   }
 
-  #parts(nowMs: number, session: SessionRecord, remainingBytes: number): Parts {
+  #evidence(nowMs: number, session: SessionRecord, remainingBytes: number): { evidence: RiskEvidence; rates: Rates } {
     const inFlight = this.#fleet.sessions.size
     const expectedRate = session.expectedRate(inFlight) ?? session.movingRate() ?? COLD_BYTES_PER_SECOND
     const planMs = estimateRemainingMs(remainingBytes, expectedRate)
@@ -91,25 +140,27 @@ export class SessionAssessor {
       coldBytesPerSecond: COLD_BYTES_PER_SECOND,
     })
     const peersRatio = this.#fleet.peersRatio(session, nowMs, this.#options.probePhi)
-    return assessRisk({
+    const evidence = {
       silence: this.#silence(nowMs, session),
       pLinkNotGood: this.#link.state.pNotGood,
       load: loadPressure({
         share: session.store.load.share(nowMs),
         queueingDelayMs: this.#fleet.privateQueueingMs(session.store, nowMs),
       }),
-      pStoreDownAboveUsual: session.store.health.pDownAboveUsual(nowMs),
       pFailure: session.store.failures.probabilityWithin(horizonMs),
       slowness,
       late: session.course.late(course),
       planRatio: session.planRatio({ nowMs, remainingBytes, sessionsInFlight: inFlight }),
       peersRatio,
       answerStarts: peersRatio === undefined ? this.#fleet.promptestAnswer(nowMs) : undefined,
+    }
+    const rates = {
       rateBytesPerSecond: session.currentRate(nowMs, COLD_BYTES_PER_SECOND),
       expectedRateBytesPerSecond: expectedRate,
       expectedRemainingMs: session.course.expectedRemainingMs(course),
       horizonMs,
-    })
+    }
+    return { evidence, rates }
   }
 
   #silence(nowMs: number, session: SessionRecord): SilenceEvidence {
@@ -124,4 +175,22 @@ export class SessionAssessor {
       commonPhi: this.#fleet.commonPhi(nowMs),
     }
   }
+}
+
+function weigh({ nowMs, session, evidence, diagnosis, factors, standing }: Known): Weighed {
+  const held = (risk: number): number => session.atLeastHeld(risk, factors.remainingBytes)
+  // as they are now, for whoever asks later
+  const more = {
+    gapMs: evidence.silence.gapMs,
+    usualGapMs: session.usualGapMs,
+    failedAgoMs: session.store.health.failedAgoMs(nowMs),
+  }
+  if (standing === undefined) {
+    const risk = held(anyOf(diagnosis))
+    return { risk, reasons: () => reasonsWithoutPlan({ risk, diagnosis, evidence: factors }, more) }
+  }
+  const all = { ...factors, standing }
+  const values = factorsOf(all)
+  const risk = held(standing.allowanceMs <= 0 ? 1 : combine(values, standing.age))
+  return { risk, reasons: () => reasonsByPlan({ risk, factors: values, evidence: all }, more) }
 }

@@ -75,6 +75,11 @@ export class SessionRecord {
     this.#gaps = new StallSuspicion(o.store.gaps)
   }
 
+  /** No progress yet since its start, or since a local pause. */
+  get isStarting(): boolean {
+    return this.#starting
+  }
+
   /** Clocks were reset and nothing came since: the next report teaches nothing. */
   get isResuming(): boolean {
     return this.#resuming
@@ -95,6 +100,11 @@ export class SessionRecord {
     return this.#starting ? Math.max(this.rhythmMs, this.store.startFloorMs) : this.rhythmMs
   }
 
+  /** The gap to expect now: of its start, or while moving. */
+  get usualGapMs(): number {
+    return this.#starting ? this.store.startGaps.expectedGapMs(this.store.startFloorMs) : this.expectedGapMs
+  }
+
   gapMs(nowMs: number): number {
     return nowMs - this.lastProgressMs
   }
@@ -109,7 +119,7 @@ export class SessionRecord {
   expectFromStore(bytesPerSecond: number, sessionsInFlight: number): void {
     this.#forecast.add(bytesPerSecond, PRIOR_FORECAST_MS)
     this.#concurrency.add(sessionsInFlight, PRIOR_FORECAST_MS)
-    this.course.planned({ bytesPerSecond, startMs: this.store.startFloorMs })
+    this.course.planned({ bytesPerSecond, startMs: this.store.usualStartMs })
   }
 
   /** Planned by others to take so long in all, which counts instead of the forecast. */
@@ -180,7 +190,7 @@ export class SessionRecord {
     const expected = this.expectedRate(o.sessionsInFlight)
     if (expected === undefined || expected <= 0) return undefined
     const sendingMs = (o.remainingBytes / expected) * 1000
-    const plannedMs = Math.max(this.store.startFloorMs, this.expectedGapMs) + sendingMs
+    const plannedMs = Math.max(this.store.usualStartMs, this.expectedGapMs) + sendingMs
     return plannedMs / Math.max(plannedMs, this.gapMs(o.nowMs) + sendingMs)
   }
 

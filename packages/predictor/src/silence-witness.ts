@@ -81,10 +81,15 @@ export class SilenceWitness {
 
   /** The session's own store was asked then and did not answer, while others did. */
   unansweredSince(askedMs: number): void {
-    if (askedMs < this.#lightSinceMs) return
+    if (askedMs <= this.#lightSinceMs) return
     this.#excusedUntilMs = Number.NEGATIVE_INFINITY
     this.#witnessedMs += this.#excusedMs
     this.#excusedMs = 0
+  }
+
+  /** Nobody answered a question on a new connection from then to now: what others moved meanwhile says nothing of a start. */
+  unheardSince(askedMs: number, nowMs: number): void {
+    this.#witnessedMs = Math.max(0, this.#witnessedMs - Math.max(0, nowMs - askedMs))
   }
 
   #linkCameBack(nowMs: number, darkSinceMs: number): void {

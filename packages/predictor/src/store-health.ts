@@ -25,6 +25,7 @@ export type HealthSign = keyof typeof LIKELIER
 export class StoreHealth {
   #pDown = USUAL
   #atMs: number
+  #failedMs: number | undefined
 
   constructor(nowMs: number) {
     requireTime(nowMs)
@@ -39,6 +40,12 @@ export class StoreHealth {
     const odds = (p / (1 - p)) * LIKELIER[o.sign] ** Math.min(1, o.weight ?? 1)
     this.#pDown = Math.min(MOST, Math.max(LEAST, odds / (1 + odds)))
     this.#atMs = Math.max(this.#atMs, o.nowMs)
+    if (o.sign === 'failed') this.#failedMs = o.nowMs
+  }
+
+  /** Since a session of it failed; undefined where none did. */
+  failedAgoMs(nowMs: number): number | undefined {
+    return this.#failedMs === undefined ? undefined : Math.max(0, nowMs - this.#failedMs)
   }
 
   pDown(nowMs: number): number {

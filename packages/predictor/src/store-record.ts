@@ -16,6 +16,8 @@ const GAP_ROUND_TRIPS = 2
 const START_FLOOR_MS = 300
 const START_ROUND_TRIPS = 4
 const UNKNOWN_START_MS = 600
+/** A question is a connection and a request, two round trips: half a start. */
+const START_ANSWERS = START_ROUND_TRIPS / 2
 /** Guess: no store buys more patience than this by answering small requests slowly. */
 const MOST_FLOOR_MS = 10_000
 /** Guess: in a goodput sample no silence counts as more than this; an outage is not a rate. */
@@ -26,6 +28,8 @@ const ANSWERED_PAUSE_MS = 300
 const LATE_STARTS = 2
 /** Guess: how long an answer tells of the queue on its way. */
 const ANSWER_COUNTS_MS = 2_000
+/** Guess: nobody gives up a question sooner (the engine's least deadline). */
+const LEAST_DEADLINE_MS = 1_500
 /** Guess: unanswered probes are spaced out, up to this. */
 const LONGEST_PROBE_PAUSE_MS = 8_000
 
@@ -141,11 +145,20 @@ export class StoreRecord {
     return Math.min(MOST_FLOOR_MS, Math.max(GAP_FLOOR_MS, GAP_ROUND_TRIPS * (this.requestRtt.smoothedMs ?? 0)))
   }
 
-  get startFloorMs(): number {
+  /** What a start takes while nothing queues. */
+  get usualStartMs(): number {
     // the least seen lately: what queues behind our own bytes is in the learned starts already
     const roundTripMs = this.requestRtt.minimumMs(this.lastHeardMs ?? this.silentSinceMs)
     if (roundTripMs === undefined) return UNKNOWN_START_MS
     return Math.min(MOST_FLOOR_MS, Math.max(START_FLOOR_MS, START_ROUND_TRIPS * roundTripMs))
+  }
+
+  /** The same, and no less than twice what the last answer took: what small requests wait for now, starts wait for as well. */
+  get startFloorMs(): number {
+    const isOld = (this.lastHeardMs ?? this.silentSinceMs) - this.#answeredMs > ANSWER_COUNTS_MS
+    return isOld
+      ? this.usualStartMs
+      : Math.min(MOST_FLOOR_MS, Math.max(this.usualStartMs, START_ANSWERS * this.#answerMs))
   }
 
   view(nowMs: number): StoreView {
@@ -177,7 +190,7 @@ export class StoreRecord {
 
   /** How long the last answer took, in usual starts; undefined where it is older than 2 s. */
   answerStarts(nowMs: number): number | undefined {
-    return nowMs - this.#answeredMs > ANSWER_COUNTS_MS ? undefined : this.#answerMs / this.startFloorMs
+    return nowMs - this.#answeredMs > ANSWER_COUNTS_MS ? undefined : this.#answerMs / this.usualStartMs
   }
 
   /** A question was answered since then, on a connection of its own. */
@@ -185,13 +198,18 @@ export class StoreRecord {
     return this.#answeredMs > atMs
   }
 
-  /** @returns when it was asked, as far as is known */
+  /** And so soon that nothing held it up: within a usual start, which takes twice as long as an answer. */
+  hasAnsweredPromptlySince(atMs: number): boolean {
+    return this.hasAnsweredSince(atMs) && this.#answerMs <= this.usualStartMs
+  }
+
+  /** @returns when it was asked, as far as is known: what is lost sooner was asked before a heartbeat that passed for its answer */
   probeLost(nowMs: number): number | undefined {
     const askedMs = this.#openSinceMs
     this.#openSinceMs = undefined
     this.lastLostMs = nowMs
     this.#lostInARow += 1
-    return askedMs
+    return askedMs === undefined ? undefined : Math.min(askedMs, nowMs - LEAST_DEADLINE_MS)
   }
 
   /** What was lost was the link's. */
@@ -202,7 +220,7 @@ export class StoreRecord {
   /** It has been asked, and for so long since then that an answer now comes late: more than two usual starts. */
   isOverdue(nowMs: number, sinceMs: number): boolean {
     if (this.#openSinceMs === undefined) return false
-    return nowMs - Math.max(this.#openSinceMs, sinceMs) > LATE_STARTS * this.startFloorMs
+    return nowMs - Math.max(this.#openSinceMs, sinceMs) > LATE_STARTS * this.usualStartMs
   }
 
   /** Heard within its own retransmission timeout. */

@@ -33,8 +33,21 @@ function samplesOf(seed: string, links: number): LogisticSample[][] {
   return samples
 }
 
+/** By factor: the median of those that came to no trouble. */
+function usualOf(samples: readonly LogisticSample[]): number[] {
+  const healthy = samples.filter(({ y }) => !y).map(({ x }) => x.slice(1))
+  return RISK_FACTORS.map((_, factor) => {
+    const values = healthy.map((x) => x[factor] ?? 0).sort((a, b) => a - b)
+    return rounded(values[Math.floor(values.length / 2)] ?? 0)
+  })
+}
+
+function rounded(value: number): number {
+  return Number(value.toFixed(DIGITS))
+}
+
 function moduleOf(o: { seed: string; links: number; samples: readonly LogisticSample[][] }): string {
-  const rows = o.samples.map((samples) => fitNotNegative(samples).map((weight) => Number(weight.toFixed(DIGITS))))
+  const rows = o.samples.map((samples) => fitNotNegative(samples).map(rounded))
   const counts = o.samples.map((samples) => `${samples.length}`).join(', ')
   return [
     `// Made by "npm run fit:predictor -- --links ${o.links} --seed ${o.seed}": maximum likelihood, no weight below 0, on ${o.links} made-up`,
@@ -45,6 +58,11 @@ function moduleOf(o: { seed: string; links: number; samples: readonly LogisticSa
     `/** By age: the constant, then a weight for each of \`FACTORS\`: ${RISK_FACTORS.join(', ')}. */`,
     'export const WEIGHTS: readonly (readonly number[])[] = [',
     ...rows.map((row) => `  [${row.join(', ')}],`),
+    ']',
+    '',
+    '/** By age: what is usual of each of `FACTORS`, the median of the sessions that came to no trouble. */',
+    'export const USUAL: readonly (readonly number[])[] = [',
+    ...o.samples.map((samples) => `  [${usualOf(samples).join(', ')}],`),
     ']',
     '',
   ].join('\n')

@@ -1,10 +1,13 @@
+import { logistic } from '../logistic.js'
 import { countWhere, lastWhere } from './halving.js'
-import type { Known } from './log-event.js'
+import type { Because, Blamed, Known } from './log-event.js'
 import { type Decision, type SessionRun, type UploadRun, victimOf } from './upload-run.js'
 import { bytes, percent, seconds, server } from './words.js'
 
 /** An assessment is made about every 250 ms (METHODS): one that is older is not what the decision knew. */
 const FRESH_MS = 1_000
+/** Guess: less is not worth a word. */
+const LEAST_SHARE = 0.01
 /** The best no-progress timer of common clients waits about so long. */
 const TIMER_MS = 5_000
 
@@ -21,15 +24,46 @@ export function knownAt(run: UploadRun, decision: Decision): string[] {
 }
 
 function ownWords(run: UploadRun, decision: Decision, known: Known): string[] {
-  const { link, server: own, straggle, late, phi, expectedMs, alternatives, because } = known
-  const parts = `link ${percent(link)}, server ${percent(own)}, straggles ${percent(straggle)}, late ${percent(late)}`
+  const { link, server: own, connection, straggle, late, phi, expectedMs, alternatives } = known
+  const waits = connection === undefined ? '' : `, connection waits ${percent(connection)}`
+  const now = `link ${percent(link)}, server ${percent(own)}${waits}, straggles ${percent(straggle)}`
   const others = alternatives.map(({ store, expectedMs: ms }) => `${seconds(ms)} at ${server(run.servers.get(store))}`)
   const elsewhere = others.length === 0 ? 'no other server could take it' : others.join(', ')
   return [
-    `risk ${percent(decision.risk)}: ${parts}`,
+    `risk ${percent(decision.risk)}${splitWords(known)}, late ${percent(late)}`,
+    `what is wrong now: ${now}`,
     ...('gapMs' in decision ? [`silent for ${seconds(decision.gapMs)}, phi ${phi.toFixed(1)}`] : []),
     `expected to take ${seconds(expectedMs)} more there; elsewhere: ${elsewhere}`,
-    ...because.map(({ text, weight }) => `because: ${text} (weight ${weight.toFixed(2)})`),
+    ...reasonWords(known),
+  ]
+}
+
+/** On whom the risk is put, the greatest share first. */
+function splitWords({ split }: Blamed): string {
+  if (split === undefined) return ''
+  const shares = Object.entries(split)
+    .filter(([, part]) => part >= LEAST_SHARE)
+    .sort(([, a], [, b]) => b - a)
+    .map(([cause, part]) => `${cause} ${percent(part)}`)
+  return shares.length === 0 ? '' : ` (${shares.join(', ')})`
+}
+
+/** Logs from before `usualLogOdds` have probabilities for weights. */
+function reasonWords({
+  because,
+  blame,
+  usualLogOdds,
+}: Blamed & { because?: readonly Because[] | undefined }): string[] {
+  const weigh = (weight: number): string =>
+    usualLogOdds === undefined
+      ? `weight ${weight.toFixed(2)}`
+      : `${weight < 0 ? '\u2212' : '+'}${Math.abs(weight).toFixed(1)}`
+  const usual =
+    usualLogOdds === undefined ? [] : [`usual at its age: risk ${percent(logistic(usualLogOdds))}; to its log-odds add`]
+  return [
+    ...usual,
+    ...(because ?? []).map(({ text, weight }) => `because: ${text} (${weigh(weight)})`),
+    ...(blame ?? []).map(({ cause, text, weight }) => `${cause}: ${text} (${percent(weight)})`),
   ]
 }
 
@@ -40,8 +74,8 @@ function fromSamples(decision: Decision, victim: SessionRun | undefined): string
   const sample = lastWhere(victim?.samples ?? [], ({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
   const isFresh = sample !== undefined && decision.elapsedMs - sample.elapsedMs <= FRESH_MS
   if (isFresh) known.push(...describeSample(sample, decision.elapsedMs))
-  const because = 'because' in decision ? decision.because : isFresh ? sample.assessment.because : []
-  for (const { text, weight } of because ?? []) known.push(`because: ${text} (weight ${weight.toFixed(2)})`)
+  const told = 'because' in decision ? { because: decision.because } : isFresh ? sample.assessment : {}
+  known.push(...reasonWords(told))
   if (!isFresh) known.push('the log has no assessment of this session just before')
   return known
 }

@@ -25,10 +25,26 @@ export interface Because {
   readonly text: string
 }
 
+/** What a diagnosis rests on, and a risk by cause: neither in logs before they were written. */
+export interface Blamed {
+  readonly split?: {
+    readonly link: number
+    readonly server: number
+    readonly connection: number
+    readonly straggle: number
+    readonly open: number
+  }
+  readonly blame?: readonly (Because & { readonly cause: string })[]
+  /** Since weights are log-odds; before, they were probabilities. */
+  readonly usualLogOdds?: number
+}
+
 /** What was known of a session when something was decided of it. */
-export interface Known {
+export interface Known extends Blamed {
   readonly link: number
   readonly server: number
+  /** Not in logs before it was written. */
+  readonly connection?: number
   readonly straggle: number
   readonly late: number
   readonly phi: number
@@ -44,7 +60,7 @@ export interface SessionSample extends OfSession {
   readonly acked: number
   /** Neither acknowledged nor verified; not in logs before it was written. */
   readonly remainingBytes?: number
-  readonly assessment: {
+  readonly assessment: Blamed & {
     readonly risk: number
     readonly link: number
     readonly server: number

@@ -51,7 +51,13 @@ type Fields = Readonly<Record<string, Check>>
 
 const OF_SESSION: Fields = { session: text, partition: text, store: text, server: amount }
 const BECAUSE = listOf({ factor: text, weight: (value) => typeof value === 'number' && Number.isFinite(value), text })
+const BLAMED: Fields = {
+  split: optional(objectOf({ link: share, server: share, connection: share, straggle: share, open: share })),
+  blame: optional(listOf({ cause: text, factor: text, weight: share, text })),
+  usualLogOdds: optional((value) => typeof value === 'number' && Number.isFinite(value)),
+}
 const ASSESSMENT = objectOf({
+  ...BLAMED,
   risk: share,
   link: share,
   server: share,
@@ -68,6 +74,7 @@ const objectOrNull: Check = (value) => value === null || isObject(value)
 const OUTCOME = oneOf('completed', 'failed', 'superseded', 'cancelled', 'takenOver')
 const FAILURE = oneOf('connection', 'timeout', 'serverError', 'load', 'configuration')
 const KNOWN = objectOf({
+  ...BLAMED,
   ...{
     link: share,
     server: share,

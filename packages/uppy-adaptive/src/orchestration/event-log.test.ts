@@ -114,13 +114,17 @@ const assessment: RiskAssessment = {
   ...{ risk: 0.5, link: 0.1, server: 0.4, connection: 0, straggle: 0, late: 0, phi: 1, gapMs: 300, horizonMs: 1_000 },
   calibrated: { risk: 0.4, link: 0.1, server: 0.3, straggle: 0 },
   ...{ rateBytesPerSecond: 1e6, expectedRateBytesPerSecond: 1e6, expectedRemainingMs: 500, plannedMs: 900 },
-  because: [{ factor: 'slow', weight: 0.4, text: 'slow' }],
+  split: { link: 0.1, server: 0.3, connection: 0, straggle: 0, open: 0.1 },
+  usualLogOdds: -3,
+  because: [{ factor: 'silence', weight: 3, text: 'silent' }],
+  blame: [{ cause: 'server', factor: 'serverSilent', weight: 0.4, text: 'silent' }],
 }
 const of = { session: 's', partition: 'p', store: 'a', server: 0 }
 const range = { start: 0, end: 9 }
-const { link, server, connection, straggle, late, phi, because } = assessment
+const { link, server, connection, straggle, late, phi, because, split, usualLogOdds, blame } = assessment
 const alternatives = [{ store: 'b', expectedMs: 200 }]
-const known = { link, server, connection, straggle, late, phi, because, alternatives, expectedMs: 500 }
+const reasons = { usualLogOdds, because, blame }
+const known = { split, link, server, connection, straggle, late, phi, ...reasons, alternatives, expectedMs: 500 }
 const grounds = { risk: 0.5, gapMs: 300, known }
 const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent, { type: Type }> } = {
   started: { type: 'started', group: 'g', sizeBytes: 9, resumed: false },

@@ -5,7 +5,9 @@ import { rounded } from './rounded.js'
 
 /** What was known of a session when something was decided of it: the inputs of the decision, for the log. */
 export interface Known {
-  /** The parts of its risk. */
+  /** Its risk by cause, which adds up to it. */
+  readonly split: RiskAssessment['split']
+  /** What is wrong at that moment, each by itself. */
   readonly link: number
   readonly server: number
   readonly connection: number
@@ -16,7 +18,10 @@ export interface Known {
   readonly expectedMs: number
   /** The other stores that could take these bytes now, and how long each would need for them: best first. */
   readonly alternatives: readonly { readonly store: StoreId; readonly expectedMs: number }[]
+  /** Why the risk is what it is, in log-odds beyond the usual ones, and why it is put on whom. */
+  readonly usualLogOdds: number
   readonly because: RiskAssessment['because']
+  readonly blame: RiskAssessment['blame']
 }
 
 /** Beyond the best few nobody is asked. */
@@ -27,11 +32,15 @@ export function knownOf(
   assessment: RiskAssessment,
   alternatives: readonly RankedStore[],
 ): { risk: number; gapMs: number; known: Known } {
-  const { risk, gapMs, link, server, connection, straggle, late, phi, because } = assessment
+  const { risk, gapMs, link, server, connection, straggle, late, phi } = assessment
+  const { split, usualLogOdds, because, blame } = assessment
   const expectedMs = assessment.expectedRemainingMs
   const best = alternatives.slice(0, MOST_ALTERNATIVES).map(({ store, expectedMs: ms }) => ({ store, expectedMs: ms }))
   return rounded({
     ...{ risk, gapMs },
-    known: { ...{ link, server, connection, straggle, late, phi, expectedMs }, alternatives: best, because },
+    known: {
+      ...{ split, link, server, connection, straggle, late, phi, expectedMs },
+      ...{ alternatives: best, usualLogOdds, because, blame },
+    },
   })
 }

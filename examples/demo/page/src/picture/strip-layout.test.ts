@@ -35,6 +35,9 @@ const grounds = {
     expectedMs: 4_000,
     alternatives: [],
     because: [],
+    split: { link: 0, server: 0.6, connection: 0, straggle: 0, open: 0 },
+    usualLogOdds: -3,
+    blame: [],
   },
 }
 
