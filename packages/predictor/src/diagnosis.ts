@@ -88,7 +88,12 @@ export function diagnose(e: RiskEvidence): Diagnosis {
     straggle: probability(straggle),
     late: probability(e.late ?? 0),
     linkState: e.pLinkNotGood,
-    ...{ allSilent, slowTogether, serverSilent, history, load, isOverdue: overdue > slowRate },
+    allSilent,
+    slowTogether,
+    serverSilent,
+    history,
+    load,
+    isOverdue: overdue > slowRate,
   }
 }
 

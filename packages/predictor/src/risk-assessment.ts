@@ -10,37 +10,44 @@ import type { Blame, RiskSplit } from './risk-split.js'
  *
  * What is wrong at this moment: `link`, `server`, `connection` and `straggle`, each a probability by itself. They are for
  * choosing a remedy, and may lie above `risk`: what has stopped may go on in time, and what is slow may have time enough.
+ *
+ * What a model gives makes the last three when they are asked for; its `toJSON` has all, a copy by spreading has not.
  */
 export interface RiskAssessment {
   /** P(the session fails or takes over twice its plan in all); without a plan, within the horizon. */
-  risk: number
+  readonly risk: number
   /** P(takes over twice its plan in all), whatever the cause; at most `risk`, and 0 while there is no plan. */
-  late: number
+  readonly late: number
   /** `risk` by cause: adds up to it. */
-  split: RiskSplit
+  readonly split: RiskSplit
   /** P(what all sessions share, the last mile, is bad now, or slows this one). */
-  link: number
+  readonly link: number
   /** P(this server or its path has stopped, or fails within the horizon). Time alone never lowers what silence made of it. */
-  server: number
+  readonly server: number
   /**
    * P(this connection alone waits for TCP's next try after an outage, while others move): a fresh one is the remedy. No
    * longer than the outage lasted; after that, or once its store leaves a question unanswered, it is `server`.
    */
-  connection: number
+  readonly connection: number
   /** P(alive, but slow against its own forecast and its peers). */
-  straggle: number
+  readonly straggle: number
   /** The same as recalibrated by the outcomes so far, each by itself; as they are until there are 50. */
-  calibrated: { readonly risk: number; readonly link: number; readonly server: number; readonly straggle: number }
-  phi: number
-  gapMs: number
-  rateBytesPerSecond: number
-  expectedRateBytesPerSecond: number
-  expectedRemainingMs: number
-  horizonMs: number
+  readonly calibrated: {
+    readonly risk: number
+    readonly link: number
+    readonly server: number
+    readonly straggle: number
+  }
+  readonly phi: number
+  readonly gapMs: number
+  readonly rateBytesPerSecond: number
+  readonly expectedRateBytesPerSecond: number
+  readonly expectedRemainingMs: number
+  readonly horizonMs: number
   /** What all that it is to send was planned to take, its start included; undefined without a plan. */
-  plannedMs: number | undefined
+  readonly plannedMs: number | undefined
   /** Log-odds of `risk` of a healthy session at this age; without a plan, of 1 in 1,000. */
-  usualLogOdds: number
+  readonly usualLogOdds: number
   /**
    * Why the risk is what it is: what each factor adds to the usual log-odds, or takes from them, the greatest first.
    * `usualLogOdds` and the weights add up to the log-odds of `risk` (37 for certainty). Texts are for people and logs.

@@ -21,7 +21,6 @@ export const FACTORS = [
 ] as const
 
 export interface FactorEvidence {
-  standing: Standing
   remainingBytes: number
   /** Bytes per second. */
   rate: number
@@ -52,8 +51,8 @@ const LEAST_CHANCE = 0.001
 const USUAL_ODDS = Math.log(0.02 / 0.98)
 
 /** Linear in log-odds and in ln of rates, as logistic regression takes them. Source: METHODS, Risk (combination). */
-export function factorsOf(e: FactorEvidence): number[] {
-  const neededRate = (e.remainingBytes / Math.max(1, e.standing.allowanceMs)) * 1000
+export function factorsOf(standing: Standing, e: FactorEvidence): number[] {
+  const neededRate = (e.remainingBytes / Math.max(1, standing.allowanceMs)) * 1000
   const overrun = (rate: number | undefined): number => (rate === undefined ? 0 : logRatio(neededRate, rate))
   return [
     logistic(BEHIND_STEEPNESS * (overrun(e.rate) - BEHIND_MIDDLE)),

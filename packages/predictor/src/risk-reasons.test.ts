@@ -4,15 +4,16 @@ import { logistic } from './logistic.js'
 import { combine, contributions, usualFactors } from './risk-combination.js'
 import { FACTORS, type FactorEvidence, factorsOf } from './risk-factors.js'
 import { type Reason, reasonsByPlan } from './risk-reasons.js'
+import type { Standing } from './session-course.js'
 import { ALL, Play, STEADY, three } from './testing/play.js'
 
 const share = fc.double({ min: 0, max: 1, noNaN: true })
 const rate = fc.double({ min: 0, max: 1e9, noNaN: true })
 const maybeRate = fc.option(rate, { nil: undefined })
+const standing: fc.Arbitrary<Standing> = fc
+  .record({ age: fc.double({ min: 0, max: 3, noNaN: true }), planMs: fc.double({ min: 1, max: 1e6, noNaN: true }) })
+  .map(({ age, planMs }) => ({ age, plannedMs: planMs, allowanceMs: (2 - age) * planMs }))
 const factorEvidence: fc.Arbitrary<FactorEvidence> = fc.record({
-  standing: fc
-    .record({ age: fc.double({ min: 0, max: 3, noNaN: true }), planMs: fc.double({ min: 1, max: 1e6, noNaN: true }) })
-    .map(({ age, planMs }) => ({ age, plannedMs: planMs, allowanceMs: (2 - age) * planMs })),
   remainingBytes: fc.double({ min: 0, max: 1e9, noNaN: true }),
   rate,
   shareNow: maybeRate,
@@ -31,13 +32,14 @@ const more = fc.record({
   failedAgoMs: fc.option(fc.double({ min: 0, max: 1e7, noNaN: true }), { nil: undefined }),
 })
 const sumOf = (because: readonly Reason[]): number => because.reduce((sum, { weight }) => sum + weight, 0)
-const riskOf = (e: FactorEvidence): number => (e.standing.allowanceMs <= 0 ? 1 : combine(factorsOf(e), e.standing.age))
+const riskOf = (at: Standing, e: FactorEvidence): number =>
+  at.allowanceMs <= 0 ? 1 : combine(factorsOf(at, e), at.age)
 
 test('what is usual and the weights add up to the log-odds of the risk, the greatest first', () => {
   fc.assert(
-    fc.property(factorEvidence, more, (e, m) => {
-      const risk = riskOf(e)
-      const { usualLogOdds, because } = reasonsByPlan({ risk, factors: factorsOf(e), evidence: e }, m)
+    fc.property(standing, factorEvidence, more, (at, e, m) => {
+      const risk = riskOf(at, e)
+      const { usualLogOdds, because } = reasonsByPlan({ risk, factors: factorsOf(at, e), standing: at, evidence: e }, m)
       expect(logistic(usualLogOdds + sumOf(because))).toBeCloseTo(risk, 9)
       const weights = because.map(({ weight }) => Math.abs(weight))
       expect(weights).toEqual(weights.toSorted((a, b) => b - a))
@@ -66,11 +68,14 @@ test('a factor put back to what is usual lowers the risk where its weight is abo
 
 test('twice the plan over, or more risk told earlier in the silence, is a reason of its own that completes the sum', () => {
   fc.assert(
-    fc.property(factorEvidence, more, share, (e, m, at) => {
-      const before = riskOf(e)
-      const held = before + at * (1 - before)
+    fc.property(standing, factorEvidence, more, share, (at, e, m, by) => {
+      const before = riskOf(at, e)
+      const held = before + by * (1 - before)
       fc.pre(held < 1 && Math.log(held / (1 - held)) - Math.log(before / (1 - before)) > 0.1)
-      const { usualLogOdds, because } = reasonsByPlan({ risk: held, factors: factorsOf(e), evidence: e }, m)
+      const { usualLogOdds, because } = reasonsByPlan(
+        { risk: held, factors: factorsOf(at, e), standing: at, evidence: e },
+        m,
+      )
       expect(because.map(({ factor }) => factor)).toContain('held')
       expect(logistic(usualLogOdds + sumOf(because))).toBeCloseTo(held, 9)
     }),

@@ -2,6 +2,7 @@ import { anyOf, type Diagnosis, either } from './diagnosis.js'
 import { percent, rate, seconds, times } from './reason-words.js'
 import { contributions } from './risk-combination.js'
 import { FACTORS, type FactorEvidence } from './risk-factors.js'
+import type { Standing } from './session-course.js'
 
 /** One factor of a risk. */
 export interface Reason {
@@ -69,22 +70,22 @@ const REASON_OF: { readonly [factor in (typeof FACTORS)[number]]: ReasonFactor }
 
 /** Of a risk that was combined from factors: each against what is usual at its age. */
 export function reasonsByPlan(
-  o: { risk: number; factors: readonly number[]; evidence: FactorEvidence },
+  o: { risk: number; factors: readonly number[]; standing: Standing; evidence: FactorEvidence },
   more: ReasonEvidence,
 ): Reasons {
-  const { risk, evidence } = o
-  const { base, weights } = contributions(o.factors, evidence.standing.age)
+  const { risk, evidence, standing } = o
+  const { base, weights } = contributions(o.factors, standing.age)
   const told = new Map<ReasonFactor, number>()
   for (const [n, factor] of FACTORS.entries()) {
     told.set(REASON_OF[factor], (told.get(REASON_OF[factor]) ?? 0) + (weights[n] ?? 0))
   }
-  const isOver = evidence.standing.allowanceMs <= 0
-  return complete({ risk, base, told, isOver }, (factor) => textOf(factor, evidence, more))
+  const isOver = standing.allowanceMs <= 0
+  return complete({ risk, base, told, isOver }, (factor) => textOf(factor, { ...evidence, standing }, more))
 }
 
 /** Of a risk without a plan: each part by its share of `-ln(1 - risk)`. */
 export function reasonsWithoutPlan(
-  o: { risk: number; diagnosis: Diagnosis; evidence: Omit<FactorEvidence, 'standing'> },
+  o: { risk: number; diagnosis: Diagnosis; evidence: FactorEvidence },
   more: ReasonEvidence,
 ): Reasons {
   const { linkState, allSilent, server, connection, straggle, slowTogether } = o.diagnosis
@@ -99,7 +100,9 @@ export function reasonsWithoutPlan(
   const found = logOdds(anyOf(o.diagnosis))
   const base = Math.min(UNPLANNED_LOG_ODDS, found)
   const told = new Map(hazards.map(([factor, hazard]) => [factor, all > 0 ? ((found - base) * hazard) / all : 0]))
-  return complete({ risk: o.risk, base, told, isOver: false }, (factor) => textOf(factor, o.evidence, more))
+  return complete({ risk: o.risk, base, told, isOver: false }, (factor) =>
+    textOf(factor, { ...o.evidence, standing: undefined }, more),
+  )
 }
 
 /** With what is not the factors' doing, so that all add up, and in order. */
@@ -125,7 +128,7 @@ function logOdds(probability: number): number {
   return Math.min(CERTAIN, Math.max(-CERTAIN, Math.log(probability / (1 - probability))))
 }
 
-type TextEvidence = Omit<FactorEvidence, 'standing'> & Partial<Pick<FactorEvidence, 'standing'>>
+type TextEvidence = FactorEvidence & { readonly standing: Standing | undefined }
 
 function textOf(factor: ReasonFactor, e: TextEvidence, more: ReasonEvidence): string {
   switch (factor) {

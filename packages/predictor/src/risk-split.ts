@@ -37,13 +37,14 @@ export function splitRisk(risk: number, d: Diagnosis, pStoreDown: number): RiskS
   const server = either(d.server, pStoreDown)
   const said = d.link + server + d.connection + d.straggle
   const scale = said > risk ? risk / said : 1
-  const split = {
+  const open = said > risk ? 0 : risk - said
+  return {
     link: scale * d.link,
     server: scale * server,
     connection: scale * d.connection,
     straggle: scale * d.straggle,
+    open,
   }
-  return { ...split, open: Math.max(0, risk - (split.link + split.server + split.connection + split.straggle)) }
 }
 
 type Told = readonly [cause: Cause, factor: string, weight: number, text: () => string]

@@ -35,7 +35,8 @@ export class RiskModel {
     this.#recalibration = new Recalibration(memory?.calibration ?? start.calibration)
     const known = memory?.transitions ?? start.transitions
     this.#link = new LinkWatch({ fleet: this.#fleet, tickMs: this.#options.tickMs, known })
-    this.#assessor = new SessionAssessor({ fleet: this.#fleet, link: this.#link, options: this.#options })
+    const parts = { fleet: this.#fleet, link: this.#link, recalibration: this.#recalibration }
+    this.#assessor = new SessionAssessor({ ...parts, options: this.#options })
   }
 
   /**
@@ -175,7 +176,7 @@ export class RiskModel {
       session.holdRisk(assessment.risk)
       session.samples.take(nowMs, assessment)
     }
-    return Object.assign(assessment, { calibrated: this.#recalibration.apply(assessment) })
+    return assessment
   }
 
   /**

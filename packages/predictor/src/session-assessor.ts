@@ -1,13 +1,15 @@
 import { estimateRemainingMs } from './completion-time.js'
 import { anyOf, type Diagnosis, diagnose, type RiskEvidence, type SilenceEvidence } from './diagnosis.js'
 import type { Fleet } from './fleet.js'
+import { LazyAssessment } from './lazy-assessment.js'
 import type { LinkWatch } from './link-watch.js'
 import type { RiskModelOptions } from './options.js'
+import type { Recalibration } from './recalibration.js'
 import type { RiskAssessment } from './risk-assessment.js'
 import { combine } from './risk-combination.js'
 import { type FactorEvidence, factorsOf } from './risk-factors.js'
 import { type Reasons, reasonsByPlan, reasonsWithoutPlan } from './risk-reasons.js'
-import { type Blame, blameFor, splitRisk } from './risk-split.js'
+import { blameFor, splitRisk } from './risk-split.js'
 import { loadPressure } from './server-load.js'
 import type { Standing } from './session-course.js'
 import type { SessionRecord } from './session-record.js'
@@ -19,6 +21,7 @@ const COLD_BYTES_PER_SECOND = 125_000
 /** Guess: a session taken over counts as half a failure of its store from this risk on. */
 const BLAME_FROM = 0.3
 
+type AssessorOptions = Pick<RiskModelOptions, 'maxHorizonMs' | 'probePhi'>
 type Rates = Pick<
   RiskAssessment,
   'rateBytesPerSecond' | 'expectedRateBytesPerSecond' | 'expectedRemainingMs' | 'horizonMs'
@@ -32,7 +35,7 @@ interface Known {
   readonly diagnosis: Diagnosis
   readonly rates: Rates
   readonly pStoreDown: number
-  readonly factors: Omit<FactorEvidence, 'standing'>
+  readonly factors: FactorEvidence
   /** Undefined without a plan. */
   readonly standing: Standing | undefined
 }
@@ -47,29 +50,31 @@ interface Weighed {
 export class SessionAssessor {
   readonly #fleet: Fleet
   readonly #link: LinkWatch
-  readonly #options: Pick<RiskModelOptions, 'maxHorizonMs' | 'probePhi'>
+  readonly #recalibration: Recalibration
+  readonly #options: AssessorOptions
 
-  constructor(o: { fleet: Fleet; link: LinkWatch; options: Pick<RiskModelOptions, 'maxHorizonMs' | 'probePhi'> }) {
+  constructor(o: { fleet: Fleet; link: LinkWatch; recalibration: Recalibration; options: AssessorOptions }) {
     this.#fleet = o.fleet
     this.#link = o.link
+    this.#recalibration = o.recalibration
     this.#options = o.options
   }
 
   /** By plan where there is one: the parts combined, and certainty once twice the plan is over. */
-  assess(nowMs: number, session: SessionRecord, remainingBytes: number): Omit<RiskAssessment, 'calibrated'> {
+  assess(nowMs: number, session: SessionRecord, remainingBytes: number): RiskAssessment {
     const known = this.#known(nowMs, session, remainingBytes)
     const { risk, reasons } = weigh(known)
     const { diagnosis, evidence, rates, pStoreDown } = known
-    let made: Reasons | undefined
-    let blame: readonly Blame[] | undefined
-    return {
+    const { link, server, connection, straggle } = diagnosis
+    const figures = {
       risk,
       late: Math.min(risk, diagnosis.late),
       split: splitRisk(risk, diagnosis, pStoreDown),
-      link: diagnosis.link,
-      server: diagnosis.server,
-      connection: diagnosis.connection,
-      straggle: diagnosis.straggle,
+      link,
+      server,
+      connection,
+      straggle,
+      calibrated: this.#recalibration.apply({ risk, link, server, straggle }),
       phi: evidence.silence.phi,
       gapMs: evidence.silence.gapMs,
       rateBytesPerSecond: rates.rateBytesPerSecond,
@@ -77,25 +82,14 @@ export class SessionAssessor {
       expectedRemainingMs: rates.expectedRemainingMs,
       horizonMs: rates.horizonMs,
       plannedMs: known.standing?.plannedMs,
-      get usualLogOdds() {
-        made ??= reasons()
-        return made.usualLogOdds
-      },
-      get because() {
-        made ??= reasons()
-        return made.because
-      },
-      get blame() {
-        blame ??= blameFor(evidence, diagnosis, pStoreDown)
-        return blame
-      },
     }
+    return new LazyAssessment(figures, { reasons, blame: () => blameFor(evidence, diagnosis, pStoreDown) })
   }
 
   /** What its risk is combined from; undefined without a plan. */
   factors(nowMs: number, session: SessionRecord, remainingBytes: number): number[] | undefined {
     const { factors, standing } = this.#known(nowMs, session, remainingBytes)
-    return standing && factorsOf({ ...factors, standing })
+    return standing && factorsOf(standing, factors)
   }
 
   /** Whether a session that was taken over counts against its store. */
@@ -189,8 +183,7 @@ function weigh({ nowMs, session, evidence, diagnosis, factors, standing }: Known
     const risk = held(anyOf(diagnosis))
     return { risk, reasons: () => reasonsWithoutPlan({ risk, diagnosis, evidence: factors }, more) }
   }
-  const all = { ...factors, standing }
-  const values = factorsOf(all)
+  const values = factorsOf(standing, factors)
   const risk = held(standing.allowanceMs <= 0 ? 1 : combine(values, standing.age))
-  return { risk, reasons: () => reasonsByPlan({ risk, factors: values, evidence: all }, more) }
+  return { risk, reasons: () => reasonsByPlan({ risk, factors: values, standing, evidence: factors }, more) }
 }
