@@ -49,15 +49,22 @@ export function linkRates(counts: LinkCounts): LinkRates {
   }
 }
 
-/** Whole seconds with bytes due at two stores or more all the time, and no pause. */
+/** Whole seconds with bytes due at two stores or more all the time, and no pause. Each looks at the sessions in flight alone. */
 function movedPerSecond(run: UploadRun): { atMs: number; bytes: number }[] {
-  const sessions = [...run.sessions.values()].map((session) => ({ session, lastMs: lastDueMs(session) }))
+  const starting = [...run.sessions.values()]
+    .map((session) => ({ session, lastMs: lastDueMs(session) }))
+    .sort((a, b) => b.session.startedMs - a.session.startedMs)
+  let moving: typeof starting = []
   const seconds: { atMs: number; bytes: number }[] = []
   for (let atMs = SECOND_MS; atMs + SECOND_MS <= run.lastMs; atMs += SECOND_MS) {
-    const moving = sessions.filter(({ session, lastMs }) => session.startedMs < atMs + SECOND_MS && lastMs >= atMs)
-    const due = moving.filter(({ session, lastMs }) => session.startedMs <= atMs && lastMs >= atMs + SECOND_MS)
-    if (new Set(due.map(({ session }) => session.store)).size < 2 || isPausedWithin(run, atMs, atMs + SECOND_MS))
-      continue
+    const untilMs = atMs + SECOND_MS
+    moving = moving.filter(({ lastMs }) => lastMs >= atMs)
+    for (let next = starting.at(-1); next && next.session.startedMs < untilMs; next = starting.at(-1)) {
+      starting.pop()
+      if (next.lastMs >= atMs) moving.push(next)
+    }
+    const due = moving.filter(({ session, lastMs }) => session.startedMs <= atMs && lastMs >= untilMs)
+    if (new Set(due.map(({ session }) => session.store)).size < 2 || isPausedWithin(run, atMs, untilMs)) continue
     seconds.push({ atMs, bytes: moving.reduce((sum, { session }) => sum + movedWithin(session, atMs), 0) })
   }
   return seconds

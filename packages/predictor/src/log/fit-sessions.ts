@@ -41,19 +41,23 @@ export function gapsOf(run: UploadRun): Gaps {
 export function failuresOf(run: UploadRun): { failures: number; seconds: number } {
   let failures = 0
   let seconds = 0
+  const copiedMs = new Map<string, number>()
+  for (const decision of run.decisions.toReversed()) {
+    if (decision.type === 'copy') copiedMs.set(decision.of, decision.elapsedMs)
+  }
   for (const session of run.sessions.values()) {
     seconds += Math.max(0, lastDueMs(session) - session.startedMs) / 1000
-    failures += blameOf(run, session) * pLinkGoodAt(run, session.endedMs)
+    failures += blameOf(session, copiedMs.get(session.session)) * pLinkGoodAt(run, session.endedMs)
   }
   return { failures, seconds }
 }
 
-function blameOf(run: UploadRun, session: SessionRun): number {
+/** `copiedMs`: when it was copied first. */
+function blameOf(session: SessionRun, copiedMs: number | undefined): number {
   if (session.ending === 'failed') return hasFailed(session) ? 1 : 0
   if (session.ending === 'takenOver') return SUSPECTED_WEIGHT
-  const copied = run.decisions.find((decision) => decision.type === 'copy' && decision.of === session.session)
-  if (session.ending !== 'superseded' || copied === undefined) return 0
-  const hasMoved = offsetAt(session, session.endedMs) > offsetAt(session, copied.elapsedMs)
+  if (session.ending !== 'superseded' || copiedMs === undefined) return 0
+  const hasMoved = offsetAt(session, session.endedMs) > offsetAt(session, copiedMs)
   return hasMoved ? 0 : SUSPECTED_WEIGHT
 }
 

@@ -11,7 +11,7 @@ export const platform: Platform = {
   openPath,
   openJournalFile,
   defaultJournal: () => undefined,
-  page: { watch: () => () => {}, isSavingData: () => false },
+  onLeave: () => () => {},
 }
 
 async function openPath(path: string): Promise<Source> {

@@ -1,9 +1,8 @@
 import type { EventLog } from './event-log.js'
 import { backoffMs, LONGEST_BACKOFF_MS } from './failure-rules.js'
 import type { Capabilities, Clock, Randomness, ServerPort } from './ports.js'
-import type { Rests } from './rests.js'
 import type { ServerDirectory, Store } from './server-directory.js'
-import { withDeadline } from './timing.js'
+import { pause, withDeadline } from './timing.js'
 import { toError, UploadError } from './upload-error.js'
 
 const PROBE_DEADLINE_MS = 5_000
@@ -16,7 +15,6 @@ interface ConnectorParts {
   readonly directory: ServerDirectory
   readonly log: EventLog
   readonly clock: Clock
-  readonly rests: Rests
   readonly randomness: Randomness
   readonly giveUpAfterMs: number
 }
@@ -111,7 +109,8 @@ export class Connector {
   }
 
   #rest(fruitless: number, signal: AbortSignal): Promise<void> {
-    return this.#parts.rests.take(
+    return pause(
+      this.#parts.clock,
       backoffMs({ fruitless: fruitless + 1, uniform: this.#parts.randomness.uniform() }),
       signal,
     )

@@ -9,7 +9,6 @@ import type { PauseGate } from './pause-gate.js'
 import { PlainTransfer } from './plain-transfer.js'
 import type { Clock, PlainPort, Randomness, ServerPort, Source } from './ports.js'
 import { Progress } from './progress.js'
-import type { Rests } from './rests.js'
 import { toError, UploadError } from './upload-error.js'
 
 export interface PlainParts {
@@ -20,7 +19,6 @@ export interface PlainParts {
   readonly log: EventLog
   readonly model: LoggedModel
   readonly gate: PauseGate
-  readonly rests: Rests
   readonly plain: PlainPort
 }
 

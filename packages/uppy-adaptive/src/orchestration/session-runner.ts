@@ -5,7 +5,6 @@ import type { NextStep, SessionEnd } from './failure-rules.js'
 import { decideNextStep, failureOf } from './failure-rules.js'
 import { OwnDelay } from './own-delay.js'
 import type { AttemptOutcome } from './ports.js'
-import { takeBody } from './request-body.js'
 import type { Route, Store } from './server-directory.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
@@ -78,7 +77,7 @@ export class SessionRunner {
   }
 
   async run(): Promise<SessionEnd> {
-    const { clock, rests, log } = this.#context
+    const { clock, log } = this.#context
     let look = false
     while (!this.#stop.signal.aborted) {
       const session = this.#context.plan.session(this.id)
@@ -92,10 +91,7 @@ export class SessionRunner {
       if (step.kind === 'wait') {
         const { cause, delayMs } = step
         log.emit({ type: 'waiting', ...nameSession(this.#context, session), cause, delayMs: Math.round(delayMs) })
-        // a server that has answered asks for its time
-        await (outcome.kind === 'cut'
-          ? rests.take(delayMs, this.#stop.signal)
-          : pause(clock, delayMs, this.#stop.signal))
+        await pause(clock, delayMs, this.#stop.signal)
       }
       if (step.kind === 'shrink' && !this.#shrink(session, step.limit.maxAppendSize)) {
         return {
@@ -144,7 +140,7 @@ export class SessionRunner {
         end: look ? session.acked : Math.min(session.end, session.acked + this.#maxBodyBytes()),
       }
       this.ownDelay.begin(context.clock.now())
-      const body = look ? undefined : await takeBody(context.source, range, signal)
+      const body = look ? undefined : await context.source.body(range)
       if (signal.aborted) return { kind: 'aborted' }
       this.#attempt += 1
       this.#bodyEnd = range.end

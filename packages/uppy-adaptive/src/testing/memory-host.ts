@@ -1,8 +1,6 @@
-import type { Clock, JournalStorage, Page, Randomness, ServerPort, Source } from '../orchestration/ports.js'
+import type { Clock, JournalStorage, Randomness, ServerPort, Source } from '../orchestration/ports.js'
 import type { UploadHost } from '../orchestration/upload-engine.js'
 import { sha256 } from './known-bytes.js'
-
-const NODE: Page = { watch: () => () => {}, isSavingData: () => false }
 
 /** A client's machine, in memory. `ports`: of the primary, then of the mirrors as the options name them. */
 export function createMemoryHost(o: {
@@ -10,13 +8,13 @@ export function createMemoryHost(o: {
   readonly randomness: Randomness
   readonly journal: JournalStorage | undefined
   readonly memory?: JournalStorage | undefined
-  readonly page?: Page
+  readonly onLeave?: UploadHost['onLeave']
   readonly ports: readonly ServerPort[]
   readonly openSource: () => Promise<Source>
 }): UploadHost {
-  const { clock, randomness, journal, memory, page = NODE, ports, openSource } = o
+  const { clock, randomness, journal, memory, onLeave = () => () => {}, ports, openSource } = o
   return {
-    ...{ clock, randomness, journal, memory, page, openSource, digester: sha256 },
+    ...{ clock, randomness, journal, memory, onLeave, openSource, digester: sha256 },
     reportError: (error) => {
       throw error
     },
