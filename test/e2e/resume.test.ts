@@ -14,6 +14,8 @@ const MB = 1_000_000
 const BLOCK = 262_144
 /** What links and sockets hold of a body when its sender is killed. */
 const ON_ITS_WAY = 1 * MB
+/** A loaded machine is as much slower. */
+const SLOWNESS = 4
 /** The example of the engine without Uppy, with a journal beside the file. */
 const UPLOADER = fileURLToPath(new URL('../../examples/node/dist/upload.js', import.meta.url))
 
@@ -73,6 +75,14 @@ async function servers(count: number, upBytesPerSecond: number): Promise<readonl
   return started.servers
 }
 
+async function plainServer(upBytesPerSecond: number) {
+  const directory = await mkdtemp(join(tmpdir(), 'resume-plain-'))
+  cleanups.push(() => rm(directory, { recursive: true, force: true }))
+  const server = await startPlainServer({ directory, upBytesPerSecond })
+  cleanups.push(() => server.close())
+  return { ...server, directory }
+}
+
 const sent = (links: readonly Link[]) => links.reduce((sum, link) => sum + link.counters.bodyBytesUp, 0)
 
 const urlIn = (text: string) => /(\S+) after/.exec(text)?.[1] ?? ''
@@ -104,10 +114,7 @@ describe('a process that is killed in mid-upload', () => {
   })
 
   it('is gone on for on a plain tus server, from where that is', async () => {
-    const directory = await mkdtemp(join(tmpdir(), 'resume-plain-'))
-    cleanups.push(() => rm(directory, { recursive: true, force: true }))
-    const server = await startPlainServer({ directory, upBytesPerSecond: 2 * MB })
-    cleanups.push(() => server.close())
+    const server = await plainServer(2 * MB)
     const { folder, path, data } = await fileOf(10 * MB)
     const first = startUploader(path, [server.endpoint])
     await first.hasReached(50)
@@ -115,7 +122,7 @@ describe('a process that is killed in mid-upload', () => {
     await first.ended
     const second = startUploader(path, [server.endpoint])
     expect(await second.ended, second.said()).toBe(0)
-    const stored = await readFile(join(directory, urlIn(second.said()).split('/').at(-1) ?? ''))
+    const stored = await readFile(join(server.directory, urlIn(second.said()).split('/').at(-1) ?? ''))
     expect(sha256(stored)).toBe(sha256(data))
     expect(sent([server.link])).toBeLessThan(data.length + ON_ITS_WAY)
     expect(await readdir(folder)).toEqual(['source.bin'])
@@ -138,6 +145,31 @@ describe('a process that is killed in mid-upload', () => {
     expect(await again.ended, again.said()).toBe(0)
     await expectStored(server.direct, urlIn(again.said()), data)
   })
+})
+
+describe('a pause', () => {
+  for (const kind of ['reconcile', 'plain'])
+    it(`stops at once and frees the network, what its sockets hold included: ${kind}`, async () => {
+      const rate = MB
+      const link = kind === 'plain' ? await plainServer(rate) : await servers(1, rate).then(([server]) => server)
+      if (!link) throw new Error('no server')
+      const upload = new AdaptiveUpload(randomBytes(12 * MB), { endpoint: link.endpoint })
+      const done = upload.start().catch((error: unknown) => error)
+      // so much is handed over that a socket holds some of it
+      await new Promise<void>((resolve) =>
+        upload.on('event', (event) => event.type === 'progress' && event.ackedBytes > 3 * MB && resolve()),
+      )
+      const before = sent([link.link])
+      const startMs = performance.now()
+      await upload.pause()
+      expect(performance.now() - startMs).toBeLessThan(100 * SLOWNESS)
+      await expect.poll(() => link.link.counters.openConnections).toBeLessThanOrEqual(1)
+      const passedMs = performance.now() - startMs
+      expect(sent([link.link]) - before).toBeLessThan((rate * Math.min(passedMs, 100 * SLOWNESS)) / 1000)
+      await upload.cancel()
+      expect(await done).toMatchObject({ code: 'cancelled' })
+      await expect.poll(() => link.link.counters.openConnections).toBe(0)
+    })
 })
 
 it('a journal that cannot be written is a warning, and the file is uploaded', async () => {

@@ -74,7 +74,7 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     reportError: (error) => console.error(error),
     journal: chooseJournal(options.journal),
     memory: chooseMemory(resolved.predictor.memory, options.journal),
-    onLeave: platform.onLeave,
+    page: platform.page,
     openSource: async () => withFingerprint(await openSource(input), options.fingerprint),
     createPort: (endpoint, server) =>
       new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, endpoint, server) }),

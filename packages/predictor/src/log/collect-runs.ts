@@ -120,8 +120,10 @@ function take(run: UploadRun, event: LogEvent): void {
       return learn(run, event)
     case 'localPause':
       return run.pauses.add(Math.max(0, event.elapsedMs - event.gapMs), event.elapsedMs)
+    case 'asleep':
     case 'paused':
       return run.pauses.began(event.elapsedMs)
+    case 'awake':
     case 'resumed':
       return run.pauses.ended(event.elapsedMs)
     case 'committed':

@@ -160,6 +160,9 @@ export type LogEvent = Timed &
     | { readonly type: 'dropped'; readonly counts: Readonly<Record<string, number>> }
     | { readonly type: 'paused' }
     | { readonly type: 'resumed' }
+    /** The page was frozen or put aside; `localPause` follows its return. */
+    | { readonly type: 'asleep' }
+    | { readonly type: 'awake'; readonly gapMs: number }
     | {
         readonly type: 'sample'
         readonly link: { readonly pGood: number }

@@ -132,6 +132,8 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
   dropped: { counts: (value) => isObject(value) && Object.values(value).every(amount) },
   paused: {},
   resumed: {},
+  asleep: {},
+  awake: { gapMs: amount },
   sample: {
     link: objectOf({ pGood: share }),
     sessions: listOf({

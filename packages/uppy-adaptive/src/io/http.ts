@@ -2,6 +2,7 @@ import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
 import { HEADER, parseLoad, TUS_VERSION } from 'tus-reconcile-protocol'
 import type { HeaderSource } from '../orchestration/options.js'
 import type { LoadListener } from '../orchestration/ports.js'
+import { closeBody } from '../orchestration/ports.js'
 import { StatusZeroError } from './network-fault.js'
 
 export interface HttpOptions {
@@ -112,6 +113,7 @@ function raceAbort(request: HttpRequest, call: HttpCall): Promise<HttpResponse> 
     const abort = () => {
       call.signal.removeEventListener('abort', abort)
       closeBody(call.body)
+      dropUnsent(request)
       request.abort().catch(() => {})
       reject(new AbortedError())
     }
@@ -148,18 +150,27 @@ function watchBrokenAnswer(request: HttpRequest, onBroken: (error: Error) => voi
   })
 }
 
+/**
+ * What the socket still holds of a body, megabytes at times, would go out after an abort: in Node a reset drops it. Not of
+ * TLS, which Node cannot reset, and not in browsers.
+ */
+function dropUnsent(request: HttpRequest): void {
+  const underlying: unknown = request.getUnderlyingObject()
+  const socket = isRecord(underlying) ? underlying.socket : undefined
+  if (!isRecord(socket) || socket.encrypted === true || typeof socket.resetAndDestroy !== 'function') return
+  socket.resetAndDestroy()
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null
+}
+
 interface Emitter {
   once(event: string, listener: () => void): void
 }
 
 function isEmitter(value: unknown): value is Emitter {
   return typeof value === 'object' && value !== null && 'once' in value && typeof value.once === 'function'
-}
-
-/** An aborted request leaves its source stream open (TOOLCHAIN). */
-function closeBody(body: unknown): void {
-  if (typeof body === 'object' && body !== null && 'destroy' in body && typeof body.destroy === 'function')
-    body.destroy()
 }
 
 /** A browser's failure is a ProgressEvent. */

@@ -1,5 +1,6 @@
 import type { JournalStorage } from '../orchestration/ports.js'
 import { UploadError } from '../orchestration/upload-error.js'
+import { page } from './page-browser.js'
 import type { Platform } from './platform.js'
 
 const PREFIX = 'uppy-adaptive:'
@@ -14,11 +15,7 @@ export const platform: Platform = {
     )
   },
   defaultJournal: () => (canStore() ? localJournal : undefined),
-  onLeave: (callback) => {
-    // also before a page goes into the back/forward cache, and before a phone's browser drops it
-    addEventListener('pagehide', callback)
-    return () => removeEventListener('pagehide', callback)
-  },
+  page,
 }
 
 /** Where it is full, or refused by the browser's settings, the upload goes on and nothing is remembered. */

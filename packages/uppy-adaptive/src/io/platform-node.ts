@@ -11,7 +11,7 @@ export const platform: Platform = {
   openPath,
   openJournalFile,
   defaultJournal: () => undefined,
-  onLeave: () => () => {},
+  page: { watch: () => () => {}, isSavingData: () => false },
 }
 
 async function openPath(path: string): Promise<Source> {

@@ -1,4 +1,4 @@
-import type { JournalStorage, Source } from '../orchestration/ports.js'
+import type { JournalStorage, Page, Source } from '../orchestration/ports.js'
 
 /** What only one kind of host has. `#platform` in package.json chooses platform-node or platform-browser. */
 export interface Platform {
@@ -8,6 +8,5 @@ export interface Platform {
   openJournalFile(path: string): JournalStorage
   /** The journal when none is named: localStorage in browsers, none in Node. */
   defaultJournal(): JournalStorage | undefined
-  /** Calls back when a page is being left; in Node never. The returned function ends that. */
-  onLeave(callback: () => void): () => void
+  readonly page: Page
 }

@@ -99,7 +99,7 @@ async function askForCommit(
       // another store may not know the upload, or not be allowed to make its file: the home's word alone ends it
       if (store === place.store) refuse(error)
       steps.noteFailure(toError(error))
-      await pause(clock, turns.failed(), signal)
+      await context.rests.take(turns.failed(), signal)
     }
     if (turns.waitedMs > turns.mostMs) throw giveUp(turns.mostMs)
   }

@@ -6,6 +6,7 @@ import { broken, OrderedRandomness } from '../testing/transfer-rig.js'
 import { Connector } from './connector.js'
 import type { LoggedEvent } from './event-log.js'
 import type { Capabilities } from './ports.js'
+import { Rests } from './rests.js'
 import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
 import { UploadError } from './upload-error.js'
@@ -17,8 +18,10 @@ function connecting(giveUpAfterMs = 600_000) {
   const clock = new SimulatedClock()
   const { log, events } = strictLog(clock)
   const directory = new ServerDirectory(log)
-  const connector = new Connector({ directory, log, clock, randomness: new OrderedRandomness(), giveUpAfterMs })
-  return { clock, events, directory, connector, port: new ScriptedPort('http://up.test/files') }
+  const rests = new Rests(clock)
+  const randomness = new OrderedRandomness()
+  const connector = new Connector({ directory, log, clock, rests, randomness, giveUpAfterMs })
+  return { clock, rests, events, directory, connector, port: new ScriptedPort('http://up.test/files') }
 }
 
 const warnings = (events: LoggedEvent[]) => events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))

@@ -1,8 +1,9 @@
 import type { EventLog } from './event-log.js'
 import { backoffMs, LONGEST_BACKOFF_MS } from './failure-rules.js'
 import type { Capabilities, Clock, Randomness, ServerPort } from './ports.js'
+import type { Rests } from './rests.js'
 import type { ServerDirectory, Store } from './server-directory.js'
-import { pause, withDeadline } from './timing.js'
+import { withDeadline } from './timing.js'
 import { toError, UploadError } from './upload-error.js'
 
 const PROBE_DEADLINE_MS = 5_000
@@ -15,6 +16,7 @@ interface ConnectorParts {
   readonly directory: ServerDirectory
   readonly log: EventLog
   readonly clock: Clock
+  readonly rests: Rests
   readonly randomness: Randomness
   readonly giveUpAfterMs: number
 }
@@ -109,8 +111,7 @@ export class Connector {
   }
 
   #rest(fruitless: number, signal: AbortSignal): Promise<void> {
-    return pause(
-      this.#parts.clock,
+    return this.#parts.rests.take(
       backoffMs({ fruitless: fruitless + 1, uniform: this.#parts.randomness.uniform() }),
       signal,
     )

@@ -1,7 +1,7 @@
 import type { ServerEvent } from 'tus-reconcile-protocol'
 import { backoffMs } from './failure-rules.js'
 import type { Route, Store } from './server-directory.js'
-import { onAbort, pause } from './timing.js'
+import { onAbort } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
 import { hearLoad } from './transfer-context.js'
 
@@ -28,7 +28,7 @@ export class EventStreams {
   }
 
   async #run(store: Store): Promise<void> {
-    const { signal, clock, randomness } = this.#context
+    const { signal, rests, randomness } = this.#context
     let lastEventId: string | undefined
     let fruitless = 0
     while (!signal.aborted) {
@@ -38,7 +38,7 @@ export class EventStreams {
       })
       if (store.route !== route) continue
       fruitless += 1
-      await pause(clock, backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
+      await rests.take(backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
     }
   }
 

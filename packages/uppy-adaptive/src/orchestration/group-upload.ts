@@ -9,6 +9,7 @@ import type { ResolvedOptions } from './options.js'
 import type { PauseGate } from './pause-gate.js'
 import type { Clock, Digester, Randomness, ServerPort, Source } from './ports.js'
 import { Progress } from './progress.js'
+import type { Rests } from './rests.js'
 import type { ServerDirectory } from './server-directory.js'
 import type { TransferResult } from './transfer.js'
 import { Transfer } from './transfer.js'
@@ -24,6 +25,8 @@ interface GroupUploadParts {
   readonly log: EventLog
   readonly model: LoggedModel
   readonly bodies: BodyLimits
+  readonly rests: Rests
+  readonly isSavingData: () => boolean
   readonly client: string
   readonly gate: PauseGate
 }

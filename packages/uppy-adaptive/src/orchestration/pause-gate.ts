@@ -1,26 +1,25 @@
 import { UploadError } from './upload-error.js'
 
-/** Where an upload waits while it is paused. Open to begin with. */
+/** Who has closed it: the user, or the page, of which nothing runs. */
+export type PausedBy = 'user' | 'page'
+
+/** Where an upload waits while it is paused by anybody. Open to begin with. */
 export class PauseGate {
-  #isClosed = false
+  readonly #closedBy = new Set<PausedBy>()
   readonly #waiting = new Set<() => void>()
 
-  get isClosed(): boolean {
-    return this.#isClosed
+  close(by: PausedBy): void {
+    this.#closedBy.add(by)
   }
 
-  close(): void {
-    this.#isClosed = true
-  }
-
-  open(): void {
-    this.#isClosed = false
+  open(by: PausedBy): void {
+    this.#closedBy.delete(by)
     for (const go of this.#waiting) go()
   }
 
   /** Resolves once the gate is open. @throws UploadError `aborted` as soon as the signal fires, paused or not */
   async pass(signal: AbortSignal): Promise<void> {
-    while (this.#isClosed && !signal.aborted) await this.#opened(signal)
+    while (this.#closedBy.size > 0 && !signal.aborted) await this.#opened(signal)
     if (signal.aborted) throw new UploadError('aborted', 'stopped')
   }
 

@@ -188,14 +188,14 @@ export class PlainTransfer {
 
   /** What a server or its path brings about is over as soon as it answers a small request; what it asks for is obeyed. */
   async #wait(step: Extract<NextStep, { kind: 'wait' }>, outcome: AttemptOutcome): Promise<void> {
-    const { clock, log } = this.#parts
+    const { clock, rests, log } = this.#parts
     const isAsked = outcome.kind === 'wait' && outcome.retryAfterMs !== undefined
     const delayMs = isAsked ? step.delayMs : Math.min(step.delayMs, LONGEST_PAUSE_MS)
     log.emit({ type: 'waiting', ...this.#flight.name, cause: step.cause, delayMs: Math.round(delayMs) })
-    await pause(clock, delayMs, this.#stop.signal)
+    await (isAsked ? pause(clock, delayMs, this.#stop.signal) : rests.take(delayMs, this.#stop.signal))
     while (!this.#stop.signal.aborted && outcome.kind === 'cut' && !(await this.#probe.ask())) {
       this.#refuseTooLate()
-      await pause(clock, this.#probe.pauseMs(), this.#stop.signal)
+      await rests.take(this.#probe.pauseMs(), this.#stop.signal)
     }
   }
 

@@ -9,6 +9,7 @@ import type { PauseGate } from './pause-gate.js'
 import { PlainTransfer } from './plain-transfer.js'
 import type { Clock, PlainPort, Randomness, ServerPort, Source } from './ports.js'
 import { Progress } from './progress.js'
+import type { Rests } from './rests.js'
 import { toError, UploadError } from './upload-error.js'
 
 export interface PlainParts {
@@ -19,6 +20,7 @@ export interface PlainParts {
   readonly log: EventLog
   readonly model: LoggedModel
   readonly gate: PauseGate
+  readonly rests: Rests
   readonly plain: PlainPort
 }
 

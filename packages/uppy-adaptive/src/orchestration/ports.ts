@@ -28,6 +28,12 @@ export interface Randomness {
 /** What an HttpStack takes as a body: a Blob in browsers; a Uint8Array or a Readable with `size` in Node. */
 export type RequestBody = unknown
 
+/** A stream that nobody reads to its end stays open (TOOLCHAIN). */
+export function closeBody(body: RequestBody): void {
+  if (typeof body === 'object' && body !== null && 'destroy' in body && typeof body.destroy === 'function')
+    body.destroy()
+}
+
 /** The file. Ranges are absolute; every call may be repeated. */
 export interface Source {
   readonly sizeBytes: number
@@ -180,6 +186,25 @@ export class OperationError extends Error {
     this.code = o.code
     this.body = o.body
   }
+}
+
+/** What becomes of the page that uploads. */
+export interface PageListener {
+  /** It is hidden or left, perhaps for good: what is to be kept, is to be kept in this turn. */
+  onLeave(): void
+  /** It is frozen, or put aside by "back": nothing of it runs until it wakes. */
+  onSleep(reason: 'freeze' | 'pagehide'): void
+  onWake(): void
+  /** The browser says that there is a network again, which may be wrong. */
+  onOnline(): void
+}
+
+/** The page, in browsers; in Node nothing ever becomes of it. */
+export interface Page {
+  /** The returned function ends it. */
+  watch(listener: PageListener): () => void
+  /** The user wants little data sent, as the browser says at this moment. */
+  isSavingData(): boolean
 }
 
 /** Small texts that outlive the page or process, by key. */

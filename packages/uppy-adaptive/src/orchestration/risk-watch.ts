@@ -143,14 +143,14 @@ export class RiskWatch {
   }
 
   #surroundings(alternative: RankedStore | undefined): HedgeSurroundings {
-    const { plan, model, budget, options } = this.#context
+    const { plan, model, budget, options, isSavingData } = this.#context
     return {
       unassignedBytes: totalBytes(plan.unassigned()),
       linkIsGood: model.link().pGood >= LINK_IS_GOOD,
       bestAlternativeMs: alternative?.expectedMs,
       copiesInFlight: plan.sessions().filter((session) => session.kind === 'copy').length,
       budgetBytes: budget.availableBytes,
-      copies: options.redundancy,
+      copies: !isSavingData() && options.redundancy,
     }
   }
 

@@ -5,6 +5,7 @@ import type { NextStep, SessionEnd } from './failure-rules.js'
 import { decideNextStep, failureOf } from './failure-rules.js'
 import { OwnDelay } from './own-delay.js'
 import type { AttemptOutcome } from './ports.js'
+import { takeBody } from './request-body.js'
 import type { Route, Store } from './server-directory.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
@@ -77,7 +78,7 @@ export class SessionRunner {
   }
 
   async run(): Promise<SessionEnd> {
-    const { clock, log } = this.#context
+    const { clock, rests, log } = this.#context
     let look = false
     while (!this.#stop.signal.aborted) {
       const session = this.#context.plan.session(this.id)
@@ -91,7 +92,10 @@ export class SessionRunner {
       if (step.kind === 'wait') {
         const { cause, delayMs } = step
         log.emit({ type: 'waiting', ...nameSession(this.#context, session), cause, delayMs: Math.round(delayMs) })
-        await pause(clock, delayMs, this.#stop.signal)
+        // a server that has answered asks for its time
+        await (outcome.kind === 'cut'
+          ? rests.take(delayMs, this.#stop.signal)
+          : pause(clock, delayMs, this.#stop.signal))
       }
       if (step.kind === 'shrink' && !this.#shrink(session, step.limit.maxAppendSize)) {
         return {
@@ -140,7 +144,7 @@ export class SessionRunner {
         end: look ? session.acked : Math.min(session.end, session.acked + this.#maxBodyBytes()),
       }
       this.ownDelay.begin(context.clock.now())
-      const body = look ? undefined : await context.source.body(range)
+      const body = look ? undefined : await takeBody(context.source, range, signal)
       if (signal.aborted) return { kind: 'aborted' }
       this.#attempt += 1
       this.#bodyEnd = range.end

@@ -17,6 +17,7 @@ import { Patience } from './patience.js'
 import type { Clock, Digester, Randomness, Source } from './ports.js'
 import { Probes } from './probes.js'
 import { Reconciliation } from './reconciliation.js'
+import type { Rests } from './rests.js'
 import { RiskWatch } from './risk-watch.js'
 import { Sampler } from './sampler.js'
 import type { ServerDirectory } from './server-directory.js'
@@ -40,6 +41,8 @@ export interface TransferParts {
   readonly directory: ServerDirectory
   readonly model: LoggedModel
   readonly bodies: BodyLimits
+  readonly rests: Rests
+  readonly isSavingData: () => boolean
 }
 
 /** What one transfer is made of, each part knowing the parts that it needs. Nothing in it moves by itself. */

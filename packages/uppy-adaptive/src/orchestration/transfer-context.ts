@@ -8,6 +8,7 @@ import type { EventLog } from './event-log.js'
 import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import type { Clock, LoadListener, Randomness, Source } from './ports.js'
+import type { Rests } from './rests.js'
 import type { ServerDirectory } from './server-directory.js'
 import type { SessionRunner } from './session-runner.js'
 import type { UploadStatuses } from './upload-status.js'
@@ -26,6 +27,9 @@ export interface TransferContext {
   readonly model: LoggedModel
   readonly directory: ServerDirectory
   readonly bodies: BodyLimits
+  readonly rests: Rests
+  /** The user wants little data sent: no copies now. */
+  readonly isSavingData: () => boolean
   readonly budget: HedgeBudget
   readonly leaves: BlockLeaves
   readonly statuses: UploadStatuses

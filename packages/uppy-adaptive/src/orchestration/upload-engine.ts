@@ -9,8 +9,9 @@ import { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import { PauseGate } from './pause-gate.js'
 import { PlainUpload } from './plain-upload.js'
-import type { Clock, Digester, JournalStorage, PlainPort, Randomness, ServerPort, Source } from './ports.js'
+import type { Clock, Digester, JournalStorage, Page, PlainPort, Randomness, ServerPort, Source } from './ports.js'
 import { PredictorMemory } from './predictor-memory.js'
+import { Rests } from './rests.js'
 import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
 import { toError, UploadError } from './upload-error.js'
@@ -26,8 +27,7 @@ export interface UploadHost {
   readonly journal: JournalStorage | undefined
   /** Where what predictions learned is kept from one upload to the next. */
   readonly memory: JournalStorage | undefined
-  /** Calls back when the page is being left, perhaps for good; the returned function ends that. */
-  onLeave(callback: () => void): () => void
+  readonly page: Page
   /** Shows an error that is not the upload's, such as a listener's. */
   reportError(error: unknown): void
   openSource(): Promise<Source>
@@ -58,6 +58,7 @@ export class UploadEngine {
   readonly #bodies: BodyLimits
   readonly #gate = new PauseGate()
   readonly #journal: Journal
+  readonly #rests: Rests
   readonly #group: GroupUpload
   readonly #plain: PlainUpload
   readonly #primary: ServerPort
@@ -83,9 +84,18 @@ export class UploadEngine {
     this.#primary = host.createPort(options.endpoint, 0)
     const { endpoint } = options
     this.#journal = new Journal({ storage: host.journal, clock, digester, log: this.#log, endpoint })
-    const own = { bodies: this.#bodies, log: this.#log, model: this.#model, gate: this.#gate, journal: this.#journal }
+    this.#rests = new Rests(clock)
+    const own = {
+      rests: this.#rests,
+      bodies: this.#bodies,
+      log: this.#log,
+      model: this.#model,
+      gate: this.#gate,
+      journal: this.#journal,
+    }
     const shared = { clock, randomness, options, ...own }
-    this.#group = new GroupUpload({ digester, client, ...shared })
+    const isSavingData = () => host.page.isSavingData()
+    this.#group = new GroupUpload({ digester, client, isSavingData, ...shared })
     this.#plain = new PlainUpload({ plain: host.plain, ...shared })
   }
 
@@ -121,7 +131,7 @@ export class UploadEngine {
   async pause(): Promise<void> {
     if (this.#state !== 'running' && this.#state !== 'idle') return
     this.#state = 'paused'
-    this.#gate.close()
+    this.#gate.close('user')
     this.#log.emit({ type: 'paused' })
     await this.#stopAll()
   }
@@ -130,7 +140,7 @@ export class UploadEngine {
     if (this.#state !== 'paused') return
     this.#state = 'running'
     this.#log.emit({ type: 'resumed' })
-    this.#gate.open()
+    this.#gate.open('user')
   }
 
   /** Ends the upload everywhere: no session, block or file of it stays on any server that can be reached. */
@@ -157,7 +167,7 @@ export class UploadEngine {
     outer?.addEventListener('abort', abort)
     if (this.#state !== 'paused') this.#begin()
     const endKeeping = this.#memory.keep()
-    const stay = this.#host.onLeave(() => void this.#memory.save())
+    const stay = this.#watchPage()
     try {
       await this.#memory.recall()
       await this.#bodies.recall()
@@ -176,6 +186,35 @@ export class UploadEngine {
     }
   }
 
+  #watchPage(): () => void {
+    const { page, clock } = this.#host
+    let asleepSinceMs: number | undefined
+    return page.watch({
+      onLeave: () => void this.#memory.save(),
+      onOnline: () => this.#rests.endAll(),
+      onSleep: (reason) => {
+        asleepSinceMs ??= clock.now()
+        this.#gate.close('page')
+        this.#log.emit({ type: 'asleep', reason })
+        void this.#stopAll()
+      },
+      onWake: () => {
+        if (asleepSinceMs === undefined) return
+        this.#wake(clock.now() - asleepSinceMs)
+        asleepSinceMs = undefined
+      },
+    })
+  }
+
+  /** Nobody's fault: no clock counts the time that nothing ran. */
+  #wake(gapMs: number): void {
+    const nowMs = this.#host.clock.now()
+    this.#log.emit({ type: 'awake', gapMs }, nowMs)
+    this.#model.localPause({ nowMs, gapMs })
+    this.#log.emit({ type: 'localPause', gapMs }, nowMs)
+    this.#gate.open('page')
+  }
+
   async #stopAll(): Promise<void> {
     await Promise.all([this.#group.stop(), this.#plain.stop()])
   }
@@ -188,7 +227,7 @@ export class UploadEngine {
 
   #begin(): void {
     this.#state = 'running'
-    this.#gate.open()
+    this.#gate.open('user')
   }
 
   #isCancelled(): boolean {
@@ -220,6 +259,7 @@ export class UploadEngine {
       const connector = new Connector({
         directory: this.#directory,
         log: this.#log,
+        rests: this.#rests,
         clock,
         randomness,
         giveUpAfterMs: this.#options.giveUpAfterMs,

@@ -180,5 +180,8 @@ export type UploadEvent =
     }
   | { readonly type: 'paused' }
   | { readonly type: 'resumed' }
+  /** The page is frozen or put aside; afterwards, for how long it was. */
+  | { readonly type: 'asleep'; readonly reason: 'freeze' | 'pagehide' }
+  | { readonly type: 'awake'; readonly gapMs: number }
   | { readonly type: 'cancelled' }
   | { readonly type: 'error'; readonly code: string; readonly message: string }

@@ -112,7 +112,7 @@ test.each<Row>([
 })
 
 const REFUSALS: [why: string, Partial<SessionRisk>, Partial<HedgeSurroundings>][] = [
-  ['redundancy is off', {}, { copies: false }],
+  ['copies are off', {}, { copies: false }],
   ['the link itself is in doubt', {}, { linkIsGood: false }],
   ['risk 0.75 is below 0.8', { server: 0.5, straggle: 0.5 }, { copies: { threshold: 0.8, maxConcurrent: 2 } }],
   ['2 copies are in flight', {}, { copiesInFlight: 2 }],

@@ -136,7 +136,7 @@ function serverCaused({ server, straggle }: SessionRisk): number {
 /** Why no copy may start now; undefined if one may. */
 function refuseCopy(session: SessionRisk, around: HedgeSurroundings, risk: number): Refusal | undefined {
   const refuse = (code: RefusalCode, reason: string): Refusal => ({ code, reason })
-  if (!around.copies) return refuse('off', 'redundancy is off')
+  if (!around.copies) return refuse('off', 'copies are off')
   if (session.isCopy) return refuse('isCopy', 'it is a copy itself')
   if (!around.linkIsGood) return refuse('link', 'the link itself is in doubt')
   const { threshold, maxConcurrent } = around.copies

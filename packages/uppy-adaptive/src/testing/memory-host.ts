@@ -1,6 +1,8 @@
-import type { Clock, JournalStorage, Randomness, ServerPort, Source } from '../orchestration/ports.js'
+import type { Clock, JournalStorage, Page, Randomness, ServerPort, Source } from '../orchestration/ports.js'
 import type { UploadHost } from '../orchestration/upload-engine.js'
 import { sha256 } from './known-bytes.js'
+
+const NODE: Page = { watch: () => () => {}, isSavingData: () => false }
 
 /** A client's machine, in memory. `ports`: of the primary, then of the mirrors as the options name them. */
 export function createMemoryHost(o: {
@@ -8,13 +10,13 @@ export function createMemoryHost(o: {
   readonly randomness: Randomness
   readonly journal: JournalStorage | undefined
   readonly memory?: JournalStorage | undefined
-  readonly onLeave?: UploadHost['onLeave']
+  readonly page?: Page
   readonly ports: readonly ServerPort[]
   readonly openSource: () => Promise<Source>
 }): UploadHost {
-  const { clock, randomness, journal, memory, onLeave = () => () => {}, ports, openSource } = o
+  const { clock, randomness, journal, memory, page = NODE, ports, openSource } = o
   return {
-    ...{ clock, randomness, journal, memory, onLeave, openSource, digester: sha256 },
+    ...{ clock, randomness, journal, memory, page, openSource, digester: sha256 },
     reportError: (error) => {
       throw error
     },

@@ -8,6 +8,7 @@ import type { UploadOptions } from '../orchestration/options.js'
 import { resolveOptions } from '../orchestration/options.js'
 import type { Randomness } from '../orchestration/ports.js'
 import { OperationError } from '../orchestration/ports.js'
+import { Rests } from '../orchestration/rests.js'
 import type { Route, Store } from '../orchestration/server-directory.js'
 import { ServerDirectory } from '../orchestration/server-directory.js'
 import { TransferAssembly } from '../orchestration/transfer-assembly.js'
@@ -57,6 +58,7 @@ export class TransferRig {
       ...{ source: this.source, digester: sha256, clock, randomness: new OrderedRandomness() },
       ...{ log, directory: this.directory, model: new LoggedModel(log) },
       bodies: new BodyLimits({ clock, storage: undefined }),
+      ...{ rests: new Rests(clock), isSavingData: () => false },
     })
     this.context = this.parts.context
   }

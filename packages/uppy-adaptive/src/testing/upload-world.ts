@@ -9,6 +9,7 @@ import type { UploadError } from '../orchestration/upload-error.js'
 import { joinPieces, sha256Of } from './known-bytes.js'
 import type { MemoryGroup } from './memory-group.js'
 import { createMemoryHost } from './memory-host.js'
+import { MemoryPage } from './memory-page.js'
 import { MemoryPort } from './memory-port.js'
 import { MemoryServer } from './memory-server.js'
 import { MemorySource } from './memory-source.js'
@@ -29,8 +30,7 @@ export class UploadWorld {
   readonly ports: MemoryPort[]
   readonly events: LoggedEvent[] = []
   readonly engine: UploadEngine
-  /** As if the page was being left. */
-  leave = () => {}
+  readonly page = new MemoryPage()
 
   constructor(
     o: {
@@ -59,12 +59,7 @@ export class UploadWorld {
     const host = createMemoryHost({
       ...{ clock: this.machine, randomness: this.randomness, journal: o.journal, ports: this.ports },
       memory: o.memory,
-      onLeave: (callback) => {
-        this.leave = callback
-        return () => {
-          this.leave = () => {}
-        }
-      },
+      page: this.page,
       openSource: async () => this.source,
     })
     this.engine = new UploadEngine(host, options)
