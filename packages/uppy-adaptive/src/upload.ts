@@ -8,6 +8,7 @@ import { PlainTus } from './io/plain-tus.js'
 import { ReconcileClient } from './io/reconcile-client.js'
 import type { SourceInput } from './io/source.js'
 import { openSource } from './io/source.js'
+import { KnownServers } from './orchestration/known-servers.js'
 import type { HeaderSource, ResolvedOptions, UploadOptions } from './orchestration/options.js'
 import { resolveOptions } from './orchestration/options.js'
 import type { JournalStorage, Source } from './orchestration/ports.js'
@@ -16,9 +17,9 @@ import { UploadEngine } from './orchestration/upload-engine.js'
 
 export type { SourceInput } from './io/source.js'
 export type { LoggedEvent, SessionSample, UploadEvent } from './orchestration/event-log.js'
+export type { FileFacts, MirrorList, MirrorOptions, MirrorsOfFile } from './orchestration/mirror-options.js'
 export type {
   HeaderSource,
-  MirrorOptions,
   PartitioningOptions,
   PredictorOptions,
   RedundancyOptions,
@@ -65,6 +66,16 @@ export class AdaptiveUpload extends UploadEngine {
   }
 }
 
+const defaultStack: HttpStack = new DefaultHttpStack({})
+/** By another stack the same address may lead elsewhere. */
+const servers = new WeakMap<HttpStack, KnownServers>()
+
+function serversOf(stack: HttpStack): KnownServers {
+  const known = servers.get(stack) ?? new KnownServers(systemClock)
+  servers.set(stack, known)
+  return known
+}
+
 function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved: ResolvedOptions): UploadHost {
   const http = createHttpOptions(options)
   return {
@@ -76,8 +87,9 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     memory: chooseMemory(resolved.predictor.memory, options.journal),
     page: platform.page,
     openSource: async () => withFingerprint(await openSource(input), options.fingerprint),
-    createPort: (endpoint, server) =>
-      new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, endpoint, server) }),
+    servers: serversOf(http.stack),
+    createPort: (endpoint, server, headers) =>
+      new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, { endpoint, server, headers }) }),
     plain: new PlainTus(resolved.endpoint, { ...http, headers: resolved.headers }),
   }
 }
@@ -88,7 +100,7 @@ function withFingerprint(source: Source, fingerprint: string | undefined): Sourc
 
 function createHttpOptions(options: AdaptiveUploadOptions): Omit<HttpOptions, 'headers'> {
   return {
-    stack: options.httpStack ?? new DefaultHttpStack({}),
+    stack: options.httpStack ?? defaultStack,
     withCredentials: options.withCredentials ?? false,
     addRequestId: options.addRequestId ?? false,
     onBeforeRequest: options.onBeforeRequest,
@@ -97,10 +109,12 @@ function createHttpOptions(options: AdaptiveUploadOptions): Omit<HttpOptions, 'h
 }
 
 /** A mirror gets its own headers; the primary's only where it has the primary's origin (DESIGN 4). */
-function headersFor(options: ResolvedOptions, endpoint: string, server: number): HeaderSource {
+function headersFor(
+  options: ResolvedOptions,
+  { endpoint, server, headers }: { endpoint: string; server: number; headers: HeaderSource | undefined },
+): HeaderSource {
   if (server === 0) return options.headers
-  const own = options.mirrors[server - 1]?.headers
-  if (own) return own
+  if (headers) return headers
   return new URL(endpoint).origin === new URL(options.endpoint).origin ? options.headers : {}
 }
 

@@ -5,6 +5,7 @@ import { strictLog } from '../testing/strict-log.js'
 import { broken, OrderedRandomness } from '../testing/transfer-rig.js'
 import { Connector } from './connector.js'
 import type { LoggedEvent } from './event-log.js'
+import { KnownServers } from './known-servers.js'
 import type { Capabilities } from './ports.js'
 import { Rests } from './rests.js'
 import type { Store } from './server-directory.js'
@@ -19,9 +20,20 @@ function connecting(giveUpAfterMs = 600_000) {
   const { log, events } = strictLog(clock)
   const directory = new ServerDirectory(log)
   const rests = new Rests(clock)
-  const randomness = new OrderedRandomness()
-  const connector = new Connector({ directory, log, clock, rests, randomness, giveUpAfterMs })
-  return { clock, rests, events, directory, connector, port: new ScriptedPort('http://up.test/files') }
+  const [known, heard, randomness] = [new KnownServers(clock), [] as string[], new OrderedRandomness()]
+  const create = () =>
+    new Connector({
+      directory,
+      log,
+      clock,
+      rests,
+      randomness,
+      known,
+      giveUpAfterMs,
+      onHeard: (store) => heard.push(store),
+    })
+  const port = new ScriptedPort('http://up.test/files')
+  return { clock, rests, events, directory, connector: create(), create, known, heard, port }
 }
 
 const warnings = (events: LoggedEvent[]) => events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))
@@ -113,4 +125,54 @@ test('a stop ends the search for a mirror, and leaves no timer', async () => {
   stop.abort()
   await search
   expect(clock.timers).toBe(0)
+})
+
+test('the uploads of a page ask a server once, and believe it for five minutes', async () => {
+  const { create, port, clock, heard } = connecting()
+  port.onProbe = () => ANSWER
+  const first = create()
+  await first.connectPrimary(port, NEVER)
+  expect([port.probes, first.usedMemory, heard]).toEqual([1, false, ['s0']])
+  const second = create()
+  await second.connectPrimary(port, NEVER)
+  // what is remembered is no sign of life
+  expect([port.probes, second.usedMemory, heard]).toEqual([1, true, ['s0']])
+  await clock.run(300_000)
+  await create().connectPrimary(port, NEVER)
+  expect(port.probes).toBe(2)
+})
+
+test('uploads that begin together ask once between them', async () => {
+  const { create, port, clock } = connecting()
+  let answer = (_: Capabilities) => {}
+  port.onProbe = () => new Promise((resolve) => (answer = resolve))
+  const all = [create(), create(), create()].map((each) => each.connectPrimary(port, NEVER))
+  await clock.run(10)
+  answer(ANSWER)
+  expect(await Promise.all(all)).toEqual([ANSWER, ANSWER, ANSWER])
+  expect(port.probes).toBe(1)
+})
+
+test('an upload that is stopped while it asks keeps no other from asking, nor waits for another’s answer', async () => {
+  const { create, port, clock } = connecting()
+  const [first, second] = [new AbortController(), new AbortController()]
+  port.onProbe = () => (port.probes < 2 ? silence() : ANSWER)
+  const stopped = create().connectPrimary(port, first.signal)
+  const waiting = create().connectPrimary(port, second.signal)
+  const asking = create().connectPrimary(port, NEVER)
+  second.abort()
+  await expect(waiting).rejects.toThrow()
+  first.abort()
+  await expect(stopped).rejects.toThrow()
+  expect(await clock.settle(asking)).toEqual(ANSWER)
+})
+
+test('what was remembered and is forgotten is asked for again', async () => {
+  const { create, port } = connecting()
+  port.onProbe = () => ({ ...ANSWER, storeId: `s${port.probes}` })
+  await create().connectPrimary(port, NEVER)
+  const second = create()
+  await second.connectPrimary(port, NEVER)
+  second.forget()
+  expect(await create().connectPrimary(port, NEVER)).toMatchObject({ storeId: 's2' })
 })

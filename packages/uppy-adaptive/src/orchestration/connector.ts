@@ -1,5 +1,7 @@
+import type { StoreId } from '../partitioning/partition-plan.js'
 import type { EventLog } from './event-log.js'
 import { backoffMs, LONGEST_BACKOFF_MS } from './failure-rules.js'
+import type { KnownServers } from './known-servers.js'
 import type { Capabilities, Clock, Randomness, ServerPort } from './ports.js'
 import type { Rests } from './rests.js'
 import type { ServerDirectory, Store } from './server-directory.js'
@@ -18,15 +20,29 @@ interface ConnectorParts {
   readonly clock: Clock
   readonly rests: Rests
   readonly randomness: Randomness
+  readonly known: KnownServers
   readonly giveUpAfterMs: number
+  /** A server has answered just now. */
+  readonly onHeard: (store: StoreId) => void
 }
 
-/** Finds out what each address leads to: once, before anything of ours is sent to it. */
+/** Finds out what each address leads to, before anything of ours is sent to it: once for all uploads of a page. */
 export class Connector {
   readonly #parts: ConnectorParts
+  readonly #remembered = new Set<string>()
 
   constructor(parts: ConnectorParts) {
     this.#parts = parts
+  }
+
+  /** Whether any server was taken for what it had answered before. */
+  get usedMemory(): boolean {
+    return this.#remembered.size > 0
+  }
+
+  /** What was remembered of the servers is not believed any more. */
+  forget(): void {
+    for (const endpoint of this.#remembered) this.#parts.known.forget(endpoint)
   }
 
   /** @throws UploadError `not-a-tus-server`, or `unreachable` when patience ends. */
@@ -96,6 +112,18 @@ export class Connector {
   }
 
   async #probe(port: ServerPort, signal: AbortSignal): Promise<Capabilities> {
+    const { known, onHeard } = this.#parts
+    const remembered = known.recall(port.endpoint)
+    if (remembered) {
+      this.#remembered.add(port.endpoint)
+      return remembered
+    }
+    const capabilities = await known.ask(port.endpoint, () => this.#ask(port, signal), signal)
+    if (capabilities.storeId !== undefined) onHeard(capabilities.storeId)
+    return capabilities
+  }
+
+  async #ask(port: ServerPort, signal: AbortSignal): Promise<Capabilities> {
     const deadline = withDeadline(this.#parts.clock, PROBE_DEADLINE_MS, signal)
     try {
       return await port.probe(deadline.signal)

@@ -67,6 +67,11 @@ export class GroupUpload {
     return this.#transfer?.statuses.uploads ?? []
   }
 
+  /** Whether any server has said that it holds something of the file. */
+  get hasAcknowledged(): boolean {
+    return this.#isAcknowledged
+  }
+
   /** Stops every request; resolves when nothing runs. What the servers hold stays. */
   async stop(): Promise<void> {
     this.#transfer?.stop()
@@ -86,6 +91,7 @@ export class GroupUpload {
     const entry = known?.entry
     // of one that may be committed anywhere a mirror may be the home
     if (known && entry?.kind === 'group' && (entry.homeId === homeId || entry.any)) await this.#goOnWith(known, entry)
+    else if (!this.#isAcknowledged && this.#place?.home !== homeId) this.#forget()
     for (let isFirst = true; ; isFirst = false) {
       await gate.pass(signal)
       const resume = this.#group !== undefined
@@ -190,10 +196,14 @@ export class GroupUpload {
     if (!(error instanceof UploadError) || (error.code !== 'gone' && error.code !== 'source-changed')) return false
     if (error.code === 'source-changed') await this.terminate()
     else await this.#parts.journal.forget()
+    this.#forget()
+    return error.code === 'gone'
+  }
+
+  #forget(): void {
     this.#group = undefined
     this.#place = undefined
     this.#isAcknowledged = false
-    return error.code === 'gone'
   }
 }
 

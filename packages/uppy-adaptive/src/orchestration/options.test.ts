@@ -165,7 +165,7 @@ test('a mirror that is listed twice is refused by name', () => {
 
 test('two paths, ports or schemes of one host are two servers', () => {
   const mirrors = ['https://up.example.com/other', 'https://up.example.com:8443/files', 'http://up.example.com/files']
-  expect(resolveAny({ mirrors }).mirrors.map(({ endpoint }) => endpoint)).toEqual(mirrors)
+  expect(resolveAny({ mirrors }).mirrors).toEqual(mirrors.map((endpoint) => ({ endpoint })))
 })
 
 test('NaN is quoted as NaN', () => {

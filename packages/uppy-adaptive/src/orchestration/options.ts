@@ -2,7 +2,10 @@ import type { Priors } from 'upload-predictor'
 import { parseModel, priorsOf } from 'upload-predictor'
 import type { Priority } from '../partitioning/priority.js'
 import { DEFAULT_LIMITS } from '../partitioning/size-limits.js'
+import type { MirrorList, MirrorOptions, MirrorsOfFile, ResolvedMirrorsOfFile } from './mirror-options.js'
+import { parseEndpoint, resolveMirrors } from './mirror-options.js'
 import type { JournalStorage } from './ports.js'
+import { quote } from './quote.js'
 import { toError, UploadError } from './upload-error.js'
 
 /** What headers are asked for. */
@@ -18,12 +21,6 @@ export interface HeaderRequest {
 export type HeaderSource =
   | Readonly<Record<string, string>>
   | ((request: HeaderRequest) => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>)
-
-export interface MirrorOptions {
-  readonly endpoint: string
-  /** Sent to this mirror only. A mirror given as a string gets none of the primary's. */
-  readonly headers?: HeaderSource
-}
 
 export interface PartitioningOptions {
   /** Size of each server's first partition, bytes (default 1 MiB). */
@@ -60,8 +57,8 @@ export interface PredictorOptions {
 export interface UploadOptions {
   /** The primary: a tus server's endpoint URL. The file is committed there. */
   readonly endpoint: string
-  /** Other servers with storage of their own that know the primary as their peer. */
-  readonly mirrors?: readonly (string | MirrorOptions)[]
+  /** Other servers with storage of their own that know the primary as their peer, or what chooses them for this file. */
+  readonly mirrors?: MirrorList | MirrorsOfFile
   readonly metadata?: Readonly<Record<string, string>>
   /**
    * Sent to the primary, and to mirrors of its origin. A function is called for every request, and with `refused` when the
@@ -90,7 +87,7 @@ export interface UploadOptions {
 /** UploadOptions with every default filled in. */
 export interface ResolvedOptions {
   readonly endpoint: string
-  readonly mirrors: readonly MirrorOptions[]
+  readonly mirrors: readonly MirrorOptions[] | ResolvedMirrorsOfFile
   readonly metadata: Readonly<Record<string, string>>
   readonly headers: HeaderSource
   readonly partitioning: {
@@ -116,11 +113,9 @@ export interface ResolvedOptions {
  */
 export function resolveOptions(options: UploadOptions, base?: string): ResolvedOptions {
   const endpoint = parseEndpoint(options.endpoint, { name: 'endpoint', base })
-  const mirrors = parseMirrors(options.mirrors ?? [], base)
-  refuseDuplicates(endpoint, mirrors)
   return {
     endpoint,
-    mirrors,
+    mirrors: resolveMirrors(options.mirrors, { endpoint, base }),
     metadata: options.metadata ?? {},
     headers: options.headers ?? {},
     partitioning: resolvePartitioning(options.partitioning ?? {}),
@@ -136,19 +131,6 @@ export function resolveOptions(options: UploadOptions, base?: string): ResolvedO
 function parseCommitAt(commitAt: unknown): ResolvedOptions['commitAt'] {
   if (commitAt === 'primary' || commitAt === 'any') return commitAt
   throw new UploadError('bad-option', `commitAt must be 'primary' or 'any', not ${quote(commitAt)}`)
-}
-
-function parseMirrors(mirrors: unknown, base: string | undefined): MirrorOptions[] {
-  if (!Array.isArray(mirrors)) {
-    throw new UploadError(
-      'bad-option',
-      `mirrors must be a list of URLs or { endpoint, headers }, not ${quote(mirrors)}`,
-    )
-  }
-  return mirrors.map((mirror: string | MirrorOptions | null) => {
-    const given = typeof mirror === 'object' && mirror !== null ? mirror : { endpoint: mirror }
-    return { ...given, endpoint: parseEndpoint(given.endpoint, { name: 'mirrors', base }) }
-  })
 }
 
 function parsePriority(priority: unknown): Priority | undefined {
@@ -204,49 +186,4 @@ function numberIn(name: string, value: unknown, bounds: { min: number; max?: num
   if (typeof value === 'number' && value >= bounds.min && value <= max && isBounded) return value
   const wanted = bounds.max === undefined ? `a number from ${bounds.min}` : `a number from ${bounds.min} to ${max}`
   throw new UploadError('bad-option', `${name} must be ${wanted}, not ${quote(value)}`)
-}
-
-function parseEndpoint(value: unknown, { name, base }: { name: string; base: string | undefined }): string {
-  if (name === 'endpoint' && (value === undefined || value === null || value === '')) {
-    throw new UploadError(
-      'no-endpoint',
-      'no endpoint: set the option endpoint to the URL of your tus server, such as https://up.example.com/files',
-    )
-  }
-  const url = typeof value === 'string' ? tryUrl(value, base) : null
-  if (url && /^https?:$/.test(url.protocol)) return url.href.replace(/\/+$/, '')
-  throw new UploadError(
-    'bad-option',
-    `${name}: ${quote(value)} is no http or https URL; give the endpoint of a tus server`,
-  )
-}
-
-function tryUrl(value: string, base: string | undefined): URL | null {
-  try {
-    return new URL(value, base)
-  } catch {
-    return null
-  }
-}
-
-function refuseDuplicates(endpoint: string, mirrors: readonly MirrorOptions[]): void {
-  const seen = new Set([endpoint])
-  for (const mirror of mirrors) {
-    if (mirror.endpoint === endpoint) {
-      throw new UploadError(
-        'bad-option',
-        `mirrors lists the primary ${endpoint} again; remove it, a mirror is another server`,
-      )
-    }
-    if (seen.has(mirror.endpoint))
-      throw new UploadError('bad-option', `mirrors lists ${mirror.endpoint} twice; remove one`)
-    seen.add(mirror.endpoint)
-  }
-}
-
-/** JSON where it has a word for the value; it has none for NaN, Infinity, a bigint or undefined. */
-function quote(value: unknown): string {
-  return typeof value === 'string' || (typeof value === 'object' && value !== null)
-    ? JSON.stringify(value)
-    : String(value)
 }

@@ -1,19 +1,19 @@
 import { BodyLimits } from './body-limits.js'
-import { Connector } from './connector.js'
 import type { LoggedEvent } from './event-log.js'
 import { EventLog } from './event-log.js'
 import { GroupUpload } from './group-upload.js'
 import type { KnownFile } from './journal.js'
 import { Journal } from './journal.js'
+import type { KnownServers } from './known-servers.js'
 import { LoggedModel } from './logged-model.js'
-import type { ResolvedOptions } from './options.js'
+import type { HeaderSource, ResolvedOptions } from './options.js'
 import { PauseGate } from './pause-gate.js'
 import { PlainUpload } from './plain-upload.js'
 import type { Clock, Digester, JournalStorage, Page, PlainPort, Randomness, ServerPort, Source } from './ports.js'
 import { PredictorMemory } from './predictor-memory.js'
 import { Rests } from './rests.js'
-import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
+import { ServerSearch } from './server-search.js'
 import { toError, UploadError } from './upload-error.js'
 import type { UploadStats } from './upload-stats.js'
 import { summarize } from './upload-stats.js'
@@ -31,7 +31,10 @@ export interface UploadHost {
   /** Shows an error that is not the upload's, such as a listener's. */
   reportError(error: unknown): void
   openSource(): Promise<Source>
-  createPort(endpoint: string, server: number): ServerPort
+  /** What the servers of this page or process are. */
+  readonly servers: KnownServers
+  /** @param headers a mirror's own */
+  createPort(endpoint: string, server: number, headers?: HeaderSource): ServerPort
   /** The primary, as a server without our extension. */
   readonly plain: PlainPort
 }
@@ -66,6 +69,8 @@ export class UploadEngine {
   /** What the journal knew of the file when it was opened. */
   #known: KnownFile | undefined
   #stop = new AbortController()
+  /** Why the upload stopped itself. */
+  #failure: Error | undefined
   #state: State = 'idle'
   #running: Promise<UploadResult> | undefined
 
@@ -158,6 +163,7 @@ export class UploadEngine {
   async #run(outer: AbortSignal | undefined): Promise<UploadResult> {
     if (this.#isCancelled()) throw new UploadError('cancelled', 'the upload was cancelled: make a new one')
     this.#stop = new AbortController()
+    this.#failure = undefined
     this.#directory = new ServerDirectory(this.#log)
     const abort = () => {
       this.#stop.abort()
@@ -237,9 +243,11 @@ export class UploadEngine {
   #explain(error: unknown): UploadError {
     if (this.#isCancelled()) return new UploadError('cancelled', 'the upload was cancelled', { cause: error })
     this.#state = 'failed'
-    const explained = this.#stop.signal.aborted
-      ? new UploadError('aborted', 'the upload was stopped; start it again to go on', { cause: error })
-      : error
+    const explained = this.#failure
+      ? this.#failure
+      : this.#stop.signal.aborted
+        ? new UploadError('aborted', 'the upload was stopped; start it again to go on', { cause: error })
+        : error
     const failure =
       explained instanceof UploadError
         ? explained
@@ -255,79 +263,58 @@ export class UploadEngine {
   async #upload(): Promise<UploadResult> {
     const source = await this.#host.openSource()
     try {
-      const { clock, randomness } = this.#host
-      const connector = new Connector({
-        directory: this.#directory,
-        log: this.#log,
-        rests: this.#rests,
-        clock,
-        randomness,
-        giveUpAfterMs: this.#options.giveUpAfterMs,
-      })
       const knowing = this.#journal.open(source).then((known) => {
         this.#known = known
+        return known
       })
       // an upload that fails sooner has no use for it
       knowing.catch(() => {})
-      for (const [i, mirror] of this.#options.mirrors.entries()) {
-        this.#connectMirror(connector, this.#host.createPort(mirror.endpoint, i + 1), i + 1)
-      }
-      const homeId = await this.#findHome(connector, this.#primary, knowing)
-      if (homeId === undefined) return await this.#uploadPlain(source)
-      this.#model.heard({ nowMs: this.#host.clock.now(), store: homeId })
-      return await this.#uploadGroup(source, homeId)
+      const search = this.#search()
+      return await this.#uploadTo(search, source, knowing).catch((error: unknown) => {
+        search.giveUp()
+        if (this.#stop.signal.aborted || this.#group.hasAcknowledged || !search.mayHaveChanged(error)) throw error
+        const message = `${toError(error).message}: asking the servers again what they are`
+        this.#log.emit({ type: 'warning', code: 'asked-again', message })
+        return this.#uploadTo(this.#search(), source, knowing)
+      })
     } finally {
       await source.close()
     }
   }
 
-  /**
-   * The primary's store; undefined when it is a plain server. When it is away, the home of an upload that goes on is known
-   * all the same, and where the file may be committed elsewhere it is a mirror's.
-   */
-  async #findHome(connector: Connector, primary: ServerPort, knowing: Promise<void>): Promise<string | undefined> {
-    try {
-      const { kind, storeId } = await connector.connectPrimary(primary, this.#stop.signal)
-      await knowing
-      return kind === 'reconcile' ? storeId : undefined
-    } catch (error) {
-      if (this.#stop.signal.aborted || !isUnreachable(error)) throw error
-      await knowing
-      const home = this.#findHomeElsewhere(toError(error).message)
-      if (home === undefined) throw error
-      this.#connectMirror(connector, primary, 0)
-      return home
-    }
+  #search(): ServerSearch {
+    const { clock, randomness, servers, createPort } = this.#host
+    return new ServerSearch({
+      ...{ clock, rests: this.#rests, randomness, options: this.#options, log: this.#log, model: this.#model },
+      ...{ known: servers, primary: this.#primary, createPort, signal: this.#stop.signal },
+      onReady: () => this.#group.welcome(),
+      onFailure: (error) => {
+        this.#failure = error
+        this.#stop.abort()
+        void this.#stopAll()
+      },
+    })
   }
 
-  #findHomeElsewhere(why: string): string | undefined {
-    const stores = this.#directory.stores()
-    const begun = this.#known?.entry
-    if (begun?.kind === 'group' && stores.length > 0) return begun.homeId
-    const home = stores.find((store) => store.commitsElsewhere)
-    if (this.#options.commitAt !== 'any' || !home) return undefined
-    const { endpoint } = home.route
-    const message = `${why}; the file is committed at ${endpoint} instead`
-    this.#log.emit({ type: 'warning', code: 'home-elsewhere', message, endpoint })
-    return home.id
-  }
-
-  #connectMirror(connector: Connector, port: ServerPort, server: number): void {
-    const onReady = (store: Store) => this.#welcome(store)
-    void connector.connectMirror(port, server, { signal: this.#stop.signal, onReady })
-  }
-
-  #welcome(store: Store): void {
-    this.#model.heard({ nowMs: this.#host.clock.now(), store: store.id })
-    this.#group.welcome()
+  async #uploadTo(
+    search: ServerSearch,
+    source: Source,
+    knowing: Promise<KnownFile | undefined>,
+  ): Promise<UploadResult> {
+    const { sizeBytes, contentType } = source
+    this.#directory = search.directory
+    search.lookForMirrors({ sizeBytes, contentType, metadata: this.#options.metadata })
+    const homeId = await search.findHome(knowing)
+    return homeId === undefined ? await this.#uploadPlain(source) : await this.#uploadGroup(source, homeId)
   }
 
   async #uploadPlain(source: Source): Promise<UploadResult> {
-    if (this.#options.mirrors.length > 0) {
-      const message = `${this.#options.endpoint} is a tus server without the reconcile extension: uploading to it alone, without mirrors`
-      this.#log.emit({ type: 'warning', code: 'plain-server', message, endpoint: this.#options.endpoint })
+    const { mirrors, endpoint } = this.#options
+    if (typeof mirrors === 'function' || mirrors.length > 0) {
+      const message = `${endpoint} is a tus server without the reconcile extension: uploading to it alone, without mirrors`
+      this.#log.emit({ type: 'warning', code: 'plain-server', message, endpoint })
     }
-    this.#log.emit({ type: 'plain', endpoint: this.#options.endpoint, sizeBytes: source.sizeBytes })
+    this.#log.emit({ type: 'plain', endpoint, sizeBytes: source.sizeBytes })
     const [known, probe] = [this.#known, this.#primary]
     const url = await this.#plain.run({ source, known, probe, signal: this.#stop.signal })
     return { url, size: source.sizeBytes, digest: null, stats: summarize(this.#log.events()) }
@@ -339,8 +326,4 @@ export class UploadEngine {
     const { url, root } = await this.#group.run(start)
     return { url, size: source.sizeBytes, digest: root, stats: summarize(this.#log.events()) }
   }
-}
-
-function isUnreachable(error: unknown): boolean {
-  return error instanceof UploadError && error.code === 'unreachable'
 }

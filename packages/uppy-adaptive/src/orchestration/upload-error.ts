@@ -2,6 +2,7 @@ export type UploadErrorCode =
   | 'no-endpoint'
   | 'bad-option'
   | 'bad-source'
+  | 'mirrors-failed'
   | 'not-a-tus-server'
   | 'unreachable'
   | 'source-unreadable'

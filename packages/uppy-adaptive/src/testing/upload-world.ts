@@ -1,6 +1,7 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect } from 'vitest'
 import type { LoggedEvent } from '../orchestration/event-log.js'
+import { KnownServers } from '../orchestration/known-servers.js'
 import type { PartitioningOptions, PredictorOptions } from '../orchestration/options.js'
 import { resolveOptions } from '../orchestration/options.js'
 import type { JournalStorage } from '../orchestration/ports.js'
@@ -31,6 +32,8 @@ export class UploadWorld {
   readonly events: LoggedEvent[] = []
   readonly engine: UploadEngine
   readonly page = new MemoryPage()
+  /** What its servers are remembered for. */
+  readonly known: KnownServers
 
   constructor(
     o: {
@@ -56,7 +59,9 @@ export class UploadWorld {
     const [endpoint = '', ...mirrors] = this.ports.map((port) => port.endpoint)
     const { giveUpAfter = 600, predictor = {}, partitioning = {} } = o
     const options = resolveOptions({ endpoint, mirrors, giveUpAfter, predictor, partitioning })
+    this.known = new KnownServers(this.machine)
     const host = createMemoryHost({
+      servers: this.known,
       ...{ clock: this.machine, randomness: this.randomness, journal: o.journal, ports: this.ports },
       memory: o.memory,
       page: this.page,

@@ -5,12 +5,8 @@ import type { LocalUppyFile, RemoteUppyFile } from '@uppy/core/utils'
 import { filterFilesToEmitUploadStarted, filterFilesToUpload, RateLimitedQueue } from '@uppy/core/utils'
 import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
 import type { LoggedEvent } from '../orchestration/event-log.js'
-import type {
-  MirrorOptions,
-  PartitioningOptions,
-  PredictorOptions,
-  RedundancyOptions,
-} from '../orchestration/options.js'
+import type { MirrorList } from '../orchestration/mirror-options.js'
+import type { PartitioningOptions, PredictorOptions, RedundancyOptions } from '../orchestration/options.js'
 import type { Priority } from '../partitioning/priority.js'
 import { FileBinding } from './file-binding.js'
 
@@ -18,8 +14,8 @@ import { FileBinding } from './file-binding.js'
 export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends PluginOpts {
   /** The primary's tus endpoint. */
   endpoint: string
-  /** Other servers with storage of their own; a string gets no headers of the primary's unless it has the same origin. */
-  mirrors?: readonly (string | MirrorOptions)[]
+  /** Other servers with storage of their own; a string gets no headers of the primary's unless it has the same origin. Or what chooses them for a file, such as those of its country. */
+  mirrors?: MirrorList | ((file: UppyFile<M, B>) => MirrorList | Promise<MirrorList>)
   headers?: Record<string, string> | ((file: UppyFile<M, B>) => Record<string, string>)
   partitioning?: PartitioningOptions & { priority?: (file: UppyFile<M, B>) => Priority }
   redundancy?: RedundancyOptions | false

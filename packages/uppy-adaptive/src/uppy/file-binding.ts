@@ -110,7 +110,7 @@ export class FileBinding<M extends Meta, B extends Body> {
 
   #uploadOptions(): AdaptiveUploadOptions {
     const { file, options } = this.#parts
-    const { headers, partitioning, chunkSize, onBeforeRequest } = options
+    const { headers, mirrors, partitioning, chunkSize, onBeforeRequest } = options
     const { priority, ...sizes } = partitioning ?? {}
     return {
       endpoint: options.endpoint,
@@ -119,10 +119,10 @@ export class FileBinding<M extends Meta, B extends Body> {
       partitioning: chunkSize !== undefined && Number.isFinite(chunkSize) ? { ...sizes, maxSize: chunkSize } : sizes,
       ...(chunkSize === undefined ? {} : { chunkSize }),
       ...(headers ? { headers: typeof headers === 'function' ? headers(file) : headers } : {}),
+      ...(mirrors ? { mirrors: typeof mirrors === 'function' ? () => mirrors(file) : mirrors } : {}),
       ...(priority ? { priority: priority(file) } : {}),
       ...(onBeforeRequest ? { onBeforeRequest: (request) => onBeforeRequest(request, file) } : {}),
       ...pick(options, [
-        'mirrors',
         'redundancy',
         'predictor',
         'withCredentials',

@@ -1,0 +1,102 @@
+import type { HeaderSource } from './options.js'
+import { quote } from './quote.js'
+import { toError, UploadError } from './upload-error.js'
+
+export interface MirrorOptions {
+  readonly endpoint: string
+  /** Sent to this mirror only. A mirror given as a string gets none of the primary's. */
+  readonly headers?: HeaderSource
+}
+
+export type MirrorList = readonly (string | MirrorOptions)[]
+
+/** What is known of the file when its mirrors are chosen. */
+export interface FileFacts {
+  /** Bytes. */
+  readonly sizeBytes: number
+  readonly contentType: string | undefined
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/**
+ * Chooses the mirrors of one file, such as those of its country. Asked at each start of the upload, which does not wait for
+ * it: one that throws is the warning `mirrors-failed`, and the file goes to the primary alone; an answer that is no list of
+ * mirrors ends the upload with `bad-option`.
+ */
+export type MirrorsOfFile = (file: FileFacts) => MirrorList | Promise<MirrorList>
+
+/** @throws UploadError `mirrors-failed` when it throws, `bad-option` for what it answers */
+export type ResolvedMirrorsOfFile = (file: FileFacts) => Promise<readonly MirrorOptions[]>
+
+interface Around {
+  readonly endpoint: string
+  /** What relative URLs are relative to. */
+  readonly base: string | undefined
+}
+
+/** @throws UploadError `bad-option` */
+export function resolveMirrors(
+  given: MirrorList | MirrorsOfFile | undefined,
+  around: Around,
+): readonly MirrorOptions[] | ResolvedMirrorsOfFile {
+  if (typeof given !== 'function') return parseMirrors(given ?? [], around)
+  return async (file) => parseMirrors(await ask(given, file), around)
+}
+
+async function ask(given: MirrorsOfFile, file: FileFacts): Promise<unknown> {
+  try {
+    return await given(file)
+  } catch (cause) {
+    throw new UploadError('mirrors-failed', `the mirrors function failed: ${toError(cause).message}`, { cause })
+  }
+}
+
+function parseMirrors(given: unknown, { endpoint, base }: Around): readonly MirrorOptions[] {
+  if (!Array.isArray(given))
+    throw new UploadError('bad-option', `mirrors must be a list of URLs or { endpoint, headers }, not ${quote(given)}`)
+  const mirrors = given.map((each: string | MirrorOptions | null) => {
+    const mirror = typeof each === 'object' && each !== null ? each : { endpoint: each }
+    return { ...mirror, endpoint: parseEndpoint(mirror.endpoint, { name: 'mirrors', base }) }
+  })
+  refuseDuplicates(endpoint, mirrors)
+  return mirrors
+}
+
+/** @throws UploadError `no-endpoint`, `bad-option` */
+export function parseEndpoint(value: unknown, { name, base }: { name: string; base: string | undefined }): string {
+  if (name === 'endpoint' && (value === undefined || value === null || value === '')) {
+    throw new UploadError(
+      'no-endpoint',
+      'no endpoint: set the option endpoint to the URL of your tus server, such as https://up.example.com/files',
+    )
+  }
+  const url = typeof value === 'string' ? tryUrl(value, base) : null
+  if (url && /^https?:$/.test(url.protocol)) return url.href.replace(/\/+$/, '')
+  throw new UploadError(
+    'bad-option',
+    `${name}: ${quote(value)} is no http or https URL; give the endpoint of a tus server`,
+  )
+}
+
+function tryUrl(value: string, base: string | undefined): URL | null {
+  try {
+    return new URL(value, base)
+  } catch {
+    return null
+  }
+}
+
+function refuseDuplicates(endpoint: string, mirrors: readonly MirrorOptions[]): void {
+  const seen = new Set([endpoint])
+  for (const mirror of mirrors) {
+    if (mirror.endpoint === endpoint) {
+      throw new UploadError(
+        'bad-option',
+        `mirrors lists the primary ${endpoint} again; remove it, a mirror is another server`,
+      )
+    }
+    if (seen.has(mirror.endpoint))
+      throw new UploadError('bad-option', `mirrors lists ${mirror.endpoint} twice; remove one`)
+    seen.add(mirror.endpoint)
+  }
+}
