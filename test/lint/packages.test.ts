@@ -7,7 +7,7 @@ import { beforeAll, expect, test } from 'vitest'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
-const PACKAGES = ['predictor', 'uppy-adaptive']
+const PACKAGES = ['predictor', 'protocol', 'tus-reconcile-server', 'uppy-adaptive']
 
 interface Packed {
   readonly name: string
