@@ -36,9 +36,10 @@ export class FailureAttribution {
   }
 
   review(nowMs: number, pLinkNotGood: number): void {
-    const common = (a: CountedFailure): boolean =>
-      this.#open.some((b) => b.store !== a.store && Math.abs(b.atMs - a.atMs) <= COMMON_CAUSE_MS)
     const due = this.#open.filter(({ atMs }) => nowMs - atMs >= DECIDE_AFTER_MS)
+    // the first waits for the last: they are taken back together
+    const common = (a: CountedFailure): boolean =>
+      due.some((b) => b.store !== a.store && Math.abs(b.atMs - a.atMs) <= COMMON_CAUSE_MS)
     const taken = due.filter((failure) => pLinkNotGood > 0.5 || common(failure))
     for (const { history, weight } of taken) history.retract(weight)
     this.#open = this.#open.filter((failure) => !taken.includes(failure) && nowMs - failure.atMs < FORGET_AFTER_MS)

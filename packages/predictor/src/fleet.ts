@@ -17,6 +17,8 @@ export interface SessionStart {
 
 /** Guess: far more than anybody uploads to. */
 const MOST_STORES = 256
+/** Guess: nobody gives up a question sooner (the engine's least deadline). */
+const LEAST_DEADLINE_MS = 1_500
 /** Guess: whoever failed in the dark tries again by then. */
 const LONGEST_IDLE_MS = 5_000
 
@@ -124,7 +126,9 @@ export class Fleet {
     const isPassedBy = stores.some((other) => other !== store && other.hasAnsweredPromptlySince(askedMs))
     for (const session of this.sessions.values()) {
       if (isHeldUp && session.isStarting && session.store !== store) session.witness.unheardSince(askedMs, nowMs)
-      if (isPassedBy && session.store === store) session.witness.unansweredSince(askedMs)
+      // what is lost sooner was asked before a heartbeat that passed for its answer
+      if (isPassedBy && session.store === store)
+        session.witness.unansweredSince(Math.min(askedMs, nowMs - LEAST_DEADLINE_MS))
     }
   }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { FailureKind, SessionOutcome } from './outcome-ledger.js'
 import { RiskModel } from './risk.js'
+import type { RiskAssessment } from './risk-assessment.js'
 import { expectSound } from './testing/sound.js'
 
 const KEYS = ['a1', 'a2', 'b1', 'c1']
@@ -178,3 +179,65 @@ test('an ended session is forgotten, and its late reports are ignored', () => {
   expect(model.store('a').meanTimeBetweenFailuresMs).toBe(60_000)
   expect(model.link().phi).toBe(0)
 })
+
+/** What silence that others witnessed makes of `server`; load apart, which fades. */
+const silent = (blame: RiskAssessment['blame']): number =>
+  blame.find(({ factor }) => factor === 'serverSilent')?.weight ?? 0
+
+test('neither time alone nor a question that its own store leaves unanswered lowers risk, phi or what silence made of server', () => {
+  const unanswered = fc.array(fc.tuple(fc.integer({ min: 1, max: 900 }), fc.boolean(), fc.boolean()), { maxLength: 25 })
+  fc.assert(
+    fc.property(histories(forwards), key, unanswered, (steps, session, later) => {
+      const { model, nowMs: fromMs } = history(steps)
+      let nowMs = fromMs
+      model.sessionStarted({ nowMs, session, store: storeOf(session), rangeBytes: 1e7, plannedMs: 20_000 })
+      let last = model.assess({ nowMs, session, remainingBytes: 1e6 })
+      for (const [stepMs, asks, loses] of later) {
+        nowMs += stepMs
+        if (asks) model.wantsProbe({ nowMs })
+        if (loses) model.probeLost({ nowMs, store: storeOf(session) })
+        const next = model.assess({ nowMs, session, remainingBytes: 1e6 })
+        expect(next.risk).toBeGreaterThanOrEqual(last.risk)
+        expect(next.phi).toBeGreaterThanOrEqual(last.phi)
+        expect(silent(next.blame)).toBeGreaterThanOrEqual(silent(last.blame))
+        expect(next.expectedRemainingMs).toBeGreaterThanOrEqual(last.expectedRemainingMs * (1 - 1e-9))
+        last = next
+      }
+    }),
+  )
+})
+
+test('with one store, two or three, over pauses and from one page to the next, every answer on the way is sound', () => {
+  const page = fc.array(fc.tuple(forwards, step), { maxLength: 60 })
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 3 }), fc.array(page, { minLength: 1, maxLength: 4 }), (stores, pages) => {
+      let model = new RiskModel()
+      let nowMs = 0
+      const inUse = KEYS.filter((session) => 'abc'.indexOf(storeOf(session)) < stores)
+      for (const steps of pages) {
+        for (const session of inUse) {
+          model.sessionStarted({ nowMs, session, store: storeOf(session), rangeBytes: 1e7 })
+        }
+        for (const [stepMs, act] of steps) {
+          nowMs += stepMs
+          act(model, nowMs)
+          for (const session of inUse) {
+            const known = model.factors.bind(model, { nowMs, session, remainingBytes: 1e6 })
+            if (isInFlight(known)) expectSound(model.assess({ nowMs, session, remainingBytes: 1e6 }))
+          }
+        }
+        model = RiskModel.fromJSON(JSON.stringify(model), { nowMs, ageMs: 5_000 })
+      }
+    }),
+    { numRuns: 40 },
+  )
+})
+
+function isInFlight(ask: () => unknown): boolean {
+  try {
+    ask()
+    return true
+  } catch {
+    return false
+  }
+}

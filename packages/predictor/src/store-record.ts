@@ -28,8 +28,6 @@ const ANSWERED_PAUSE_MS = 300
 const LATE_STARTS = 2
 /** Guess: how long an answer tells of the queue on its way. */
 const ANSWER_COUNTS_MS = 2_000
-/** Guess: nobody gives up a question sooner (the engine's least deadline). */
-const LEAST_DEADLINE_MS = 1_500
 /** Guess: unanswered probes are spaced out, up to this. */
 const LONGEST_PROBE_PAUSE_MS = 8_000
 
@@ -203,13 +201,13 @@ export class StoreRecord {
     return this.hasAnsweredSince(atMs) && this.#answerMs <= this.usualStartMs
   }
 
-  /** @returns when it was asked, as far as is known: what is lost sooner was asked before a heartbeat that passed for its answer */
+  /** @returns when it was asked, as far as is known */
   probeLost(nowMs: number): number | undefined {
     const askedMs = this.#openSinceMs
     this.#openSinceMs = undefined
     this.lastLostMs = nowMs
     this.#lostInARow += 1
-    return askedMs === undefined ? undefined : Math.min(askedMs, nowMs - LEAST_DEADLINE_MS)
+    return askedMs
   }
 
   /** What was lost was the link's. */
