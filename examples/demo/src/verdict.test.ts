@@ -32,6 +32,7 @@ const copy: UploadEvent = {
     reason: 'silent',
     risk: 0.7,
     gapMs: 1900,
+    gain: { pServer: 0.7, savedMs: 3_000, costMs: 1_000, worth: 0.87 },
     known: {
       ...{ link: 0, server: 0.7, connection: 0, straggle: 0, late: 0, phi: 3, expectedMs: 4_000 },
       ...{ alternatives: [], because: [], blame: [], usualLogOdds: -3 },

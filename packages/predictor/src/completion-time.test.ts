@@ -52,3 +52,13 @@ test('a partition of which nothing came is no rate, and what is no quantity is r
   expect(() => goodputs.add(Number.NaN)).toThrow('NaN')
   expect(() => estimateRemainingMs(-1, 1)).toThrow('-1')
 })
+
+test('how well the rate is known: better with each partition, worse the more they differ', () => {
+  const spreadOf = (rates: readonly number[]) => new PartitionGoodputs(rates).spread()
+  expect(spreadOf([])).toBe(0.5)
+  // one alike: the prior's squares over two, over the root of two
+  expect(spreadOf([1e6])).toBeCloseTo(0.25)
+  const alike = spreadOf([1e6, 1e6, 1e6, 1e6, 1e6])
+  expect(alike).toBeCloseTo(0.5 / 6)
+  expect(spreadOf([1e6, 2e6, 1e6, 2e6, 1e6])).toBeGreaterThan(alike)
+})

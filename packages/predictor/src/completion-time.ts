@@ -5,6 +5,9 @@ const WINDOW = 5
 /** An answer is always finite: a day stands for "not in sight". */
 const LONGEST_MS = 86_400_000
 
+/** Guess: before any partition the mean of ln(rate) is uncertain by so much, which weighs as much as one partition. */
+const PRIOR_SPREAD = 0.5
+
 /**
  * Rate to expect of a store's next partition: harmonic mean of the last five partition goodputs, and its robust form
  * `HM / (1 + largest recent relative error)` for deadlines. Source: MPC, RobustMPC (METHODS, Estimators).
@@ -34,6 +37,17 @@ export class PartitionGoodputs {
   harmonicMean(): number | undefined {
     if (this.#recent.length === 0) return undefined
     return this.#recent.length / this.#recent.reduce((sum, { bytesPerSecond }) => sum + 1 / bytesPerSecond, 0)
+  }
+
+  /**
+   * Standard deviation of the posterior of the mean of ln(rate): normal, of a variance that itself is shrunk towards the
+   * prior's. 0.5 before any partition, less with each that resembles the others.
+   */
+  spread(): number {
+    const logs = this.#recent.map(({ bytesPerSecond }) => Math.log(bytesPerSecond))
+    const mean = logs.reduce((sum, log) => sum + log, 0) / Math.max(1, logs.length)
+    const squares = logs.reduce((sum, log) => sum + (log - mean) ** 2, PRIOR_SPREAD ** 2)
+    return Math.sqrt(squares / (1 + logs.length)) / Math.sqrt(1 + logs.length)
   }
 
   robust(): number | undefined {

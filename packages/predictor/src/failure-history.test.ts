@@ -97,3 +97,13 @@ test('the chance rises with the time and with each failure, and what is no quant
     expect(() => new FailureHistory()[say](Number.NaN)).toThrow('NaN')
   }
 })
+
+test('the posterior has the rate as its mean, and 15 s of transfer before anything was seen', () => {
+  const history = new FailureHistory()
+  expect(history.posterior).toEqual({ failures: 0.25, seconds: 15 })
+  transfer(history, 30)
+  history.failed(1)
+  const { failures, seconds } = history.posterior
+  expect(failures / seconds).toBeCloseTo(history.failuresPerSecond)
+  expect(failures).toBeCloseTo(1.25)
+})

@@ -55,6 +55,11 @@ export class FailureHistory {
     this.#failures = Math.max(0, this.#failures - weight)
   }
 
+  /** The rate's Gamma posterior, prior included: shape `failures`, rate `seconds`. */
+  get posterior(): FailureEvidence {
+    return { failures: this.#prior.failures + this.#failures, seconds: this.#prior.seconds + this.#seconds }
+  }
+
   get failuresPerSecond(): number {
     return (this.#prior.failures + this.#failures) / (this.#prior.seconds + this.#seconds)
   }

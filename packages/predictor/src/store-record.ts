@@ -46,6 +46,11 @@ export interface StoreView {
   /** Per second of transfer of one session. */
   failuresPerSecond: number
   meanTimeBetweenFailuresMs: number
+  /** How well these are known: a Gamma distribution of this shape, over so many seconds of transfer. */
+  failureShape: number
+  failureSeconds: number
+  /** How well the goodput is known: standard deviation of its logarithm. */
+  goodputSpread: number
   lastHeardMs: number | undefined
   /** Since the last sign of life, first sight or local pause. */
   silentMs: number
@@ -170,6 +175,9 @@ export class StoreRecord {
       load: this.load.share(nowMs),
       failuresPerSecond: this.failures.failuresPerSecond,
       meanTimeBetweenFailuresMs: this.failures.meanTimeBetweenFailuresMs,
+      failureShape: this.failures.posterior.failures,
+      failureSeconds: this.failures.posterior.seconds,
+      goodputSpread: this.partitions.spread(),
       lastHeardMs: this.lastHeardMs,
       silentMs: nowMs - this.silentSinceMs,
     }

@@ -1,6 +1,7 @@
 import { seededRandom } from 'reconcile-test-support/links/seeded-random'
 import { expect, test } from 'vitest'
 import { type Decided, decideLeavingOneOut, medianLeadMs } from './decisions.js'
+import { copiedUpTo } from './engine-copies.js'
 import { expectedGain } from './expected-gain.js'
 import type { Fault } from './faults.js'
 import { LinkTrace } from './link-trace.js'
@@ -41,14 +42,29 @@ test('bytes sent twice have a price in time; who would copy everything may copy 
   expect(all.delayMs).toBeGreaterThan(60_000)
 })
 
-test('a copy is worth more the longer the silence and the surer the blame, and nothing where the mirror is no faster', () => {
+test('a policy with a threshold of its own is not tuned', () => {
+  const decided = decideLeavingOneOut({ ...silence, threshold: 5_000 }, runs, 0.03)
+  expect(decided.threshold).toBe(5_000)
+  expect([...decided.lostByStoresMs.values()].reduce((sum, ms) => sum + ms, 0)).toBeCloseTo(decided.lostMs, 3)
+})
+
+test("the engine's copies are weighed by its own formula, and not at all where its link is in doubt", () => {
+  const found = { server: 0.45, straggle: 0.2, connection: 0, phi: 1.5, gapMs: 2_000, expectedRemainingMs: 30_000 }
+  const around = { remainingBytes: 1e6, linkBytesPerSecond: 1e6, inFlight: 2, pLinkGood: 0.9 }
+  // 2.2 s elsewhere; P = 0.56; it saves 2 x (2 s + 2.2 s) - 2.2 s
+  expect(copiedUpTo(found, around)).toBeCloseTo((0.56 * 6.2) / (0.56 * 6.2 + 0.44 * 2.2))
+  expect(copiedUpTo(found, { ...around, pLinkGood: 0.4 })).toBe(0)
+  expect(copiedUpTo({ ...found, server: 0.9, phi: 4 }, { ...around, pLinkGood: 0.4 })).toBe(1)
+  expect(copiedUpTo({ ...found, expectedRemainingMs: 2_000 }, around)).toBe(0)
+})
+
+test('without bounds a copy is worth more the surer the blame, and nothing where the mirror is no faster', () => {
   const base = {
-    ...{ server: 0.5, straggle: 0, gapMs: 1_000, expectedRemainingMs: 10_000 },
+    ...{ server: 0.5, straggle: 0, expectedRemainingMs: 10_000 },
     ...{ remainingBytes: 1e6, linkBytesPerSecond: 1e6, inFlight: 2 },
   }
   const gain = expectedGain(base)
   expect(gain).toBeGreaterThan(1)
-  expect(expectedGain({ ...base, gapMs: 2_000 })).toBeGreaterThan(gain)
   expect(expectedGain({ ...base, straggle: 0.5 })).toBeGreaterThan(gain)
   expect(expectedGain({ ...base, expectedRemainingMs: 1_000 })).toBe(0)
 })

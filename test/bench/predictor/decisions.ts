@@ -5,7 +5,7 @@ import type { SimulatedSession } from './simulated-session.js'
 
 export interface Decided {
   readonly policy: Policy
-  /** Tuned on all other links; the median over links. */
+  /** Its own, or tuned on all other links; the median over links. */
   readonly threshold: number
   /** Bytes sent twice over all bytes of sessions, mean over links: a fast link counts no more than a slow one. */
   readonly extraShare: number
@@ -20,6 +20,8 @@ export interface Decided {
   readonly precision: number
   readonly copies: number
   readonly lostByTraceMs: ReadonlyMap<string, number>
+  /** By how many stores were in use. */
+  readonly lostByStoresMs: ReadonlyMap<number, number>
   /** When it acted, per session. */
   readonly actedMs: ReadonlyMap<SimulatedSession, number>
 }
@@ -52,6 +54,10 @@ class OpenDecision {
     this.#never = this.#outcome(undefined)
   }
 
+  get stores(): number {
+    return this.#run.stores
+  }
+
   get session(): SimulatedSession {
     return this.#observed.session
   }
@@ -73,7 +79,7 @@ class OpenDecision {
   }
 }
 
-/** Each link's threshold is the lowest that sends at most `share` of the bytes twice, in the mean of all other links. */
+/** Each link's threshold is the policy's own, or the lowest that sends at most `share` of the bytes twice, in the mean of all other links. */
 export function decideLeavingOneOut(policy: Policy, runs: readonly ObservedRun[], share: number): Decided {
   const byTrace = new Map<string, OpenDecision[]>()
   for (const run of runs) {
@@ -83,7 +89,7 @@ export function decideLeavingOneOut(policy: Policy, runs: readonly ObservedRun[]
   const thresholds = new Map<string, number>()
   for (const trace of byTrace.keys()) {
     const others = [...byTrace].filter(([name]) => name !== trace).map(([, decisions]) => decisions)
-    thresholds.set(trace, lowestWithin(others, share))
+    thresholds.set(trace, policy.threshold ?? lowestWithin(others, share))
   }
   return sumUp(policy, byTrace, thresholds)
 }
@@ -115,6 +121,7 @@ function sumUp(
   const sum = { lostMs: 0, delayMs: 0, server: 0, link: 0, caughtServer: 0, caughtLink: 0 }
   const actedMs = new Map<SimulatedSession, number>()
   const lostByTraceMs = new Map<string, number>()
+  const lostByStoresMs = new Map<number, number>()
   for (const [trace, decisions] of byTrace) {
     for (const decision of decisions) {
       const { session } = decision
@@ -122,6 +129,7 @@ function sumUp(
       sum.lostMs += outcome.lostMs
       sum.delayMs += outcome.delayMs
       lostByTraceMs.set(trace, (lostByTraceMs.get(trace) ?? 0) + outcome.lostMs)
+      lostByStoresMs.set(decision.stores, (lostByStoresMs.get(decision.stores) ?? 0) + outcome.lostMs)
       if (atMs !== undefined) actedMs.set(session, atMs)
       if (!session.failed) continue
       const isServer = session.faultAtMs !== undefined
@@ -131,7 +139,15 @@ function sumUp(
   }
   const ordered = [...thresholds.values()].sort((a, b) => a - b)
   return {
-    ...{ policy, lostByTraceMs, actedMs, lostMs: sum.lostMs, delayMs: sum.delayMs, copies: actedMs.size },
+    ...{
+      policy,
+      lostByTraceMs,
+      lostByStoresMs,
+      actedMs,
+      lostMs: sum.lostMs,
+      delayMs: sum.delayMs,
+      copies: actedMs.size,
+    },
     threshold: ordered[ordered.length >> 1] ?? Number.POSITIVE_INFINITY,
     extraShare: mean([...byTrace].map(([trace, open]) => extraShareOf(open, thresholds.get(trace) ?? Number.NaN))),
     recallServer: sum.caughtServer / sum.server,

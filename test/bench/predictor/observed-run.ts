@@ -1,5 +1,6 @@
 import { type RiskAssessment, RiskModel } from 'upload-predictor'
 import { progressFeatures, RecentDurations } from './baselines.js'
+import { copiedUpTo, type Surroundings } from './engine-copies.js'
 import { expectedGain } from './expected-gain.js'
 import type { SimulatedSession } from './simulated-session.js'
 import { PLANNED_MS } from './simulated-session.js'
@@ -21,8 +22,10 @@ export interface Scores {
   readonly dead: number
   /** Ours: the connection alone waits for TCP's next try after an outage. */
   readonly connection: number
-  /** What a copy is expected to save, by what the engine knows: see `expectedGain`. */
+  /** What a copy is expected to save, by what the engine knows and without its bounds: see `expectedGain`. */
   readonly gain: number
+  /** The highest threshold at which the engine would copy: see `copiedUpTo`. */
+  readonly engine: number
   readonly phi: number
   readonly gapMs: number
   readonly elapsedMs: number
@@ -141,6 +144,7 @@ class Observer implements Client {
     const remainingBytes = session.bytes - session.ackedBytes
     const found = this.#model.assess({ nowMs, session: session.id, remainingBytes })
     const elapsedMs = nowMs - session.startedMs
+    const around = this.#around(found, remainingBytes)
     return {
       risk: found.risk,
       calibrated: found.calibrated.risk,
@@ -148,7 +152,8 @@ class Observer implements Client {
       server: 1 - (1 - found.server) * (1 - found.straggle),
       dead: found.server,
       connection: found.connection,
-      gain: this.#gain(found, remainingBytes),
+      gain: expectedGain({ ...found, ...around }),
+      engine: copiedUpTo(found, around),
       phi: found.phi,
       gapMs: found.gapMs,
       elapsedMs,
@@ -157,10 +162,10 @@ class Observer implements Client {
     }
   }
 
-  #gain(found: RiskAssessment, remainingBytes: number): number {
-    const inFlight = this.observedInFlight()
+  #around(found: RiskAssessment, remainingBytes: number): Surroundings {
     const linkBytesPerSecond = this.#model.aggregateGoodput() ?? found.expectedRateBytesPerSecond
-    return expectedGain({ ...found, remainingBytes, linkBytesPerSecond, inFlight })
+    const { pGood: pLinkGood } = this.#model.link()
+    return { remainingBytes, linkBytesPerSecond, inFlight: this.observedInFlight(), pLinkGood }
   }
 
   #features(session: SimulatedSession, nowMs: number, gapMs: number): readonly number[] {

@@ -11,7 +11,7 @@ import { POLICIES } from './policies.js'
 /** Every policy may send so many of the bytes twice. */
 const EXTRA_SHARE = 0.03
 
-export interface DecisionRow extends Omit<Decided, 'policy' | 'actedMs' | 'lostByTraceMs'> {
+export interface DecisionRow extends Omit<Decided, 'policy' | 'actedMs' | 'lostByTraceMs' | 'lostByStoresMs'> {
   readonly policy: string
   readonly isTimer: boolean
   /** Time lost over that of the best timer, which is the one that loses least. */
@@ -20,6 +20,8 @@ export interface DecisionRow extends Omit<Decided, 'policy' | 'actedMs' | 'lostB
   readonly bothOverBestTimer: number
   /** Time lost over the best timer's, by link. */
   readonly overByTrace: Readonly<Record<string, number>>
+  /** Time lost in milliseconds, by how many stores were in use. */
+  readonly lostByStores: Readonly<Record<string, number>>
   /** Median lead on each timer, by its name. */
   readonly leadsMs: Readonly<Record<string, number | undefined>>
 }
@@ -47,7 +49,7 @@ export function decideAll(runs: readonly ObservedRun[]): Pick<PredictorReport, '
   const timers = decided.filter(({ policy }) => policy.isTimer)
   const best = timers.reduce((a, b) => (b.lostMs < a.lostMs ? b : a))
   const decisions = decided.map((one) => {
-    const { policy, actedMs, lostByTraceMs, ...figures } = one
+    const { policy, actedMs, lostByTraceMs, lostByStoresMs, ...figures } = one
     const leadsMs = Object.fromEntries(timers.map((timer) => [timer.policy.name, medianLeadMs(one, timer, sessions)]))
     return {
       ...figures,
@@ -58,6 +60,7 @@ export function decideAll(runs: readonly ObservedRun[]): Pick<PredictorReport, '
       overByTrace: Object.fromEntries(
         [...lostByTraceMs].map(([trace, ms]) => [trace, ms / (best.lostByTraceMs.get(trace) ?? ms)]),
       ),
+      lostByStores: Object.fromEntries(lostByStoresMs),
       leadsMs,
     }
   })

@@ -11,10 +11,11 @@ import { measureInstants, measureReliability } from './measures.js'
 import { type ObservedRun, observeRun } from './observed-run.js'
 import { measureOutageStalls } from './outage-stalls.js'
 import { measureOutages } from './outages.js'
-import { parsePredictorOptions } from './predictor-options.js'
+import { type PredictorBenchOptions, parsePredictorOptions } from './predictor-options.js'
 import { decideAll, headLine, type PredictorReport } from './predictor-report.js'
 import { syntheticLinks } from './synthetic-links.js'
-import { tablesOf } from './tables.js'
+import { decisionTablesOf, tablesOf } from './tables.js'
+import { trainingLink } from './training-links.js'
 
 const DURATION_MS = 180_000
 const PICTURE = 'docs/predictor-reliability.svg'
@@ -33,6 +34,12 @@ function observeAll(traces: readonly LinkTrace[], o: { seed: string; seeds: numb
   )
 }
 
+async function linksFor({ made, seed, traces }: PredictorBenchOptions): Promise<LinkTrace[]> {
+  if (made === 0) return [...syntheticLinks(seededRandom(`${seed}/links`)), ...(await readTraces(traces))]
+  const names = Array.from({ length: made }, (_, at) => `made-${at}`)
+  return names.map((name) => trainingLink(name, seededRandom(`${seed}/bench/${name}`)))
+}
+
 async function main(): Promise<void> {
   const options = parsePredictorOptions(process.argv.slice(2))
   if (!options) return
@@ -40,9 +47,12 @@ async function main(): Promise<void> {
   const machine = describeMachine()
   const began = performance.now()
   const cost = measureCost()
-  const synthetic = syntheticLinks(seededRandom(`${seed}/links`))
-  const traces = [...synthetic, ...(await readTraces(options.traces))]
+  const traces = await linksFor(options)
   const runs = observeAll(traces, { seed, seeds })
+  if (options.decisions) {
+    const outages = measureOutages(traces, { seed, offsets: Math.ceil(seeds / 8) })
+    return console.log(decisionTablesOf({ traces: traces.map(({ name }) => name), ...decideAll(runs), outages }))
+  }
   const measured = {
     instants: measureInstants(runs, { seed, runsPerTrace: seeds }),
     reliability: measureReliability(runs, seeds),

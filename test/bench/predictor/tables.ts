@@ -2,6 +2,7 @@ import type { Estimate } from './auc-over-traces.js'
 import { type InstantMeasures, TRACE_COLUMNS } from './measures.js'
 import type { OutageStallRow } from './outage-stalls.js'
 import type { OutageRow } from './outages.js'
+import { ENGINE_THRESHOLDS } from './policies.js'
 import type { PredictorReport } from './predictor-report.js'
 import { LOGISTIC } from './predictors.js'
 
@@ -10,14 +11,20 @@ export function tablesOf(report: PredictorReport): string {
   return [
     ...report.instants.map(instantTable),
     splitTable(report.instants),
-    decisionTable(report),
-    decisionsByLink(report),
+    decisionTablesOf(report),
     outageTable(report.outages),
     outageStallTable(report.outageStalls),
     calibrationTable(report.instants),
     traceTable(report.instants),
     costLine(report),
   ].join('\n\n')
+}
+
+type Decisions = Pick<PredictorReport, 'decisions' | 'bestTimer' | 'traces' | 'outages'>
+
+export function decisionTablesOf(report: Decisions): string {
+  const tables = [decisionTable(report), decisionsByLink(report), decisionsByStores(report)]
+  return [...tables, outageCopiesTable(report.outages)].join('\n\n')
 }
 
 const shown = (value: number | undefined, digits = 3) =>
@@ -79,7 +86,7 @@ function splitTable(instants: readonly InstantMeasures[]): string {
   )
 }
 
-function decisionTable({ decisions, bestTimer }: PredictorReport): string {
+function decisionTable({ decisions, bestTimer }: Decisions): string {
   const timers = decisions.filter(({ isTimer }) => isTimer).map(({ policy }) => policy)
   const head = [
     'Policy',
@@ -109,16 +116,27 @@ function decisionTable({ decisions, bestTimer }: PredictorReport): string {
     ...timers.map((timer) => seconds(one.leadsMs[timer])),
   ])
   return table(
-    'Decisions: every policy tuned to 3 % of extra bytes on all other links',
+    'Decisions: every policy but the engine tuned to 3 % of extra bytes on all other links',
     [...head, ...timers.map((timer) => `lead on ${timer}`)],
     rows,
   )
 }
 
-function decisionsByLink({ decisions, bestTimer, traces }: PredictorReport): string {
+function decisionsByLink({ decisions, bestTimer, traces }: Decisions): string {
   const head = ['Link', ...decisions.map(({ policy }) => policy)]
   const rows = traces.map((trace) => [trace, ...decisions.map(({ overByTrace }) => shown(overByTrace[trace], 2))])
   return table(`Time lost over that of the ${bestTimer}, by link`, head, rows)
+}
+
+function decisionsByStores({ decisions }: Decisions): string {
+  const head = ['Stores in use', ...decisions.map(({ policy }) => policy)]
+  const counts = [...new Set(decisions.flatMap(({ lostByStores }) => Object.keys(lostByStores)))].sort()
+  const cells = (count: string) => decisions.map(({ lostByStores }) => seconds(lostByStores[count]))
+  return table(
+    'Time lost, by stores in use',
+    head,
+    counts.map((count) => [count, ...cells(count)]),
+  )
 }
 
 const seconds = (ms: number | undefined) => (ms === undefined ? '–' : `${shown(ms / 1_000, 1)} s`)
@@ -141,6 +159,17 @@ function outageTable(outages: readonly OutageRow[]): string {
   })
   const head = ['Stores in use', ...lengths.map((length) => `${length} s`), 'all']
   return table('Last-mile outages: sessions whose server part crosses 0.5', head, rows)
+}
+
+function outageCopiesTable(outages: readonly OutageRow[]): string {
+  const rows = [1, 2, 3].map((stores) => {
+    const own = outages.filter((row) => row.stores === stores)
+    const sum = (of: (row: OutageRow) => number) => own.reduce((all, row) => all + of(row), 0)
+    const copied = ENGINE_THRESHOLDS.map((threshold) => `${sum((row) => row.copied[threshold] ?? 0)}`)
+    return [`${stores}`, `${sum(({ sessions }) => sessions)}`, ...copied]
+  })
+  const head = ['Stores in use', 'sessions', ...ENGINE_THRESHOLDS.map((threshold) => `threshold ${threshold}`)]
+  return table('Last-mile outages: sessions that the engine would send again while the link is out', head, rows)
 }
 
 function outageStallTable(stalls: readonly OutageStallRow[]): string {

@@ -1,5 +1,5 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
-import { subtractRanges, totalBytes } from 'tus-reconcile-protocol'
+import { totalBytes } from 'tus-reconcile-protocol'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
 import { decidePartitionSize } from '../partitioning/partition-sizer.js'
@@ -9,7 +9,7 @@ import type { RankedStore } from '../redundancy/mirror-choice.js'
 import type { RiskWatch } from './risk-watch.js'
 import type { Store } from './server-directory.js'
 import type { SessionStarter } from './session-starter.js'
-import { rankForBytes, UNKNOWN_RTT_MS } from './store-ranking.js'
+import { drawForBytes, rankForBytes, UNKNOWN_RTT_MS } from './store-ranking.js'
 import type { TransferContext } from './transfer-context.js'
 
 /** A steal must bring the end at least this much nearer; anything less is noise between equal servers (guess). */
@@ -49,10 +49,11 @@ export class Assigner {
 
   /** Begins one session; false when no free store may take any of the unassigned bytes. */
   #assignNext(): boolean {
-    const { plan, place, onlyHome } = this.#context
-    const unassigned = plan.unassigned()
-    for (const store of this.#freeStores(totalBytes(unassigned))) {
-      const [gap] = store.store === place.store ? unassigned : subtractRanges(unassigned, onlyHome)
+    const { plan, randomness } = this.#context
+    const bytes = totalBytes(plan.unassigned())
+    if (bytes === 0) return false
+    for (const store of drawForBytes(this.#freeStores(bytes), bytes, randomness)) {
+      const [gap] = this.#starter.sendable(store.store)
       if (!gap) continue
       this.#assign(store, gap)
       return true

@@ -125,6 +125,7 @@ const { link, server, connection, straggle, late, phi, because, split, usualLogO
 const alternatives = [{ store: 'b', expectedMs: 200 }]
 const reasons = { usualLogOdds, because, blame }
 const known = { split, link, server, connection, straggle, late, phi, ...reasons, alternatives, expectedMs: 500 }
+const gain = { pServer: 0.9, savedMs: 7_000, costMs: 3_000, worth: 0.95 }
 const grounds = { risk: 0.5, gapMs: 300, known }
 const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent, { type: Type }> } = {
   started: { type: 'started', group: 'g', sizeBytes: 9, resumed: false },
@@ -144,8 +145,8 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   },
   split: { type: 'split', ...of, oldEnd: 9, newEnd: 5, reason: 'slow', ...grounds },
   takeOver: { type: 'takeOver', ...of, range, reason: 'silent', ...grounds },
-  copy: { type: 'copy', ...of, of: 's', from: 1, range, reason: 'silent', ...grounds },
-  withheld: { type: 'withheld', ...of, code: 'budget', reason: 'spent', ...grounds },
+  copy: { type: 'copy', ...of, of: 's', from: 1, range, reason: 'silent', gain, ...grounds },
+  withheld: { type: 'withheld', ...of, code: 'budget', reason: 'spent', gain, ...grounds },
   reconnect: { type: 'reconnect', ...of, reason: 'silent', remedy: 'otherRoute', endpoint: 'https://a', ...grounds },
   waiting: { type: 'waiting', ...of, cause: '503', delayMs: 500 },
   shrunk: { type: 'shrunk', ...of, maxBodyBytes: 1e6 },

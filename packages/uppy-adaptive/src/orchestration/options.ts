@@ -2,6 +2,7 @@ import type { Priors } from 'upload-predictor'
 import { parseModel, priorsOf } from 'upload-predictor'
 import type { Priority } from '../partitioning/priority.js'
 import { DEFAULT_LIMITS } from '../partitioning/size-limits.js'
+import { DEFAULT_THRESHOLD } from '../redundancy/copy-gain.js'
 import type { MirrorList, MirrorOptions, MirrorsOfFile, ResolvedMirrorsOfFile } from './mirror-options.js'
 import { parseEndpoint, resolveMirrors } from './mirror-options.js'
 import type { JournalStorage } from './ports.js'
@@ -34,7 +35,11 @@ export interface PartitioningOptions {
 }
 
 export interface RedundancyOptions {
-  /** P(the trouble is one server's: it fails or straggles) from which a copy may start, 0 to 1 (default 0.5). */
+  /**
+   * Share that what a copy saves in the mean must have in that and in what it costs in the mean, 0 to 1 (default 0.7). Of
+   * one that saves what it costs that is P(the trouble is one server's: it fails or straggles); the longer a silence
+   * lasts, the less of it will do. 1: only of what is given up otherwise; at any, nothing is copied at P below 0.3.
+   */
   readonly threshold?: number
   /** Share of the acknowledged bytes that copies may send again, beside one partition (default 0.05). */
   readonly budget?: number
@@ -151,7 +156,7 @@ function resolvePartitioning(given: PartitioningOptions): ResolvedOptions['parti
 
 function resolveRedundancy(given: RedundancyOptions): Exclude<ResolvedOptions['redundancy'], false> {
   return {
-    threshold: numberIn('redundancy.threshold', given.threshold ?? 0.5, { min: 0, max: 1 }),
+    threshold: numberIn('redundancy.threshold', given.threshold ?? DEFAULT_THRESHOLD, { min: 0, max: 1 }),
     budget: numberIn('redundancy.budget', given.budget ?? 0.05, { min: 0 }),
     maxConcurrent: numberIn('redundancy.maxConcurrent', given.maxConcurrent ?? 2, { min: 0 }),
   }

@@ -19,6 +19,8 @@ function bad(rig: TransferRig, store: string, block: number): void {
   rig.parts.reconciliation.onClaimAnswer(store, claimAnswer({ bad: [blocks(block, block + 1)] }))
 }
 
+const GAIN = { pServer: 1, savedMs: 1_000, costMs: 500, worth: 1 }
+
 test('an offset event is an acknowledgement, counted from the session’s start', () => {
   const rig = new TransferRig()
   const { session } = rig.begin({ first: 2, last: 6 })
@@ -60,7 +62,7 @@ test('verified blocks end the session that sent them and stop the copy that has 
   const rig = new TransferRig({ addresses: [1, 1] })
   const winner = rig.begin({ last: 4 })
   const assessment = rig.context.model.assess({ nowMs: 0, session: winner.session, remainingBytes: 4 * B })
-  rig.parts.starter.copy(winner, { store: 's1', reason: 'test', assessment })
+  rig.parts.starter.copy(winner, { store: 's1', reason: 'test', gain: GAIN, assessment })
   rig.context.acknowledge(winner.session, 4 * B)
   rig.parts.reconciliation.onClaimAnswer('s0', claimAnswer({ verified: [blocks(0, 4)] }))
   const copy = rig.logged('copy')[0]
@@ -211,7 +213,7 @@ test('who superseded a session is told: the one that completed its partition, el
     const rig = new TransferRig({ addresses: [1, 1] })
     const first = rig.begin({ last: 4 })
     const assessment = rig.context.model.assess({ nowMs: 0, session: first.session, remainingBytes: 4 * B })
-    rig.parts.starter.copy(first, { store: 's1', reason: 'test', assessment })
+    rig.parts.starter.copy(first, { store: 's1', reason: 'test', gain: GAIN, assessment })
     const copy = rig.logged('copy')[0]?.session ?? ''
     if (sent > 0) rig.context.acknowledge(copy, sent * B)
     return { rig, first, copy }

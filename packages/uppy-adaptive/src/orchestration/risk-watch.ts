@@ -6,9 +6,10 @@ import type { HedgeSurroundings, Refusal, RefusalCode, Remedy, SessionRisk } fro
 import { decideRemedy } from '../redundancy/hedge-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
 import { knownOf } from './known.js'
+import { rounded } from './rounded.js'
 import type { SessionOutcomes } from './session-outcomes.js'
 import type { Reasons, SessionStarter } from './session-starter.js'
-import { rankForBytes } from './store-ranking.js'
+import { drawForBytes, rankForBytes } from './store-ranking.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
 
@@ -171,24 +172,25 @@ export class RiskWatch {
         this.#context.directory.suspect(session.store, remedy.reason, nowMs)
         return this.#outcomes.takeOver(session, reasons)
       case 'copy': {
-        const free = alternatives.find(({ store }) => this.#starter.hasRoom(store))
+        const withRoom = alternatives.filter(({ store }) => this.#starter.hasRoom(store))
+        const [free] = drawForBytes(withRoom, this.#context.plan.missingOf(session), this.#context.randomness)
         // the concurrency limit binds copies like everything else: with the next tick there may be room
         if (!free) return
         if (assessment.phi >= IN_DOUBT_PHI) this.#context.directory.suspect(session.store, remedy.reason, nowMs)
-        return this.#starter.copy(session, { ...reasons, store: free.store })
+        return this.#starter.copy(session, { ...reasons, store: free.store, gain: remedy.gain })
       }
     }
   }
 
   /** Once for each change of the kind of reason, and at most once a second: the figures change with every tick. */
-  #noteWithheld({ code, reason }: Refusal, { session, assessment, alternatives, nowMs }: InDoubt): void {
+  #noteWithheld({ code, reason, gain }: Refusal, { session, assessment, alternatives, nowMs }: InDoubt): void {
     const before = this.#withheld.get(session.session)
     if (before && (before.code === code || nowMs - before.atMs < WITHHELD_AGAIN_MS)) return
     this.#withheld.set(session.session, { code, atMs: nowMs })
     this.#context.log.emit({
       type: 'withheld',
       ...nameSession(this.#context, session),
-      ...{ code, reason },
+      ...{ code, reason, ...(gain && { gain: rounded(gain) }) },
       ...knownOf(assessment, alternatives),
     })
   }

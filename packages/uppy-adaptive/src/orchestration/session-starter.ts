@@ -1,12 +1,15 @@
-import type { ByteRange } from 'tus-reconcile-protocol'
-import { blockFloor, rangeLength, subtractRanges } from 'tus-reconcile-protocol'
+import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
+import { addRanges, blockFloor, intersectRanges, rangeLength, subtractRanges } from 'tus-reconcile-protocol'
 import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, SessionId, SessionKind, StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
+import { SplitTails } from '../partitioning/split-tails.js'
+import type { CopyGain } from '../redundancy/copy-gain.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
 import type { Claims } from './claims.js'
 import { knownOf } from './known.js'
 import type { Operations } from './operations.js'
+import { rounded } from './rounded.js'
 import type { Store } from './server-directory.js'
 import type { SessionOutcomes } from './session-outcomes.js'
 import { SessionRunner } from './session-runner.js'
@@ -44,6 +47,7 @@ export class SessionStarter {
   readonly #operations: Operations
   readonly #terminations: Terminations
   readonly #outcomes: SessionOutcomes
+  readonly #tails = new SplitTails()
 
   constructor(
     context: TransferContext,
@@ -79,12 +83,24 @@ export class SessionStarter {
     return this.inFlight(store) < MAX_PER_STORE
   }
 
+  /** What of the unassigned bytes the store may send. Tails that were split off it are others', while there are others. */
+  sendable(store: StoreId): RangeSet {
+    const { plan, place, onlyHome, directory, clock } = this.#context
+    const unassigned = plan.unassigned()
+    this.#tails.prune(unassigned, clock.now())
+    const others = directory.stores().filter((other) => other.id !== store && this.canTake(other))
+    const own = others.length === 0 ? unassigned : this.#tails.without(unassigned, store)
+    return store === place.store
+      ? addRanges(own, ...intersectRanges(unassigned, onlyHome))
+      : subtractRanges(own, onlyHome)
+  }
+
   begin(order: Omit<StartOrder, 'partition' | 'kind'>): PlannedSession | undefined {
     const kind = this.#outcomes.wasTakenOver(order.range) ? 'takeOver' : 'first'
     return this.#start({ ...order, kind, partition: this.#context.plan.nextPartitionId() })
   }
 
-  copy(original: PlannedSession, o: { store: StoreId } & Reasons): void {
+  copy(original: PlannedSession, o: { store: StoreId; gain: CopyGain } & Reasons): void {
     const { plan, budget, log } = this.#context
     const range = { start: blockFloor(original.acked), end: original.end }
     const [rest] = subtractRanges([range], plan.verified)
@@ -107,15 +123,18 @@ export class SessionStarter {
       from,
       range: rest,
       reason: o.reason,
+      gain: rounded(o.gain),
       ...knownOf(o.assessment, o.alternatives ?? []),
     })
   }
 
   /** Lowers a session's end here and on its server, which goes on with what stays; the tail is unassigned. */
   split(victim: PlannedSession, end: number, o: Reasons): void {
-    const { plan, log } = this.#context
+    const { plan, log, clock } = this.#context
     const held = plan.lowerEnd(victim.session, end)
     if (held === undefined || held >= victim.end) return
+    const { expectedRemainingMs: expectedMs } = o.assessment
+    this.#tails.add({ start: held, end: victim.end }, { victim: victim.store, nowMs: clock.now(), expectedMs })
     log.emit({
       type: 'split',
       ...nameSession(this.#context, victim),

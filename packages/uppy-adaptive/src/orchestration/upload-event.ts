@@ -1,6 +1,7 @@
 import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
 import type { Priors, RiskAssessment, RiskModel, RiskModelState } from 'upload-predictor'
 import type { PartitionId, SessionId, StoreId } from '../partitioning/partition-plan.js'
+import type { CopyGain } from '../redundancy/copy-gain.js'
 import type { RefusalCode } from '../redundancy/hedge-policy.js'
 import type { Known } from './known.js'
 
@@ -72,12 +73,14 @@ export type UploadEvent =
       readonly from: ServerIndex
       readonly range: ByteRange
       readonly reason: string
+      readonly gain: CopyGain
     } & Grounds &
       OfSession)
   | ({
       readonly type: 'withheld'
       readonly code: RefusalCode
       readonly reason: string
+      readonly gain?: CopyGain
     } & Grounds &
       OfSession)
   | ({

@@ -1,3 +1,5 @@
+import { type CopyGain, type CopyRefusal, describeGain, estimateCopyGain, refuseGain } from './copy-gain.js'
+
 /** What the policy knows of one session in flight. Times in milliseconds, rates in bytes per second. */
 export interface SessionRisk {
   readonly remainingBytes: number
@@ -9,6 +11,7 @@ export interface SessionRisk {
   /** Stall suspicion, −log10 P(a gap this long). */
   readonly phi: number
   readonly gapMs: number
+  /** Grows with its silence. */
   readonly expectedRemainingMs: number
   readonly isCopy: boolean
   readonly hasCopy: boolean
@@ -29,7 +32,7 @@ export interface HedgeSurroundings {
   readonly bestAlternativeMs: number | undefined
   readonly copiesInFlight: number
   readonly budgetBytes: number
-  /** `redundancy: false` turns copies off and keeps the rest. */
+  /** `redundancy: false` turns copies off and keeps the rest. `threshold`: of a copy's worth, see `estimateCopyGain`. */
   readonly copies: { readonly threshold: number; readonly maxConcurrent: number } | false
 }
 
@@ -40,39 +43,37 @@ export type Remedy =
   | { readonly kind: 'otherRoute'; readonly reason: string }
   | { readonly kind: 'split'; readonly reason: string }
   | { readonly kind: 'takeOver'; readonly reason: string }
-  | { readonly kind: 'copy'; readonly reason: string }
+  | { readonly kind: 'copy'; readonly reason: string; readonly gain: CopyGain }
 
-export type RefusalCode = 'noAlternative' | 'off' | 'isCopy' | 'link' | 'risk' | 'concurrency' | 'budget' | 'gain'
+export type RefusalCode = 'noAlternative' | 'off' | 'isCopy' | 'link' | 'concurrency' | 'budget' | CopyRefusal['code']
 
 /** Why a remedy is not applied. The code stays where the figures in the text change. */
 export interface Refusal {
   readonly code: RefusalCode
   readonly reason: string
+  /** Of the copy that does not start, where it was weighed. */
+  readonly gain?: CopyGain
 }
 
 const NONE: Remedy = { kind: 'none' }
-const ALONE: Remedy = {
+const ALONE = {
   kind: 'none',
   withheld: { code: 'noAlternative', reason: 'no other server could take it now' },
-}
+} as const
 /** phi 2 makes a candidate, 3.5 abandons (METHODS, Stall suspicion: measured on 22 traces). */
 const CANDIDATE_PHI = 2
 const ABANDON_PHI = 3.5
 /** Suspicion is about the server when it is more likely than not (cost-optimal between equals). */
 const SERVER_CAUSED = 0.5
 const STRAGGLING = 0.5
-/** A copy must be expected to save at least this much (guess: ten times a usual event interval). */
-const MIN_GAIN_MS = 500
-
 /**
  * The least drastic remedy that is likely to help (DESIGN 5.10): fresh connection, other route, take over the unsent rest,
  * copy. Taking over needs suspicion only; a copy sends bytes twice, so it also needs a good link, budget, nothing unsent,
- * and time to gain.
+ * and time to gain. Where it has that, it waits for no remedy's own threshold.
  */
 export function decideRemedy(session: SessionRisk, around: HedgeSurroundings): Remedy {
   if (session.remainingBytes <= 0) return NONE
-  if (isSilent(session)) return decideForSilent(session, around)
-  return session.isCopy ? NONE : decideForSlow(session, around)
+  return isSilent(session) ? decideForSilent(session, around) : decideForMoving(session, around)
 }
 
 function isSilent(session: SessionRisk): boolean {
@@ -94,7 +95,7 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
   }
   if (session.answersElsewhere) {
     // the path lives: what looks like silence may be a slow connection, which a new one would only delay
-    if (session.phi < ABANDON_PHI) return session.isCopy ? NONE : decideForSlow(session, around)
+    if (session.phi < ABANDON_PHI) return decideForMoving(session, around)
     const reason = `silent ${seconds(session.gapMs)}, but the server answers on a new connection`
     // alone with this server, trying again is all there is
     if (session.freshTries === 0 || around.bestAlternativeMs === undefined) return { kind: 'freshConnection', reason }
@@ -102,52 +103,67 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
   if (session.hasCopy) return NONE
   if (around.bestAlternativeMs === undefined) return ALONE
   if (around.unassignedBytes > 0) return { kind: 'takeOver', reason: silence }
-  // a silence with a heavy tail is expected to last as long again (Pareto's mean residual life at shape 2)
-  const silent = { ...session, expectedRemainingMs: session.expectedRemainingMs + session.gapMs }
-  const refusal = refuseCopy(silent, around, session.storeIsSuspect ? 1 : serverCaused(session))
-  if (refusal === undefined) return { kind: 'copy', reason: `${silence}, and nothing is unsent` }
-  if (session.phi < ABANDON_PHI) return { kind: 'none', withheld: refusal }
-  return { kind: 'takeOver', reason: `${silence}; no copy: ${refusal.reason}` }
+  const isGivenUp = session.phi >= ABANDON_PHI
+  const copy = decideCopy(session, around, { isGivenUp })
+  if (copy.kind === 'copy') return { ...copy, reason: `${silence}, and nothing is unsent: ${copy.reason}` }
+  if (!isGivenUp) return copy
+  return { kind: 'takeOver', reason: `${silence}; no copy: ${copy.withheld.reason}` }
+}
+
+function decideForMoving(session: SessionRisk, around: HedgeSurroundings): Remedy {
+  if (session.isCopy || session.hasCopy) return NONE
+  return session.straggle >= STRAGGLING ? decideForSlow(session, around) : decideForDoubtful(session, around)
 }
 
 function decideForSlow(session: SessionRisk, around: HedgeSurroundings): Remedy {
-  if (session.straggle < STRAGGLING) return NONE
   const { bestAlternativeMs: alternative } = around
-  if (session.hasCopy) return NONE
   if (alternative === undefined) return ALONE
   const slowness = `slow: ${seconds(session.expectedRemainingMs)} to go here, ${seconds(alternative)} elsewhere`
   if (session.expectedRemainingMs < 2 * alternative)
     return { kind: 'none', withheld: { code: 'gain', reason: `${slowness}: under twice as long` } }
   if (around.unassignedBytes > 0 || session.remainingBytes > SPLITTABLE_BYTES)
     return { kind: 'split', reason: slowness }
-  const refusal = refuseCopy(session, around, serverCaused(session))
-  if (refusal !== undefined) return { kind: 'none', withheld: refusal }
-  return { kind: 'copy', reason: `${slowness}, and nothing is unsent` }
+  const copy = decideCopy(session, around)
+  return copy.kind === 'copy' ? { ...copy, reason: `${slowness}, and nothing is unsent: ${copy.reason}` } : copy
+}
+
+/** Neither suspect of silence nor a straggler yet, in the endgame: what a copy is expected to gain decides alone. */
+function decideForDoubtful(session: SessionRisk, around: HedgeSurroundings): Remedy {
+  if (around.unassignedBytes > 0) return NONE
+  const copy = decideCopy(session, around)
+  if (copy.kind === 'copy') return { ...copy, reason: `in doubt, and nothing is unsent: ${copy.reason}` }
+  // of a healthy one nobody asks why it has no copy
+  return copy.withheld.gain && copy.withheld.code !== 'risk' ? copy : NONE
 }
 
 /** Under two blocks there is no tail worth moving: only a copy helps. */
 const SPLITTABLE_BYTES = 2 * 262_144
 
-/** P(the trouble is this server's or its path's): silent, or alive but slow. What the link shares counts for nothing. */
-function serverCaused({ server, straggle }: SessionRisk): number {
-  return 1 - (1 - server) * (1 - straggle)
-}
+type CopyDecision = Extract<Remedy, { kind: 'copy' }> | { readonly kind: 'none'; readonly withheld: Refusal }
 
-/** Why no copy may start now; undefined if one may. */
-function refuseCopy(session: SessionRisk, around: HedgeSurroundings, risk: number): Refusal | undefined {
-  const refuse = (code: RefusalCode, reason: string): Refusal => ({ code, reason })
-  if (!around.copies) return refuse('off', 'copies are off')
+/** Whether a copy may start now and pays, once nothing is unsent and no lighter remedy is left. */
+export function decideCopy(
+  session: SessionRisk,
+  around: HedgeSurroundings,
+  o: { isGivenUp?: boolean } = {},
+): CopyDecision {
+  const refuse = (code: RefusalCode, reason: string, gain?: CopyGain): CopyDecision => ({
+    kind: 'none',
+    withheld: { code, reason, ...(gain && { gain }) },
+  })
+  const { copies, bestAlternativeMs: alternativeMs } = around
+  if (!copies) return refuse('off', 'copies are off')
   if (session.isCopy) return refuse('isCopy', 'it is a copy itself')
+  if (alternativeMs === undefined) return { kind: 'none', withheld: ALONE.withheld }
   if (!around.linkIsGood) return refuse('link', 'the link itself is in doubt')
-  const { threshold, maxConcurrent } = around.copies
-  if (risk < threshold) return refuse('risk', `risk ${risk.toFixed(2)} is below ${threshold}`)
-  if (around.copiesInFlight >= maxConcurrent)
-    return refuse('concurrency', `${around.copiesInFlight} copies are in flight`)
-  if (session.remainingBytes > around.budgetBytes) return refuse('budget', 'the byte budget is spent')
-  // what is given up is sent again in any case
-  if (session.phi >= ABANDON_PHI) return undefined
-  const gainMs = session.expectedRemainingMs - (around.bestAlternativeMs ?? Number.POSITIVE_INFINITY)
-  return gainMs < MIN_GAIN_MS ? refuse('gain', 'it would not pay') : undefined
+  const isGivenUp = o.isGivenUp ?? false
+  const gain = estimateCopyGain({ ...session, alternativeMs, isGivenUp })
+  const refusal = refuseGain(gain, { threshold: copies.threshold, isGivenUp })
+  if (refusal) return refuse(refusal.code, refusal.reason, gain)
+  if (around.copiesInFlight >= copies.maxConcurrent)
+    return refuse('concurrency', `${around.copiesInFlight} copies are in flight`, gain)
+  if (session.remainingBytes > around.budgetBytes) return refuse('budget', 'the byte budget is spent', gain)
+  return { kind: 'copy', reason: isGivenUp ? 'it is given up otherwise' : describeGain(gain), gain }
 }
 
 function seconds(ms: number): string {

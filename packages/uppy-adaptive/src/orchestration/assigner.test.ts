@@ -1,0 +1,49 @@
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { expect, test } from 'vitest'
+import { TransferRig } from '../testing/transfer-rig.js'
+
+/** s1's session was split: it has sent what it kept, and s0 is at work. Its tail was to take 5 s more at s1. */
+function afterSplit() {
+  const rig = new TransferRig({ addresses: [1, 1], blocks: 40 })
+  const { starter, assigner, watch } = rig.parts
+  const atWork = rig.begin({ store: 's0', first: 0, last: 20 })
+  const victim = rig.begin({ store: 's1', first: 20, last: 40 })
+  watch.score(rig.clock.now(), true)
+  const assessment = watch.assessmentOf(victim.session)
+  if (!assessment) throw new Error('not assessed')
+  starter.split(victim, 22 * BLOCK_SIZE, { reason: 'slow', assessment: { ...assessment, expectedRemainingMs: 5_000 } })
+  rig.context.acknowledge(victim.session, 22 * BLOCK_SIZE)
+  assigner.pass()
+  return { rig, atWork, assigner }
+}
+
+const takers = (rig: TransferRig) =>
+  rig
+    .logged('session')
+    .filter(({ start }) => start === 22 * BLOCK_SIZE)
+    .map(({ store }) => store)
+
+test('a split tail does not go back to the store that it was split off, though that is free first', () => {
+  const { rig, atWork, assigner } = afterSplit()
+  expect(takers(rig)).toEqual([])
+  rig.context.acknowledge(atWork.session, atWork.end)
+  assigner.pass()
+  expect(takers(rig)).toEqual(['s0'])
+})
+
+test('who would have sent it by now may have it after all', async () => {
+  const { rig, assigner } = afterSplit()
+  await rig.clock.run(4_999)
+  assigner.pass()
+  expect(takers(rig)).toEqual([])
+  await rig.clock.run(1)
+  assigner.pass()
+  expect(takers(rig)).toEqual(['s1'])
+})
+
+test('with nobody else to send it, the store goes on with its own tail', () => {
+  const { rig, assigner } = afterSplit()
+  rig.directory.suspect('s0', 'silent', rig.clock.now())
+  assigner.pass()
+  expect(takers(rig)).toEqual(['s1'])
+})
