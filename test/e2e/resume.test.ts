@@ -172,6 +172,22 @@ describe('a pause', () => {
     })
 })
 
+describe('maxRate', () => {
+  for (const kind of ['reconcile', 'plain'])
+    it(`is kept by all connections together, and reached: ${kind}`, async () => {
+      const all = kind === 'plain' ? [await plainServer(25 * MB)] : await servers(2, 25 * MB)
+      const [endpoint = '', ...mirrors] = all.map((server) => server.endpoint)
+      const upload = new AdaptiveUpload(randomBytes(6 * MB), { endpoint, mirrors, maxRate: MB })
+      const beganMs = performance.now()
+      await upload.start()
+      const seconds = (performance.now() - beganMs) / 1000
+      const bytes = all.reduce((sum, server) => sum + server.link.counters.upBytes, 0)
+      // with the credit of the first moment; a machine that is slow is slower
+      expect(bytes / seconds).toBeLessThan(1.05 * MB)
+      expect(bytes / seconds).toBeGreaterThan(MB / SLOWNESS)
+    })
+})
+
 it('a journal that cannot be written is a warning, and the file is uploaded', async () => {
   const [server] = await servers(1, 20 * MB)
   if (!server) throw new Error('no server')

@@ -32,7 +32,7 @@ export class PlainTus implements PlainPort {
         // with an endpoint tus-js-client would answer any 4xx on resuming by a new upload
         ...(o.url === undefined ? { endpoint: this.endpoint } : { uploadUrl: o.url }),
         uploadSize: o.source.sizeBytes,
-        fileReader: { openFile: async () => asFileSource(o.source) },
+        fileReader: { openFile: async () => asFileSource(o) },
         httpStack: new RelayedStack(
           this.#sender,
           listenTo(o, last, () => upload),
@@ -99,12 +99,13 @@ function asReader(source: Source): Pick<ReadableStreamDefaultReader, 'read'> {
   return { read: () => Promise.reject(new Error(`${source.sizeBytes} bytes are read through the file reader`)) }
 }
 
-function asFileSource(source: Source): tus.FileSource {
+function asFileSource({ source, admit }: PlainRun): tus.FileSource {
   return {
     size: source.sizeBytes,
     slice: async (start, end) => {
       const stop = Math.min(end, source.sizeBytes)
       const done = stop >= source.sizeBytes
+      if (stop > start) await admit({ start, end: stop })
       return stop > start ? { value: withSize(await source.body({ start, end: stop })), done } : { value: null, done }
     },
     close: () => {},

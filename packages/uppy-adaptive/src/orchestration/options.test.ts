@@ -1,6 +1,7 @@
 import { fit, readLog } from 'upload-predictor'
 import { expect, test } from 'vitest'
 import { resolveOptions, type UploadOptions } from './options.js'
+import { RateCap } from './rate-cap.js'
 import { UploadError } from './upload-error.js'
 
 const ENDPOINT = 'https://up.example.com/files'
@@ -213,4 +214,12 @@ test('a memory is a storage, a path or false; anything else is refused and quote
     expect([code, message]).toEqual(['bad-option', expect.stringContaining(`not ${JSON.stringify(memory)}`)])
   }
   for (const predictor of ['yes', 3, false]) expect(refusal({ predictor }).code).toBe('bad-option')
+})
+
+test('a cap is a rate, or one that uploads share', () => {
+  const cap = new RateCap(5_000)
+  expect(resolveOptions({ endpoint: ENDPOINT, maxRate: cap }).rateCap).toBe(cap)
+  expect(resolveOptions({ endpoint: ENDPOINT, maxRate: 10_000 }).rateCap?.bytesPerSecond).toBe(10_000)
+  expect(resolveOptions({ endpoint: ENDPOINT }).rateCap).toBeUndefined()
+  expect(() => resolveOptions({ endpoint: ENDPOINT, maxRate: 10 })).toThrow(/maxRate must be 4096 .* not 10/)
 })

@@ -7,6 +7,7 @@ import type { MirrorList, MirrorOptions, MirrorsOfFile, ResolvedMirrorsOfFile } 
 import { parseEndpoint, resolveMirrors } from './mirror-options.js'
 import type { JournalStorage } from './ports.js'
 import { quote } from './quote.js'
+import { RateCap } from './rate-cap.js'
 import { toError, UploadError } from './upload-error.js'
 
 /** What headers are asked for. */
@@ -87,6 +88,11 @@ export interface UploadOptions {
    * the host is known to ask for. A smaller limit that the server is found to have counts all the same.
    */
   readonly chunkSize?: number
+  /**
+   * Most bytes per second that are sent, from 4,096 (default no cap): over seconds, of all connections. Uploads that are given
+   * the same `RateCap` share it, and it may be changed while they run.
+   */
+  readonly maxRate?: number | RateCap
 }
 
 /** UploadOptions with every default filled in. */
@@ -110,6 +116,7 @@ export interface ResolvedOptions {
   readonly giveUpAfterMs: number
   readonly commitAt: 'primary' | 'any'
   readonly chunkSize: number | undefined
+  readonly rateCap: RateCap | undefined
 }
 
 /**
@@ -130,12 +137,18 @@ export function resolveOptions(options: UploadOptions, base?: string): ResolvedO
     chunkSize: options.chunkSize === undefined ? undefined : numberIn('chunkSize', options.chunkSize, { min: 1 }),
     giveUpAfterMs: 1000 * numberIn('giveUpAfter', options.giveUpAfter ?? 600, { min: 0 }),
     commitAt: parseCommitAt(options.commitAt ?? 'primary'),
+    rateCap: resolveRateCap(options.maxRate),
   }
 }
 
 function parseCommitAt(commitAt: unknown): ResolvedOptions['commitAt'] {
   if (commitAt === 'primary' || commitAt === 'any') return commitAt
   throw new UploadError('bad-option', `commitAt must be 'primary' or 'any', not ${quote(commitAt)}`)
+}
+
+function resolveRateCap(maxRate: number | RateCap | undefined): RateCap | undefined {
+  if (maxRate === undefined || maxRate instanceof RateCap) return maxRate
+  return new RateCap(maxRate)
 }
 
 function parsePriority(priority: unknown): Priority | undefined {

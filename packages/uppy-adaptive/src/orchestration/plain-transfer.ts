@@ -98,6 +98,7 @@ export class PlainTransfer {
           planned = this.#size(offset)
           return planned.sizeBytes
         },
+        admit: async ({ start, end }) => options.rateCap?.admit(end - start, { clock, signal: run.signal }),
         onUrl: (url) => {
           this.#url = url
           onUrl(url)
@@ -131,13 +132,17 @@ export class PlainTransfer {
   #size(offset: number): PatchSize {
     const { model, options, source, host } = this.#parts
     const known = model.store(this.#flight.store)
+    // where the server is known to need its size, the cap holds over longer times
+    const isFixed = options.chunkSize !== undefined || host !== undefined
+    const capped = isFixed ? undefined : options.rateCap?.bodyBytes(known.requestRttMs ?? 0)
+    const mostBytes = Math.min(this.#parts.history.mostBytes, capped ?? Number.POSITIVE_INFINITY)
     return decidePatchSize({
       remainingBytes: source.sizeBytes - offset,
       goodputBytesPerSecond: this.#flight.goodputBytesPerSecond ?? known.goodputBytesPerSecond,
       requestRttMs: known.requestRttMs ?? UNKNOWN_RTT_MS,
       meanTimeBetweenFailuresMs: known.meanTimeBetweenFailuresMs,
       lostShare: this.#parts.history.lostShare,
-      mostBytes: this.#parts.history.mostBytes,
+      mostBytes,
       chunkSize: options.chunkSize,
       host,
     })

@@ -146,6 +146,8 @@ export interface PlainRun {
   readonly onUrl: (url: string) => void
   /** The server says that it has so much; `isPatch`: as it took the bytes, not when asked. */
   readonly onOffset: (offset: number, isPatch: boolean) => void
+  /** Resolves when a PATCH of these bytes may begin. */
+  readonly admit: (range: ByteRange) => Promise<void>
   /** A PATCH goes out, after the application's hooks. */
   readonly onPatch: (range: ByteRange) => void
   /** Handed to the network up to here, which may run megabytes ahead of what arrived. */

@@ -1,4 +1,5 @@
 import type { PartitionHeader } from 'tus-reconcile-protocol'
+import { rangeLength } from 'tus-reconcile-protocol'
 import type { PlannedSession, SessionId } from '../partitioning/partition-plan.js'
 import { BodyWatch } from './body-watch.js'
 import type { NextStep, SessionEnd } from './failure-rules.js'
@@ -115,6 +116,12 @@ export class SessionRunner {
     return Math.min(MAX_BODY_BYTES, this.#context.bodies.largest(route.endpoint, limit.maxAppendSize))
   }
 
+  #nextBodyBytes(): number {
+    const { model, options } = this.#context
+    const { requestRttMs = 0 } = model.store(this.store.id)
+    return Math.min(this.#maxBodyBytes(), options.rateCap?.bodyBytes(requestRttMs) ?? Number.POSITIVE_INFINITY)
+  }
+
   /** Smaller bodies from now on, for all sessions of the host; false when they are as small as makes sense. */
   #shrink(session: PlannedSession, said: number | undefined): boolean {
     this.#context.bodies.refused(this.route.endpoint, this.#bodyEnd - session.acked, said)
@@ -141,9 +148,10 @@ export class SessionRunner {
     try {
       const range = {
         start: session.acked,
-        end: look ? session.acked : Math.min(session.end, session.acked + this.#maxBodyBytes()),
+        end: look ? session.acked : Math.min(session.end, session.acked + this.#nextBodyBytes()),
       }
       this.ownDelay.begin(context.clock.now())
+      if (!look) await context.options.rateCap?.admit(rangeLength(range), { clock: context.clock, signal })
       const body = look ? undefined : await takeBody(context.source, range, signal)
       if (signal.aborted) return { kind: 'aborted' }
       this.#attempt += 1

@@ -7,6 +7,7 @@ import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
 import type { LoggedEvent } from '../orchestration/event-log.js'
 import type { MirrorList } from '../orchestration/mirror-options.js'
 import type { PartitioningOptions, PredictorOptions, RedundancyOptions } from '../orchestration/options.js'
+import { RateCap } from '../orchestration/rate-cap.js'
 import type { Priority } from '../partitioning/priority.js'
 import { FileBinding } from './file-binding.js'
 
@@ -25,6 +26,8 @@ export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends Plug
   limit?: number
   /** Largest partition, bytes; size of each PATCH to a server without our extension (default: neither is set). */
   chunkSize?: number
+  /** Most bytes per second that are sent, of all files together; a `RateCap` may be changed while they are uploaded. */
+  maxRate?: number | RateCap
   withCredentials?: boolean
   addRequestId?: boolean
   /** Which metadata is sent: all (true, the default), none (false), or these fields. */
@@ -52,11 +55,14 @@ type ResolvedPluginOptions<M extends Meta, B extends Body> = DefinePluginOpts<
 export default class AdaptiveTus<M extends Meta, B extends Body> extends BasePlugin<ResolvedPluginOptions<M, B>, M, B> {
   static VERSION = '0.1.0'
   readonly #queue: RateLimitedQueue
+  readonly #rateCap: RateCap | undefined
 
   constructor(uppy: Uppy<M, B>, options: AdaptiveTusOptions<M, B>) {
     super(uppy, { ...DEFAULTS, ...options })
     this.type = 'uploader'
     this.id = this.opts.id ?? 'AdaptiveTus'
+    const { maxRate } = this.opts
+    this.#rateCap = typeof maxRate === 'number' ? new RateCap(maxRate) : maxRate
     this.#queue = this.opts.rateLimitedQueue ?? new RateLimitedQueue(this.opts.limit)
   }
 
@@ -81,7 +87,10 @@ export default class AdaptiveTus<M extends Meta, B extends Body> extends BasePlu
   }
 
   #uploadLocal(file: LocalUppyFile<M, B>): Promise<void> {
-    const binding = new FileBinding<M, B>({ uppy: this.uppy, queue: this.#queue, options: this.opts, file })
+    const binding = new FileBinding<M, B>({
+      ...{ uppy: this.uppy, queue: this.#queue, rateCap: this.#rateCap },
+      ...{ options: this.opts, file },
+    })
     return binding.run()
   }
 

@@ -3,6 +3,7 @@ import { EventManager } from '@uppy/core'
 import type { LocalUppyFile, RateLimitedQueue } from '@uppy/core/utils'
 import { getAllowedMetaFields } from '@uppy/core/utils'
 import type { LoggedEvent } from '../orchestration/event-log.js'
+import type { RateCap } from '../orchestration/rate-cap.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
 import type { AdaptiveUploadOptions } from '../upload.js'
 import { AdaptiveUpload } from '../upload.js'
@@ -11,6 +12,7 @@ import type { AdaptiveTusOptions } from './adaptive-tus.js'
 interface BindingParts<M extends Meta, B extends Body> {
   readonly uppy: Uppy<M, B>
   readonly queue: RateLimitedQueue
+  readonly rateCap: RateCap | undefined
   readonly options: AdaptiveTusOptions<M, B>
   readonly file: LocalUppyFile<M, B>
 }
@@ -109,7 +111,7 @@ export class FileBinding<M extends Meta, B extends Body> {
   }
 
   #uploadOptions(): AdaptiveUploadOptions {
-    const { file, options } = this.#parts
+    const { file, options, rateCap } = this.#parts
     const { headers, mirrors, partitioning, chunkSize, onBeforeRequest } = options
     const { priority, ...sizes } = partitioning ?? {}
     return {
@@ -118,6 +120,7 @@ export class FileBinding<M extends Meta, B extends Body> {
       metadata: this.#metadata(),
       partitioning: chunkSize !== undefined && Number.isFinite(chunkSize) ? { ...sizes, maxSize: chunkSize } : sizes,
       ...(chunkSize === undefined ? {} : { chunkSize }),
+      ...(rateCap ? { maxRate: rateCap } : {}),
       ...(headers ? { headers: typeof headers === 'function' ? headers(file) : headers } : {}),
       ...(mirrors ? { mirrors: typeof mirrors === 'function' ? () => mirrors(file) : mirrors } : {}),
       ...(priority ? { priority: priority(file) } : {}),
