@@ -127,7 +127,9 @@ class Upload {
         return of
       }
       this.assessed += 1
-      return { ...of, assessment: this.#model.assess({ nowMs, session, remainingBytes }) }
+      // as a log has it: plain, with its reasons
+      const assessment = JSON.parse(JSON.stringify(this.#model.assess({ nowMs, session, remainingBytes })))
+      return { ...of, assessment }
     })
     return { ...event, link: this.#model.link(), sessions }
   }
