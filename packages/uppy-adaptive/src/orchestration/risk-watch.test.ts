@@ -102,6 +102,26 @@ test('with nothing unsent the silent session is copied within the budget, once, 
   expect(rig.context.plan.session(s1.session)).toBeDefined()
 })
 
+test('the byte budget counts a copy from the block that it begins with', async () => {
+  // two and a quarter blocks are missing, three would be sent: the budget is between
+  const options = { partitioning: { initialSize: 1.25 * BLOCK_SIZE } }
+  const rig = new TransferRig({
+    addresses: [1, 1, 1],
+    blocks: 2 * THIRD + 4,
+    options: { ...options, redundancy: { budget: 0 } },
+  })
+  const s0 = rig.begin({ store: 's0', first: 0, last: THIRD })
+  const s1 = rig.begin({ store: 's1', first: THIRD, last: THIRD + 4 })
+  const s2 = rig.begin({ store: 's2', first: THIRD + 4, last: 2 * THIRD + 4 })
+  rig.context.acknowledge(s1.session, s1.start + 1.75 * BLOCK_SIZE)
+  await flow(rig, 6_000, [
+    [s0, RATE],
+    [s2, RATE],
+  ])
+  expect(rig.logged('copy')).toEqual([])
+  expect([...rig.logged('withheld'), ...rig.logged('takeOver')].map(({ reason }) => reason).join()).toContain('budget')
+})
+
 test('a copy waits for room at its server: the concurrency limit binds it too', async () => {
   const rig = new TransferRig({ addresses: [1, 1], blocks: 2 * THIRD + 4 })
   const s1 = rig.begin({ store: 's1', first: 0, last: 4 })

@@ -1,4 +1,4 @@
-import { totalBytes } from 'tus-reconcile-protocol'
+import { blockFloor, totalBytes } from 'tus-reconcile-protocol'
 import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import { decideSlowSplit } from '../partitioning/split-policy.js'
@@ -82,7 +82,10 @@ export class RiskWatch {
     if (runner?.ownDelay.isRunning) return
     if (runner && nowMs - runner.reconnectedAtMs < reconnectGraceMs(runner.freshTries)) return
     const alternatives = this.#alternativesTo(session)
-    const remedy = decideRemedy(this.#describe(session, assessment, nowMs), this.#surroundings(alternatives[0]))
+    const remedy = decideRemedy(
+      this.#describe(session, assessment, nowMs),
+      this.#surroundings(session, alternatives[0]),
+    )
     if (remedy.kind !== 'none') this.#apply(remedy, { session, assessment, alternatives, nowMs })
     else if (remedy.withheld) this.#noteWithheld(remedy.withheld, { session, assessment, alternatives, nowMs })
   }
@@ -143,14 +146,15 @@ export class RiskWatch {
     }
   }
 
-  #surroundings(alternative: RankedStore | undefined): HedgeSurroundings {
+  #surroundings(session: PlannedSession, alternative: RankedStore | undefined): HedgeSurroundings {
     const { plan, model, budget, options, isSavingData } = this.#context
     return {
       unassignedBytes: totalBytes(plan.unassigned()),
       linkIsGood: model.link().pGood >= LINK_IS_GOOD,
       bestAlternativeMs: alternative?.expectedMs,
       copiesInFlight: plan.sessions().filter((session) => session.kind === 'copy').length,
-      budgetBytes: budget.availableBytes,
+      // a copy begins with a block: it sends what of the first one is acknowledged already as well
+      budgetBytes: budget.availableBytes - (session.acked - blockFloor(session.acked)),
       copies: !isSavingData() && options.redundancy,
     }
   }
