@@ -27,6 +27,7 @@ export type {
 } from './orchestration/options.js'
 export type { JournalStorage } from './orchestration/ports.js'
 export { RateCap } from './orchestration/rate-cap.js'
+export type { UploadProgress } from './orchestration/progress.js'
 export type { UploadResult } from './orchestration/upload-engine.js'
 export type { UploadErrorCode } from './orchestration/upload-error.js'
 export { UploadError } from './orchestration/upload-error.js'

@@ -80,7 +80,7 @@ test('progress is told and not kept: acknowledgements and samples say more', () 
   const log = create()
   const heard = vi.fn()
   log.subscribe(heard)
-  log.emit({ type: 'progress', ackedBytes: 1, totalBytes: 2 })
+  log.emit({ type: 'progress', ackedBytes: 1, totalBytes: 2, bytesPerSecond: null, remainingMs: null })
   log.emit({ type: 'paused' })
   expect(heard.mock.calls.map(([{ type, n }]) => [type, n])).toEqual([
     ['progress', 0],
@@ -166,7 +166,7 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   bad: { type: 'bad', ranges: [range], store: 'a' },
   resent: { type: 'resent', ranges: [range], reason: 'bad' },
   relayed: { type: 'relayed', operation: 'plan', store: 'a', through: 'https://a' },
-  progress: { type: 'progress', ackedBytes: 0, totalBytes: 9 },
+  progress: { type: 'progress', ackedBytes: 0, totalBytes: 9, bytesPerSecond: 5, remainingMs: { least: 1, most: 2 } },
   localPause: { type: 'localPause', gapMs: 7 },
   recalled: { type: 'recalled', state: new RiskModel().toJSON(), ageMs: 9, priors: null },
   heard: { type: 'heard', store: 'a' },

@@ -8,6 +8,7 @@ import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
 import type { PauseGate } from './pause-gate.js'
 import type { Clock, Digester, Randomness, ServerPort, Source } from './ports.js'
+import type { UploadProgress } from './progress.js'
 import { Progress } from './progress.js'
 import type { Rests } from './rests.js'
 import type { ServerDirectory } from './server-directory.js'
@@ -70,6 +71,10 @@ export class GroupUpload {
   /** Whether any server has said that it holds something of the file. */
   get hasAcknowledged(): boolean {
     return this.#isAcknowledged
+  }
+
+  get progress(): UploadProgress | undefined {
+    return this.#progress?.latest
   }
 
   /** Stops every request; resolves when nothing runs. What the servers hold stays. */
@@ -187,7 +192,8 @@ export class GroupUpload {
 
   /** One for all transfers, so that it never goes back; a source of another size is another file. */
   #progressOf({ sizeBytes }: Source): Progress {
-    if (this.#progress?.totalBytes !== sizeBytes) this.#progress = new Progress(this.#parts.log, sizeBytes)
+    if (this.#progress?.totalBytes !== sizeBytes)
+      this.#progress = new Progress({ ...this.#parts, totalBytes: sizeBytes })
     return this.#progress
   }
 

@@ -188,6 +188,7 @@ export class PlainFlight {
     this.#lastTickMs = nowMs
     if (gapMs > LOCAL_PAUSE_MS) {
       model.localPause({ nowMs, gapMs })
+      this.#parts.progress.rest()
       log.emit({ type: 'localPause', gapMs }, nowMs)
     }
     const patch = this.#patch

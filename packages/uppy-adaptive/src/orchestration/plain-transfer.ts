@@ -158,6 +158,7 @@ export class PlainTransfer {
       this.#hasProgressed = true
     }
     this.#acked = offset
+    if (!isPatch) this.#parts.progress.rest(offset)
     this.#parts.progress.report(offset)
   }
 

@@ -8,6 +8,7 @@ import type { ResolvedOptions } from './options.js'
 import type { PauseGate } from './pause-gate.js'
 import { PlainTransfer } from './plain-transfer.js'
 import type { Clock, PlainPort, Randomness, ServerPort, Source } from './ports.js'
+import type { UploadProgress } from './progress.js'
 import { Progress } from './progress.js'
 import type { Rests } from './rests.js'
 import { toError, UploadError } from './upload-error.js'
@@ -45,6 +46,10 @@ export class PlainUpload {
 
   constructor(parts: PlainParts) {
     this.#parts = parts
+  }
+
+  get progress(): UploadProgress | undefined {
+    return this.#progress?.latest
   }
 
   /** Ends every request; resolves when nothing runs. What the server holds stays. */
@@ -108,7 +113,8 @@ export class PlainUpload {
 
   #transferOnce(o: PlainStart): ReturnType<PlainTransfer['run']> {
     const { sizeBytes } = o.source
-    if (this.#progress?.totalBytes !== sizeBytes) this.#progress = new Progress(this.#parts.log, sizeBytes)
+    if (this.#progress?.totalBytes !== sizeBytes)
+      this.#progress = new Progress({ ...this.#parts, totalBytes: sizeBytes })
     const transfer = new PlainTransfer({
       ...this.#parts,
       source: o.source,

@@ -1,21 +1,56 @@
+import { RemainingTime } from 'upload-predictor'
 import type { EventLog } from './event-log.js'
+import type { Clock } from './ports.js'
+
+/** How far an upload is. */
+export interface UploadProgress {
+  /** Acknowledged unique bytes. */
+  readonly ackedBytes: number
+  readonly totalBytes: number
+  /** Acknowledged unique bytes per second, over the last twenty or so; null for the first two. */
+  readonly bytesPerSecond: number | null
+  /** When the last byte is expected to be acknowledged, milliseconds from then: four of five ends lie between these. */
+  readonly remainingMs: { readonly least: number; readonly most: number } | null
+}
 
 /** Acknowledged unique bytes: never goes back, never exceeds the file, never counts a redundant byte (DESIGN 6). */
 export class Progress {
   readonly #log: EventLog
-  readonly totalBytes: number
-  #reported = 0
+  readonly #clock: Pick<Clock, 'now'>
+  readonly #time = new RemainingTime()
+  #latest: UploadProgress
 
-  constructor(log: EventLog, totalBytes: number) {
-    this.#log = log
-    this.totalBytes = totalBytes
+  constructor(o: { log: EventLog; clock: Pick<Clock, 'now'>; totalBytes: number }) {
+    this.#log = o.log
+    this.#clock = o.clock
+    this.#latest = { ackedBytes: 0, totalBytes: o.totalBytes, bytesPerSecond: null, remainingMs: null }
+    this.rest()
+  }
+
+  get latest(): UploadProgress {
+    return this.#latest
+  }
+
+  get totalBytes(): number {
+    return this.#latest.totalBytes
+  }
+
+  /** Bytes that are there already, and time in which nothing was sent, say nothing of how fast the rest goes. */
+  rest(ackedBytes = 0): void {
+    this.#time.rest(this.#clock.now(), Math.max(ackedBytes, this.#latest.ackedBytes))
   }
 
   /** @param ackedBytes may go back, when a store lost what it had acknowledged; what is reported does not */
   report(ackedBytes: number): void {
-    const bounded = Math.min(ackedBytes, this.totalBytes)
-    if (bounded <= this.#reported) return
-    this.#reported = bounded
-    this.#log.emit({ type: 'progress', ackedBytes: bounded, totalBytes: this.totalBytes })
+    const { totalBytes } = this.#latest
+    const bounded = Math.min(ackedBytes, totalBytes)
+    if (bounded <= this.#latest.ackedBytes) return
+    this.#time.acknowledged(this.#clock.now(), bounded)
+    const estimate = this.#time.estimate(totalBytes - bounded)
+    this.#latest = {
+      ...{ ackedBytes: bounded, totalBytes, bytesPerSecond: estimate ? Math.round(estimate.bytesPerSecond) : null },
+      remainingMs: estimate ? { least: Math.round(estimate.leastMs), most: Math.round(estimate.mostMs) } : null,
+    }
+    this.#log.emit({ type: 'progress', ...this.#latest })
   }
 }

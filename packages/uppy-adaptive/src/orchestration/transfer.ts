@@ -54,6 +54,7 @@ export class Transfer {
     try {
       if (plan.sizeBytes === 0) await openEmptyGroup(this.#context)
       if (this.#resume) await adoptStored(this.#context, this.#parts)
+      this.#progress.rest(totalBytes(plan.acknowledged()))
       for (;;) {
         await this.#upload()
         if (signal.aborted) break
@@ -134,6 +135,7 @@ export class Transfer {
     if (gapMs > LOCAL_PAUSE_MS) {
       model.localPause({ nowMs, gapMs })
       this.#parts.patience.noteLocalPause(gapMs)
+      this.#progress.rest()
       log.emit({ type: 'localPause', gapMs }, nowMs)
     }
     model.tick({ nowMs })

@@ -11,6 +11,7 @@ import { PauseGate } from './pause-gate.js'
 import { PlainUpload } from './plain-upload.js'
 import type { Clock, Digester, JournalStorage, Page, PlainPort, Randomness, ServerPort, Source } from './ports.js'
 import { PredictorMemory } from './predictor-memory.js'
+import type { UploadProgress } from './progress.js'
 import { Rests } from './rests.js'
 import { ServerDirectory } from './server-directory.js'
 import { ServerSearch } from './server-search.js'
@@ -111,6 +112,11 @@ export class UploadEngine {
   /** Every upload of every partition so far, with its status. */
   get uploads(): readonly UploadStatus[] {
     return this.#group.uploads
+  }
+
+  /** How far it is, as the last event `progress` told; undefined before its servers have answered. */
+  get progress(): UploadProgress | undefined {
+    return this.#group.progress ?? this.#plain.progress
   }
 
   /** Calls back for every decision and outcome; the returned function ends that. */

@@ -4,6 +4,7 @@ import type { PartitionId, SessionId, StoreId } from '../partitioning/partition-
 import type { CopyGain } from '../redundancy/copy-gain.js'
 import type { RefusalCode } from '../redundancy/hedge-policy.js'
 import type { Known } from './known.js'
+import type { UploadProgress } from './progress.js'
 
 /** A server as the log names it: 0 is the primary, then the mirrors as they were given. */
 type ServerIndex = number
@@ -131,7 +132,7 @@ export type UploadEvent =
       readonly endpoint: string
     }
   | { readonly type: 'relayed'; readonly operation: string; readonly store: StoreId; readonly through: string }
-  | { readonly type: 'progress'; readonly ackedBytes: number; readonly totalBytes: number }
+  | ({ readonly type: 'progress' } & UploadProgress)
   | { readonly type: 'localPause'; readonly gapMs: number }
   /** Where the model starts: what was remembered, and what logs of before taught. */
   | {
