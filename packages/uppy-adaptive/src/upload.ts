@@ -26,8 +26,8 @@ export type {
   UploadOptions,
 } from './orchestration/options.js'
 export type { JournalStorage } from './orchestration/ports.js'
-export { RateCap } from './orchestration/rate-cap.js'
 export type { UploadProgress } from './orchestration/progress.js'
+export { RateCap } from './orchestration/rate-cap.js'
 export type { UploadResult } from './orchestration/upload-engine.js'
 export type { UploadErrorCode } from './orchestration/upload-error.js'
 export { UploadError } from './orchestration/upload-error.js'

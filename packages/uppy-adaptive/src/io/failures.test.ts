@@ -1,60 +1,21 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { DefaultHttpStack } from 'tus-js-client'
+import type { OutgoingHttpHeaders } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
 import { decideNextStep, failureOf } from '../orchestration/failure-rules.js'
 import type { Fault } from '../orchestration/failure-table.js'
 import { FAILURES, ruleOfFault } from '../orchestration/failure-table.js'
 import type { HeaderSource } from '../orchestration/options.js'
-import type { Attempt, AttemptOutcome } from '../orchestration/ports.js'
-import { ReconcileClient } from './reconcile-client.js'
+import type { AttemptOutcome } from '../orchestration/ports.js'
+import { AnsweringServers, ATTEMPT, clientOf } from '../testing/answering-server.js'
 
-const ID = 'a'.repeat(22)
 const TUS = { 'Tus-Resumable': '1.0.0' }
-const ATTEMPT: Attempt = {
-  partition: {
-    ...{ group: ID, partition: 'p0', session: ID, attempt: 1, client: ID, home: ID },
-    ...{ start: 0, end: 3, size: 3 },
-  },
-  metadata: {},
-  url: undefined,
-  range: { start: 0, end: 3 },
-  body: new Uint8Array(3),
-  signal: new AbortController().signal,
-  onHandedOver: () => {},
-}
 
-const closers: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close()
-})
-
-async function listen(answer: (req: IncomingMessage, res: ServerResponse) => void): Promise<string> {
-  const server = createServer((req, res) => {
-    req.resume()
-    req.on('end', () => answer(req, res))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closers.push(
-    () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  )
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/files`
-}
-
-function clientOf(endpoint: string, headers: HeaderSource = {}): ReconcileClient {
-  const hooks = { onBeforeRequest: undefined, onAfterResponse: undefined }
-  const stack = new DefaultHttpStack({})
-  return new ReconcileClient(endpoint, { stack, headers, withCredentials: false, addRequestId: false, ...hooks })
-}
+const servers = new AnsweringServers()
+afterEach(() => servers.close())
+const listen: AnsweringServers['listen'] = (answer) => servers.listen(answer)
 
 async function answered(status: number, headers: OutgoingHttpHeaders, source?: HeaderSource): Promise<AttemptOutcome> {
   const endpoint = await listen((_req, res) => res.writeHead(status, headers).end('no'))
-  return clientOf(endpoint, source).attempt(ATTEMPT)
+  return clientOf(endpoint, source && { headers: source }).attempt(ATTEMPT)
 }
 
 const statusRows = FAILURES.flatMap((rule) =>
@@ -81,7 +42,7 @@ const FAULTS: { readonly [fault in Exclude<Fault, 'status 0' | 'no route' | 'tim
   reset: () => listen((req) => req.socket.destroy()),
   'refused connection': async () => {
     const endpoint = await listen(() => {})
-    for (const close of closers.splice(0)) await close()
+    await servers.close()
     return endpoint
   },
   DNS: async () => 'http://nowhere.invalid/files',
@@ -140,16 +101,32 @@ test('credentials that expire are asked for again, also for an operation and the
     }
     return { Authorization: token }
   }
-  const { signal } = ATTEMPT
-  const status = { op: 'status', group: ID, home: ID, store: ID, client: ID } as const
-  await expect(clientOf(endpoint, headers).operate(status, signal)).rejects.toMatchObject({ isRenewed: true })
+  const { signal, partition } = ATTEMPT
+  const { group, home, client: id } = partition
+  const status = { op: 'status', group, home, store: home, client: id } as const
+  await expect(clientOf(endpoint, { headers }).operate(status, signal)).rejects.toMatchObject({ isRenewed: true })
   token = 'old'
   const nothing = () => {}
-  const stream = { client: ID, lastEventId: undefined, signal, onEvent: nothing, onAlive: nothing, onLoad: nothing }
-  await expect(clientOf(endpoint, headers).listen(stream)).rejects.toThrow('401')
+  const stream = { client: id, lastEventId: undefined, signal, onEvent: nothing, onAlive: nothing, onLoad: nothing }
+  await expect(clientOf(endpoint, { headers }).listen(stream)).rejects.toThrow('401')
   token = 'old'
-  const client = clientOf(endpoint, headers)
+  const client = clientOf(endpoint, { headers })
   expect(await client.attempt(ATTEMPT)).toMatchObject({ kind: 'denied', isRenewed: true })
   expect(await client.attempt(ATTEMPT)).toMatchObject({ kind: 'accepted', offset: 3 })
   expect(statuses).toEqual([401, 401, 401])
+})
+
+test.each([408, 425, 429, 500, 503, 520])(
+  'OPTIONS answered with %i: the server is away, and asked again',
+  async (status) => {
+    const endpoint = await listen((_req, res) => res.writeHead(status, TUS).end('no'))
+    const probing = clientOf(endpoint).probe(new AbortController().signal)
+    await expect(probing).rejects.toMatchObject({ code: 'unreachable', status })
+  },
+)
+
+test.each([400, 404, 501])('OPTIONS answered with %i: there is no tus server', async (status) => {
+  const endpoint = await listen((_req, res) => res.writeHead(status).end('no'))
+  const probing = clientOf(endpoint).probe(new AbortController().signal)
+  await expect(probing).rejects.toMatchObject({ code: 'not-a-tus-server', status })
 })

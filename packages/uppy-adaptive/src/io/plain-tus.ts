@@ -1,13 +1,11 @@
 import * as tus from 'tus-js-client'
-import { HEADER, parseUploadLimit } from 'tus-reconcile-protocol'
-import { ruleOfStatus } from '../orchestration/failure-table.js'
 import type { AttemptOutcome, PlainOutcome, PlainPort, PlainRun, Source } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
 import { type AuthorizedAnswer, AuthorizedSender } from './authorized-sender.js'
 import { HeadersError } from './credentials.js'
 import type { HttpOptions } from './http.js'
-import { readRetryAfter } from './http.js'
 import { faultOf } from './network-fault.js'
+import { firstLine, readRefusal } from './refusal.js'
 import { RelayedStack } from './relayed-stack.js'
 
 /** A server that still writes what was aborted answers 423 for a while. */
@@ -130,26 +128,13 @@ function readOutcome({ method, answer, error }: Exchange, said: Error): AttemptO
     const cause = new Error(`the answer ${status} to ${method} is no tus server's: ${said.message.slice(0, 100)}`)
     return { kind: 'cut', fault: 'incomplete answer', cause }
   }
-  const message = answer.body.split('\n', 1)[0]?.slice(0, 200) ?? ''
-  const retryAfterMs = readRetryAfter(answer)
-  const rule = ruleOfStatus(status, retryAfterMs !== undefined)
-  switch (rule.kind) {
-    case 'mismatch':
-      return { kind: 'mismatch', offset: undefined, url: undefined, reachedEnd: false }
-    case 'over':
-      // asked to create, it says that the address is wrong; asked to go on, that the upload is gone
-      return method === 'POST' ? { kind: 'refused', status, message } : { kind: 'over', state: `${status}`, status }
-    case 'tooLarge':
-      return { kind: 'tooLarge', limit: parseUploadLimit(answer.header(HEADER.limit)) }
-    case 'wait':
-      return { kind: 'wait', status, retryAfterMs }
-    case 'full':
-      return { kind: 'full' }
-    case 'denied':
-      return { kind: 'denied', status, message, isRenewed: answer.renewal === 'renewed' }
-    case 'refused':
-      return { kind: 'refused', status, message }
-    case 'cut':
-      return { kind: 'cut', failure: rule.tells, cause: new Error(`the server answered ${status}`) }
-  }
+  // asked to create, it says that the address is wrong; asked to go on, that the upload is gone
+  const over: AttemptOutcome =
+    method === 'POST'
+      ? { kind: 'refused', status, message: firstLine(answer.body) }
+      : { kind: 'over', state: `${status}`, status }
+  return readRefusal(answer, {
+    mismatch: { kind: 'mismatch', offset: undefined, url: undefined, reachedEnd: false },
+    over,
+  })
 }

@@ -1,19 +1,15 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { DefaultHttpStack } from 'tus-js-client'
 import { afterEach, expect, test } from 'vitest'
-import type { Attempt, OperationError } from '../orchestration/ports.js'
-import { ReconcileClient } from './reconcile-client.js'
+import type { OperationError } from '../orchestration/ports.js'
+import { AnsweringServers, ATTEMPT, clientOf as clientAt } from '../testing/answering-server.js'
+import type { ReconcileClient } from './reconcile-client.js'
 
 const NEVER = new AbortController().signal
 const ID = 'a'.repeat(22)
 const TUS = { 'Tus-Resumable': '1.0.0', 'Tus-Version': '1.0.0' }
 
-const closers: (() => Promise<void>)[] = []
-afterEach(async () => {
-  for (const close of closers.splice(0)) await close()
-})
+const servers = new AnsweringServers()
+afterEach(() => servers.close())
 
 /** A client of a server that answers everything so. */
 async function clientOf(
@@ -22,40 +18,8 @@ async function clientOf(
   body = '{}',
   onBeforeRequest?: () => Promise<void>,
 ): Promise<ReconcileClient> {
-  const server = createServer((req, res) => {
-    req.resume()
-    req.on('end', () => res.writeHead(status, headers).end(body))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  closers.push(
-    () =>
-      new Promise((resolve) => {
-        server.close(() => resolve())
-        server.closeAllConnections()
-      }),
-  )
-  const { port } = server.address() as AddressInfo
-  return new ReconcileClient(`http://127.0.0.1:${port}/files`, {
-    stack: new DefaultHttpStack({}),
-    headers: {},
-    withCredentials: false,
-    addRequestId: false,
-    onBeforeRequest,
-    onAfterResponse: undefined,
-  })
-}
-
-const ATTEMPT: Attempt = {
-  partition: {
-    ...{ group: ID, partition: 'p0', session: ID, attempt: 1, client: ID, home: ID },
-    ...{ start: 0, end: 3, size: 3 },
-  },
-  metadata: {},
-  url: undefined,
-  range: { start: 0, end: 3 },
-  body: new Uint8Array([1, 2, 3]),
-  signal: NEVER,
-  onHandedOver: () => {},
+  const endpoint = await servers.listen((_request, response) => response.writeHead(status, headers).end(body))
+  return clientAt(endpoint, { onBeforeRequest })
 }
 
 test('every kind of answer tells the load that it carries', async () => {

@@ -12,6 +12,7 @@ import {
   RECONCILE_EXTENSION,
   TUS_VERSION,
 } from 'tus-reconcile-protocol'
+import { isPassing } from '../orchestration/failure-table.js'
 import type { Attempt, AttemptOutcome, Capabilities, LoadListener, ServerPort } from '../orchestration/ports.js'
 import { OperationError } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
@@ -46,7 +47,7 @@ export class ReconcileClient implements ServerPort {
       const message = `${this.endpoint} refuses its credentials (${answer.status}): give others as headers, then start again`
       throw new UploadError('refused', message, { status: answer.status })
     }
-    if (answer.status >= 500 || answer.status === 429)
+    if (answer.status >= 400 && isPassing({ status: answer.status, retryAfterMs: readRetryAfter(answer) }))
       throw new UploadError('unreachable', `${this.endpoint} answered ${answer.status}`, { status: answer.status })
     if (version === undefined) {
       throw new UploadError(

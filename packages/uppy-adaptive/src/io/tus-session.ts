@@ -1,14 +1,14 @@
-import { BODY_CONTENT_TYPE, formatPartitionHeader, HEADER, parseUploadLimit } from 'tus-reconcile-protocol'
+import { BODY_CONTENT_TYPE, formatPartitionHeader, HEADER } from 'tus-reconcile-protocol'
 import type { Fault } from '../orchestration/failure-table.js'
-import { ruleOfStatus } from '../orchestration/failure-table.js'
 import type { Attempt, AttemptOutcome } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
 import type { AuthorizedAnswer, AuthorizedSender } from './authorized-sender.js'
 import { HeadersError } from './credentials.js'
 import type { HttpAnswer, HttpCall } from './http.js'
-import { AbortedError, readRetryAfter, tellLoad } from './http.js'
+import { AbortedError, tellLoad } from './http.js'
 import { encodeMetadata } from './metadata.js'
 import { faultOf } from './network-fault.js'
+import { readRefusal } from './refusal.js'
 
 /** One attempt of a session: a POST that creates it (with its first bytes), or a PATCH that goes on. */
 export async function runAttempt(
@@ -80,37 +80,16 @@ export function readAnswer(answer: AuthorizedAnswer, endpoint: string, attempt: 
   const offset = readOffset(answer, attempt.partition.start)
   const location = answer.header('Location')
   const url = location === undefined ? attempt.url : new URL(location, `${endpoint}/`).href
-  if (status >= 300) return readFailure(answer, { offset, url })
+  if (status >= 300) {
+    const state = answer.header(HEADER.state)
+    return readRefusal(answer, {
+      mismatch: { kind: 'mismatch', offset, url, reachedEnd: state === 'completed' },
+      over: { kind: 'over', state: state ?? 'gone', status },
+    })
+  }
   if (offset === undefined || url === undefined)
     return cutBy('incomplete answer', `the answer ${status} lacks Upload-Offset or Location`)
   return { kind: 'accepted', offset, url }
-}
-
-function readFailure(
-  answer: AuthorizedAnswer,
-  { offset, url }: { offset: number | undefined; url: string | undefined },
-): AttemptOutcome {
-  const { status } = answer
-  const retryAfterMs = readRetryAfter(answer)
-  const rule = ruleOfStatus(status, retryAfterMs !== undefined)
-  switch (rule.kind) {
-    case 'mismatch':
-      return { kind: 'mismatch', offset, url, reachedEnd: answer.header(HEADER.state) === 'completed' }
-    case 'over':
-      return { kind: 'over', state: answer.header(HEADER.state) ?? 'gone', status }
-    case 'tooLarge':
-      return { kind: 'tooLarge', limit: parseUploadLimit(answer.header(HEADER.limit)) }
-    case 'wait':
-      return { kind: 'wait', status, retryAfterMs }
-    case 'full':
-      return { kind: 'full' }
-    case 'denied':
-      return { kind: 'denied', status, message: firstLine(answer.body), isRenewed: answer.renewal === 'renewed' }
-    case 'refused':
-      return { kind: 'refused', status, message: firstLine(answer.body) }
-    case 'cut':
-      return { kind: 'cut', failure: rule.tells, cause: new Error(`the server answered ${status}`) }
-  }
 }
 
 /** It refuses credentials, and the application was asked for others. */
@@ -126,8 +105,4 @@ function readOffset(answer: HttpAnswer, start: number): number | undefined {
   const text = answer.header('Upload-Offset')
   const offset = text === undefined ? Number.NaN : Number(text)
   return Number.isSafeInteger(offset) && offset >= 0 ? start + offset : undefined
-}
-
-function firstLine(body: string): string {
-  return body.split('\n', 1)[0]?.slice(0, 200) ?? ''
 }

@@ -127,6 +127,8 @@ for (const [status, code] of [
   [404, 'gone'],
   [410, 'gone'],
   [403, 'refused'],
+  [501, 'refused'],
+  [507, 'server-full'],
 ] as const) {
   test(`${status} ends the upload as ${code}`, async () => {
     const rig = verified()
@@ -135,7 +137,7 @@ for (const [status, code] of [
   })
 }
 
-for (const status of [423, 429, 500, 503]) {
+for (const status of [408, 423, 425, 429, 500, 503]) {
   test(`${status} passes: the commit is asked for again`, async () => {
     const rig = verified()
     answering(rig, refusal(status), refusal(status), committed)

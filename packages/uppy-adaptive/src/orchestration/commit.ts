@@ -2,11 +2,13 @@ import type { CommitAnswer, RangeSet } from 'tus-reconcile-protocol'
 import { addRanges, encodeDigest, merkleRoot, missingRanges, subtractRanges } from 'tus-reconcile-protocol'
 import { CommitSteps } from './commit-steps.js'
 import { CommitTurns } from './commit-turns.js'
+import { isPassing, ruleOfStatus } from './failure-table.js'
 import type { Operations } from './operations.js'
 import type { Digester } from './ports.js'
 import { OperationError } from './ports.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
+import type { UploadErrorCode } from './upload-error.js'
 import { toError, UploadError } from './upload-error.js'
 
 export type CommitOutcome =
@@ -142,21 +144,15 @@ function judge(
   }
 }
 
-function refuse(error: unknown): void {
-  if (!(error instanceof OperationError) || error.status >= 500 || error.status === 429 || error.status === 423) return
-  if (error.status === 460)
-    throw new UploadError('source-changed', 'the file changed while it was uploaded: choose it again', {
-      cause: error,
-      status: 460,
-    })
-  if (error.status === 404 || error.status === 410) {
-    throw new UploadError('gone', `the server no longer has this upload (${error.message}): start it again`, {
-      cause: error,
-      status: error.status,
-    })
-  }
-  throw new UploadError('refused', `the server refused to commit the file: ${error.message}`, {
-    cause: error,
-    status: error.status,
-  })
+function refuse(cause: unknown): void {
+  if (!(cause instanceof OperationError)) return
+  const { status, message: said } = cause
+  const refusal = (code: UploadErrorCode, message: string) => new UploadError(code, message, { cause, status })
+  // of a commit it speaks of the whole file, not of one body's bytes
+  if (status === 460) throw refusal('source-changed', 'the file changed while it was uploaded: choose it again')
+  if (isPassing(cause)) return
+  const { kind } = ruleOfStatus(status)
+  if (kind === 'over') throw refusal('gone', `the server no longer has this upload (${said}): start it again`)
+  if (kind === 'full') throw refusal('server-full', `the server has no room for the file (${said}): free space there`)
+  throw refusal('refused', `the server refused to commit the file: ${said}`)
 }

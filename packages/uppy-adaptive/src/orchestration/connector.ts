@@ -146,6 +146,7 @@ export class Connector {
   }
 }
 
+/** The port says `unreachable` of all that the failure table has waited for. */
 function isHopeless(error: unknown): boolean {
   return error instanceof UploadError && error.code !== 'unreachable'
 }

@@ -227,6 +227,11 @@ export function ruleOfStatus(status: number, hasRetryAfter = false): FailureRule
   return rule
 }
 
+/** Whether a server that refuses with this is asked again: a control operation, or OPTIONS, has no other server to go to. */
+export function isPassing(answer: { status: number; retryAfterMs?: number | undefined }): boolean {
+  return ruleOfStatus(answer.status, answer.retryAfterMs !== undefined).isWaitedFor
+}
+
 export function ruleOfFault(fault: Fault): FailureRule {
   const rule = FAILURES.find(({ on }) => on.includes(fault))
   if (!rule) throw new RangeError(`no rule for ${fault}`)

@@ -1,4 +1,5 @@
 import { backoffMs } from './failure-rules.js'
+import { isPassing } from './failure-table.js'
 import type { OperationContext } from './operations.js'
 import { Operations } from './operations.js'
 import type { Randomness, ServerPort } from './ports.js'
@@ -22,7 +23,7 @@ export async function endGroup(
     try {
       return await ask(o, never)
     } catch (error) {
-      const isRefusal = error instanceof OperationError && error.status < 500 && error.status !== 429
+      const isRefusal = error instanceof OperationError && !isPassing(error)
       if (isRefusal && (error.status === 404 || error.status === 410)) return
       if (isRefusal || tries >= MAX_TRIES) throw error
       await pause(o.clock, backoffMs({ fruitless: tries, uniform: o.randomness.uniform() }), never)

@@ -3,6 +3,7 @@ import { intersectRanges, subtractRanges } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import type { Claims } from './claims.js'
 import { backoffMs } from './failure-rules.js'
+import { isPassing } from './failure-table.js'
 import type { Operations } from './operations.js'
 import { OperationError } from './ports.js'
 import type { Terminations } from './terminations.js'
@@ -58,11 +59,6 @@ async function askHome(context: TransferContext, { operations }: Parts): Promise
     }
   }
   return 'silent'
-}
-
-/** A server that starts, stops or has too much to do says nothing of the group. */
-function isPassing(error: OperationError): boolean {
-  return error.status >= 500 || error.status === 429 || error.status === 423
 }
 
 function adopt(

@@ -78,7 +78,7 @@ test('the end of each is logged once: confirmed, gone already, or left to expiry
   for (const [onOperation, told] of [
     [DROPPED, { outcome: 'confirmed', tries: 1, waitMs: 0 }],
     [refusal(404), { outcome: 'gone', tries: 1, waitMs: 0 }],
-    [broken, { outcome: 'left', tries: 8, waitMs: 26_813 }],
+    [broken, { outcome: 'left', tries: 8, waitMs: 19_313 }],
   ] as const) {
     const rig = dropping(onOperation)
     drop(rig)

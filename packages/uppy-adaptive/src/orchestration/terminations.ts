@@ -1,4 +1,5 @@
 import { backoffMs } from './failure-rules.js'
+import { isPassing } from './failure-table.js'
 import type { Operations } from './operations.js'
 import { OperationError } from './ports.js'
 import { pause } from './timing.js'
@@ -42,10 +43,11 @@ export class Terminations {
         await this.#operations.ask(store, { op: 'plan', changes: [{ session, drop: true, reason }] }, signal)
         outcome = 'confirmed'
       } catch (error) {
-        // 404 and 410: there is nothing left to end
-        const isGone = error instanceof OperationError && error.status < 500 && error.status !== 429
+        // such as 404 and 410: there is nothing left to end
+        const isGone = error instanceof OperationError && !isPassing(error)
         if (isGone) outcome = 'gone'
-        else await pause(clock, backoffMs({ fruitless: tries - 1, uniform: randomness.uniform() }), signal)
+        else if (tries < MAX_TRIES)
+          await pause(clock, backoffMs({ fruitless: tries - 1, uniform: randomness.uniform() }), signal)
       }
     }
     this.#pending.delete(session)
