@@ -88,6 +88,7 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     journal: chooseJournal(options.journal),
     memory: chooseMemory(resolved.predictor.memory, options.journal),
     page: platform.page,
+    turns: platform.openTurns(),
     openSource: async () => withFingerprint(await openSource(input), options.fingerprint),
     servers: serversOf(http.stack),
     createPort: (endpoint, server, headers) =>

@@ -160,6 +160,7 @@ export type LogEvent = Timed &
     | { readonly type: 'dropped'; readonly counts: Readonly<Record<string, number>> }
     | { readonly type: 'paused' }
     | { readonly type: 'resumed' }
+    | { readonly type: 'following' }
     /** The page was frozen or put aside; `localPause` follows its return. */
     | { readonly type: 'asleep' }
     | { readonly type: 'awake'; readonly gapMs: number }

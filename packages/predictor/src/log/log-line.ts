@@ -132,6 +132,7 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
   dropped: { counts: (value) => isObject(value) && Object.values(value).every(amount) },
   paused: {},
   resumed: {},
+  following: {},
   asleep: {},
   awake: { gapMs: amount },
   sample: {

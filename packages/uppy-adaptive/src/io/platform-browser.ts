@@ -2,6 +2,7 @@ import type { JournalStorage } from '../orchestration/ports.js'
 import { UploadError } from '../orchestration/upload-error.js'
 import { page } from './page-browser.js'
 import type { Platform } from './platform.js'
+import { openTurns } from './turns-browser.js'
 
 const PREFIX = 'uppy-adaptive:'
 
@@ -16,6 +17,7 @@ export const platform: Platform = {
   },
   defaultJournal: () => (canStore() ? localJournal : undefined),
   page,
+  openTurns,
 }
 
 /** Where it is full, or refused by the browser's settings, the upload goes on and nothing is remembered. */

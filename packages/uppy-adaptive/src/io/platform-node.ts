@@ -12,6 +12,7 @@ export const platform: Platform = {
   openJournalFile,
   defaultJournal: () => undefined,
   page: { watch: () => () => {}, isSavingData: () => false },
+  openTurns: () => undefined,
 }
 
 async function openPath(path: string): Promise<Source> {

@@ -1,4 +1,4 @@
-import type { JournalStorage, Page, Source } from '../orchestration/ports.js'
+import type { JournalStorage, Page, Source, Turns } from '../orchestration/ports.js'
 
 /** What only one kind of host has. `#platform` in package.json chooses platform-node or platform-browser. */
 export interface Platform {
@@ -9,4 +9,6 @@ export interface Platform {
   /** The journal when none is named: localStorage in browsers, none in Node. */
   defaultJournal(): JournalStorage | undefined
   readonly page: Page
+  /** What the pages of one origin share; in Node nothing. */
+  openTurns(): Turns | undefined
 }

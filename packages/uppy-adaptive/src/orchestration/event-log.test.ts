@@ -131,6 +131,7 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   started: { type: 'started', group: 'g', sizeBytes: 9, resumed: false },
   server: { type: 'server', endpoint: 'https://a', server: 0, store: 'a', state: 'ready', reason: 'answered' },
   warning: { type: 'warning', code: 'odd', message: 'odd', endpoint: 'https://a' },
+  following: { type: 'following' },
   asleep: { type: 'asleep', reason: 'freeze' },
   awake: { type: 'awake', gapMs: 5_000 },
   session: {

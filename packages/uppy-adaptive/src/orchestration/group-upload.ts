@@ -3,10 +3,9 @@ import { CommitPlace } from './commit-place.js'
 import type { EventLog } from './event-log.js'
 import { refuseChange } from './file-state.js'
 import { endGroup } from './group-end.js'
-import type { Journal, JournalEntry, KnownFile } from './journal.js'
+import type { Journal, KnownFile, Whereabouts } from './journal.js'
 import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
-import type { PauseGate } from './pause-gate.js'
 import type { Clock, Digester, Randomness, ServerPort, Source } from './ports.js'
 import type { UploadProgress } from './progress.js'
 import { Progress } from './progress.js'
@@ -16,6 +15,7 @@ import type { TransferResult } from './transfer.js'
 import { Transfer } from './transfer.js'
 import { toError, UploadError } from './upload-error.js'
 import type { UploadStatus } from './upload-status.js'
+import type { UploadTurn } from './upload-turn.js'
 
 interface GroupUploadParts {
   readonly clock: Clock
@@ -29,10 +29,10 @@ interface GroupUploadParts {
   readonly rests: Rests
   readonly isSavingData: () => boolean
   readonly client: string
-  readonly gate: PauseGate
+  readonly turn: UploadTurn
 }
 
-type GroupEntry = Extract<JournalEntry, { kind: 'group' }>
+type GroupEntry = Extract<Whereabouts, { kind: 'group' }>
 
 /** What is known once the servers have answered: anew at every start. */
 interface GroupUploadStart {
@@ -90,15 +90,13 @@ export class GroupUpload {
 
   /** Transfers until the home has made the file. @throws UploadError; what the servers hold stays, for another start */
   async run(start: GroupUploadStart): Promise<TransferResult> {
-    const { homeId, signal, known } = start
-    const { journal, gate, randomness } = this.#parts
+    const { homeId, signal, source } = start
+    const { journal, turn, randomness } = this.#parts
     this.#start = start
-    const entry = known?.entry
-    // of one that may be committed anywhere a mirror may be the home
-    if (known && entry?.kind === 'group' && (entry.homeId === homeId || entry.any)) await this.#goOnWith(known, entry)
-    else if (!this.#isAcknowledged && this.#place?.home !== homeId) this.#forget()
+    const onFollowed = (ackedBytes: number) => this.#progressOf(source).report(ackedBytes)
     for (let isFirst = true; ; isFirst = false) {
-      await gate.pass(signal)
+      const followed = await turn.pass(source, { signal, onFollowed })
+      if (isFirst || followed) await this.#goOnWith(followed?.known ?? start.known, followed?.where, homeId)
       const resume = this.#group !== undefined
       const wasAcknowledged = this.#isAcknowledged
       this.#group ??= randomness.id()
@@ -142,12 +140,22 @@ export class GroupUpload {
     }
   }
 
-  /** What is remembered, unless the file is another by now: nobody can finish its upload then. The servers compare all that they have. */
-  async #goOnWith(known: KnownFile, entry: GroupEntry): Promise<void> {
+  /**
+   * What is remembered, or was told by a page that had its turn, unless the file is another by now: nobody can finish its
+   * upload then. The servers compare all that they have.
+   */
+  async #goOnWith(known: KnownFile | undefined, told: Whereabouts | undefined, homeId: string): Promise<void> {
+    const entry = known?.entry ?? told
+    // of one that may be committed anywhere a mirror may be the home
+    if (entry?.kind !== 'group' || (entry.homeId !== homeId && !entry.any)) {
+      if (!this.#isAcknowledged && this.#place?.home !== homeId) this.#forget()
+      return
+    }
+    if (this.#group !== entry.group) this.#place = placeOf(entry)
     this.#group = entry.group
     this.#place ??= placeOf(entry)
     try {
-      refuseChange(entry, known.file, { isTrusting: false })
+      if (known) refuseChange(known.entry, known.file, { isTrusting: false })
     } catch (error) {
       await this.terminate()
       throw error

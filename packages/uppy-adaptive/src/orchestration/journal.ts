@@ -78,6 +78,18 @@ export class Journal {
     this.#parts = parts
   }
 
+  /** Of the file and its server, once it was opened; undefined of a file without a name. */
+  get name(): string | undefined {
+    return this.#key
+  }
+
+  /** Where the upload is, as it was remembered last. */
+  get where(): Whereabouts | undefined {
+    const entry = this.#entry
+    if (entry?.kind === 'plain') return { kind: 'plain', url: entry.url }
+    return entry && { kind: 'group', group: entry.group, homeId: entry.homeId, any: entry.any }
+  }
+
   /** What is remembered of this file, and what the file is now. Nothing of a file without a name. */
   async open(source: Source): Promise<KnownFile | undefined> {
     const { storage, digester, endpoint } = this.#parts

@@ -2,16 +2,16 @@ import { PatchHistory } from '../partitioning/patch-history.js'
 import { hostRuleOf } from '../partitioning/patch-sizer.js'
 import type { EventLog } from './event-log.js'
 import { refuseChange } from './file-state.js'
-import type { Journal, KnownFile } from './journal.js'
+import type { Journal, KnownFile, Whereabouts } from './journal.js'
 import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
-import type { PauseGate } from './pause-gate.js'
 import { PlainTransfer } from './plain-transfer.js'
 import type { Clock, PlainPort, Randomness, ServerPort, Source } from './ports.js'
 import type { UploadProgress } from './progress.js'
 import { Progress } from './progress.js'
 import type { Rests } from './rests.js'
 import { toError, UploadError } from './upload-error.js'
+import type { UploadTurn } from './upload-turn.js'
 
 export interface PlainParts {
   readonly clock: Clock
@@ -20,7 +20,7 @@ export interface PlainParts {
   readonly options: ResolvedOptions
   readonly log: EventLog
   readonly model: LoggedModel
-  readonly gate: PauseGate
+  readonly turn: UploadTurn
   readonly rests: Rests
   readonly plain: PlainPort
 }
@@ -60,10 +60,11 @@ export class PlainUpload {
 
   /** Resolves to the file's URL. @throws UploadError; what the server holds stays, for another start */
   async run(o: PlainStart): Promise<string> {
-    const { options, gate, journal } = this.#parts
-    if (o.known?.entry.kind === 'plain') await this.#goOnWith(o.known, o.known.entry.url)
-    for (let beginnings = 0; ; ) {
-      await gate.pass(o.signal)
+    const { options, turn, journal } = this.#parts
+    const onFollowed = (ackedBytes: number) => this.#progressOf(o.source).report(ackedBytes)
+    for (let [beginnings, isFirst] = [0, true]; ; isFirst = false) {
+      const followed = await turn.pass(o.source, { signal: o.signal, onFollowed })
+      if (isFirst || followed) await this.#goOnWith(followed?.known ?? o.known, followed?.where)
       const end = await this.#transferOnce(o)
       if (end.kind === 'stopped') continue
       await journal.forget()
@@ -101,25 +102,30 @@ export class PlainUpload {
   }
 
   /** What is remembered, unless the file is another by now: a plain server would put the two together. */
-  async #goOnWith(known: KnownFile, url: string): Promise<void> {
-    this.#url = url
+  async #goOnWith(known: KnownFile | undefined, told: Whereabouts | undefined): Promise<void> {
+    const entry = known?.entry ?? told
+    if (entry?.kind !== 'plain') return
+    this.#url = entry.url
     try {
-      refuseChange(known.entry, known.file, { isTrusting: true })
+      if (known) refuseChange(known.entry, known.file, { isTrusting: true })
     } catch (error) {
       await this.terminate()
       throw error
     }
   }
 
-  #transferOnce(o: PlainStart): ReturnType<PlainTransfer['run']> {
-    const { sizeBytes } = o.source
+  #progressOf({ sizeBytes }: Source): Progress {
     if (this.#progress?.totalBytes !== sizeBytes)
       this.#progress = new Progress({ ...this.#parts, totalBytes: sizeBytes })
+    return this.#progress
+  }
+
+  #transferOnce(o: PlainStart): ReturnType<PlainTransfer['run']> {
     const transfer = new PlainTransfer({
       ...this.#parts,
       source: o.source,
       probe: o.probe,
-      progress: this.#progress,
+      progress: this.#progressOf(o.source),
       history: this.#history,
       host: hostRuleOf(this.#parts.options.endpoint),
       url: this.#url,

@@ -209,6 +209,16 @@ export interface Page {
   isSavingData(): boolean
 }
 
+/** What the pages of one origin share: of a name one has its turn, and what is said of it all the others hear. */
+export interface Turns {
+  /**
+   * Resolves when it is ours, to what gives it back; undefined when the signal fired before. `onTaken`: another page has it,
+   * and this one waits.
+   */
+  take(name: string, o: { signal: AbortSignal; onTaken: () => void }): Promise<(() => void) | undefined>
+  open(name: string, onMessage: (message: unknown) => void): { post(message: unknown): void; close(): void }
+}
+
 /** Small texts that outlive the page or process, by key. */
 export interface JournalStorage {
   get(key: string): Promise<string | undefined>

@@ -9,7 +9,17 @@ import { LoggedModel } from './logged-model.js'
 import type { HeaderSource, ResolvedOptions } from './options.js'
 import { PauseGate } from './pause-gate.js'
 import { PlainUpload } from './plain-upload.js'
-import type { Clock, Digester, JournalStorage, Page, PlainPort, Randomness, ServerPort, Source } from './ports.js'
+import type {
+  Clock,
+  Digester,
+  JournalStorage,
+  Page,
+  PlainPort,
+  Randomness,
+  ServerPort,
+  Source,
+  Turns,
+} from './ports.js'
 import { PredictorMemory } from './predictor-memory.js'
 import type { UploadProgress } from './progress.js'
 import { Rests } from './rests.js'
@@ -19,6 +29,7 @@ import { toError, UploadError } from './upload-error.js'
 import type { UploadStats } from './upload-stats.js'
 import { summarize } from './upload-stats.js'
 import type { UploadStatus } from './upload-status.js'
+import { UploadTurn } from './upload-turn.js'
 
 /** What the engine needs of the world. */
 export interface UploadHost {
@@ -29,6 +40,8 @@ export interface UploadHost {
   /** Where what predictions learned is kept from one upload to the next. */
   readonly memory: JournalStorage | undefined
   readonly page: Page
+  /** Pages that may upload the same file; undefined: there are none to know of. */
+  readonly turns: Turns | undefined
   /** Shows an error that is not the upload's, such as a listener's. */
   reportError(error: unknown): void
   openSource(): Promise<Source>
@@ -63,6 +76,7 @@ export class UploadEngine {
   readonly #gate = new PauseGate()
   readonly #journal: Journal
   readonly #rests: Rests
+  readonly #turn: UploadTurn
   readonly #group: GroupUpload
   readonly #plain: PlainUpload
   readonly #primary: ServerPort
@@ -91,12 +105,14 @@ export class UploadEngine {
     const { endpoint } = options
     this.#journal = new Journal({ storage: host.journal, clock, digester, log: this.#log, endpoint })
     this.#rests = new Rests(clock)
+    const { turns } = host
+    this.#turn = new UploadTurn({ clock, log: this.#log, gate: this.#gate, journal: this.#journal, turns })
     const own = {
       rests: this.#rests,
       bodies: this.#bodies,
       log: this.#log,
       model: this.#model,
-      gate: this.#gate,
+      turn: this.#turn,
       journal: this.#journal,
     }
     const shared = { clock, randomness, options, ...own }
@@ -193,6 +209,7 @@ export class UploadEngine {
     } finally {
       outer?.removeEventListener('abort', abort)
       this.#stop.abort()
+      this.#turn.leave()
       stay()
       await endKeeping()
     }
@@ -228,13 +245,17 @@ export class UploadEngine {
   }
 
   async #stopAll(): Promise<void> {
+    this.#turn.leave()
     await Promise.all([this.#group.stop(), this.#plain.stop()])
   }
 
   async #terminate(): Promise<void> {
     const [known, primary, directory] = [this.#known, this.#primary, this.#directory]
+    // another page goes on with it
+    if (await this.#turn.isOthers()) return
     await this.#group.terminate(known && { known, primary, directory })
     await this.#plain.terminate(known)
+    this.#turn.leave()
   }
 
   #begin(): void {

@@ -184,6 +184,8 @@ export type UploadEvent =
     }
   | { readonly type: 'paused' }
   | { readonly type: 'resumed' }
+  /** Another page uploads this file: this one waits for its turn. */
+  | { readonly type: 'following' }
   /** The page is frozen or put aside; afterwards, for how long it was. */
   | { readonly type: 'asleep'; readonly reason: 'freeze' | 'pagehide' }
   | { readonly type: 'awake'; readonly gapMs: number }

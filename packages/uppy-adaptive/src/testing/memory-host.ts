@@ -1,5 +1,5 @@
 import { KnownServers } from '../orchestration/known-servers.js'
-import type { Clock, JournalStorage, Page, Randomness, ServerPort, Source } from '../orchestration/ports.js'
+import type { Clock, JournalStorage, Page, Randomness, ServerPort, Source, Turns } from '../orchestration/ports.js'
 import type { UploadHost } from '../orchestration/upload-engine.js'
 import { sha256 } from './known-bytes.js'
 
@@ -12,13 +12,14 @@ export function createMemoryHost(o: {
   readonly journal: JournalStorage | undefined
   readonly memory?: JournalStorage | undefined
   readonly page?: Page
+  readonly turns?: Turns | undefined
   readonly servers?: KnownServers
   readonly ports: readonly ServerPort[]
   readonly openSource: () => Promise<Source>
 }): UploadHost {
-  const { clock, randomness, journal, memory, page = NODE, ports, openSource } = o
+  const { clock, randomness, journal, memory, page = NODE, turns, ports, openSource } = o
   return {
-    ...{ clock, randomness, journal, memory, page, openSource, digester: sha256 },
+    ...{ clock, randomness, journal, memory, page, turns, openSource, digester: sha256 },
     servers: o.servers ?? new KnownServers(clock),
     reportError: (error) => {
       throw error

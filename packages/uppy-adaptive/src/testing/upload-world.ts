@@ -14,6 +14,7 @@ import { MemoryPage } from './memory-page.js'
 import { MemoryPort } from './memory-port.js'
 import { MemoryServer } from './memory-server.js'
 import { MemorySource } from './memory-source.js'
+import type { MemoryOrigin } from './memory-turns.js'
 import { MachineClock, SimulatedClock } from './simulated-clock.js'
 import { OrderedRandomness } from './transfer-rig.js'
 
@@ -32,6 +33,7 @@ export class UploadWorld {
   readonly events: LoggedEvent[] = []
   readonly engine: UploadEngine
   readonly page = new MemoryPage()
+  readonly #shared: ReturnType<MemoryOrigin['open']> | undefined
   /** What its servers are remembered for. */
   readonly known: KnownServers
 
@@ -42,6 +44,7 @@ export class UploadWorld {
       giveUpAfter?: number
       memory?: JournalStorage
       journal?: JournalStorage
+      origin?: MemoryOrigin
       /** A world whose servers and file this client has, too: another page, or the same one after a reload. */
       on?: UploadWorld
       predictor?: PredictorOptions
@@ -55,6 +58,7 @@ export class UploadWorld {
     this.servers = o.on?.servers ?? []
     for (let i = this.servers.length; i < (o.stores ?? 1); i++)
       this.servers.push(new MemoryServer({ id: `s${i}`, clock: this.clock, peers: this.servers }))
+    this.#shared = o.origin?.open()
     this.ports = this.servers.map((server) => new MemoryPort(server, this.machine))
     const [endpoint = '', ...mirrors] = this.ports.map((port) => port.endpoint)
     const { giveUpAfter = 600, predictor = {}, partitioning = {} } = o
@@ -65,6 +69,7 @@ export class UploadWorld {
       ...{ clock: this.machine, randomness: this.randomness, journal: o.journal, ports: this.ports },
       memory: o.memory,
       page: this.page,
+      turns: this.#shared?.turns,
       openSource: async () => this.source,
     })
     this.engine = new UploadEngine(host, options)
@@ -74,6 +79,7 @@ export class UploadWorld {
   /** The page is gone, in the middle of whatever it does. */
   vanish(): void {
     this.machine.kill()
+    this.#shared?.gone()
     for (const port of this.ports) port.vanish()
   }
 
