@@ -15,6 +15,7 @@ import { listDescendants, type ProcessFacts } from './processes.js'
 import { playScenario } from './scenarios/index.js'
 import { shareSent } from './scenarios/stage.js'
 import { ScriptLog } from './script-log.js'
+import { stoppedSessions } from './stopped-sessions.js'
 import { type Story, tellStory } from './story.js'
 import type { Measured } from './verdict.js'
 import { pollUntil } from './waiting.js'
@@ -165,13 +166,9 @@ async function measure(o: {
     bodyBytes: counters.reduce((sum, one) => sum + one.bodyBytesUp, 0),
     requests,
     leftBehind,
-    stoppedSessions: new Set(lines.flatMap((line) => (isStop(line) && line.session ? [line.session] : []))),
+    stoppedSessions: stoppedSessions(lines),
     problems,
   }
-}
-
-function isStop({ msg, text }: { msg: string; text: string }): boolean {
-  return /superseded|terminated|dropped/.test(msg) || /"reason":"superseded"/.test(text)
 }
 
 /** Straight from the server's own port: what the primary serves. */

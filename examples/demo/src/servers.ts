@@ -9,6 +9,8 @@ export interface ServerLogLine {
   readonly time: number
   readonly msg: string
   readonly session?: string
+  /** Of a group's end: the sessions that ended with it. */
+  readonly unfinished?: readonly string[]
   readonly level: number
   readonly text: string
 }
@@ -148,7 +150,16 @@ function parseLogLine(text: string): ServerLogLine {
     if (typeof said === 'object' && said !== null && 'msg' in said && 'time' in said) {
       const level = 'level' in said ? Number(said.level) : 30
       const session = 'session' in said ? { session: String(said.session) } : {}
-      return { time: Number(said.time), msg: String(said.msg), level, text, ...session }
+      const unfinished =
+        'unfinished' in said && Array.isArray(said.unfinished) ? said.unfinished.map(String) : undefined
+      return {
+        time: Number(said.time),
+        msg: String(said.msg),
+        level,
+        text,
+        ...session,
+        ...(unfinished && { unfinished }),
+      }
     }
   } catch {
     // what is no JSON is what it said when it failed

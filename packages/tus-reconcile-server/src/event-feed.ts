@@ -69,8 +69,11 @@ export function logNotice(log: Logger, storeId: string, notice: Notice): void {
       return
     case 'reused':
       return log.info({ group: group.id, store: storeId, blocks: notice.blocks.length }, 'blocks known')
-    case 'groupEnded':
-      return log.info({ group: group.id, store: storeId, state: notice.state }, 'group ended')
+    case 'groupEnded': {
+      const unfinished = Array.from(group.sessions.values()).filter((session) => group.isLive(session))
+      const facts = { group: group.id, store: storeId, state: notice.state }
+      return log.info({ ...facts, unfinished: unfinished.map(({ id }) => id) }, 'group ended')
+    }
     case 'mismatch':
     case 'bytes':
     case 'offset':
