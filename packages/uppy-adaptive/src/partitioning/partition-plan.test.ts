@@ -22,6 +22,8 @@ interface ModelSession {
 
 /** The end of the last whole block, in cells. */
 const wholeUpTo = (cell: number): number => (cell === CELLS ? cell : cell - (cell % 4))
+/** The end of the block that `cell` is in. */
+const blockEnd = (cell: number): number => Math.min(Math.ceil(cell / 4) * 4, CELLS)
 
 /** What PartitionPlan documents, cell by cell. */
 class Model {
@@ -91,8 +93,8 @@ const acknowledge = fc.tuple(session, cell).map(
       const fresh = known ? Math.max(0, Math.min(to, CELLS) - known.acked) : 0
       if (known) {
         known.acked += fresh
-        // what the store took before it heard of a lowered end stays its own
-        known.end = Math.max(known.end, known.acked)
+        // the block that the store was in before it heard of a lowered end stays its own
+        if (fresh > 0) known.end = Math.max(known.end, blockEnd(known.acked))
       }
       expect(plan.acknowledge(id, to * CELL)).toBe(fresh * CELL)
     },
@@ -103,7 +105,7 @@ const lowerEnd = fc.tuple(session, fc.nat({ max: 6 })).map(
     say: `lower the end of ${id} to ${block * 4}`,
     run: (plan, model) => {
       const known = model.live.get(id)
-      if (known) known.end = Math.min(known.end, Math.max(block * 4, known.acked))
+      if (known) known.end = Math.min(known.end, Math.max(block * 4, blockEnd(known.acked)))
       expect(plan.lowerEnd(id, block * 4 * CELL)).toBe(known && known.end * CELL)
     },
   }),
@@ -240,6 +242,7 @@ test('no byte is lost: each is unassigned, or verified, held or planned, and nev
       expect(cells.size).toBe(CELLS)
       expect(totalBytes(plan.acknowledged())).toBeLessThanOrEqual(SIZE)
       expect(intersectRanges(unassigned, plan.acknowledged())).toEqual([])
+      expect(unassigned.filter(({ start }) => start % BLOCK_SIZE !== 0)).toEqual([])
     }),
     { numRuns: 300 },
   )
@@ -343,6 +346,15 @@ test('bytes that a store acknowledged past a lowered end are nobody else’s to 
   plan.lowerEnd('s', BLOCK_SIZE)
   plan.acknowledge('s', 3 * BLOCK_SIZE)
   expect(plan.unassigned()).toEqual([{ start: 3 * BLOCK_SIZE, end: 4 * BLOCK_SIZE }])
+})
+
+test('of a block that a store took in part past a lowered end the rest is its own too: sessions begin with a block', () => {
+  const plan = new PartitionPlan(4 * BLOCK_SIZE)
+  plan.add({ session: 's', partition: 'p1', store: 'a', kind: 'first', start: 0, end: 4 * BLOCK_SIZE })
+  plan.lowerEnd('s', BLOCK_SIZE)
+  plan.acknowledge('s', BLOCK_SIZE + 4288)
+  expect(plan.unassigned()).toEqual([{ start: 2 * BLOCK_SIZE, end: 4 * BLOCK_SIZE }])
+  expect(plan.lowerEnd('s', BLOCK_SIZE)).toBe(2 * BLOCK_SIZE)
 })
 
 test('giving up a store returns only what no other store holds', () => {

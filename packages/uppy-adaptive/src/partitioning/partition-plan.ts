@@ -1,6 +1,7 @@
 import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
 import {
   addRanges,
+  blockCeil,
   blockFloor,
   blockRange,
   coversRange,
@@ -108,16 +109,16 @@ export class PartitionPlan {
     const session = this.#live.get(id)
     const acked = Math.min(offset, this.sizeBytes)
     if (!session || acked <= session.acked) return 0
-    // the store may have taken more before it heard of a lowered end: what it holds, nobody else needs to send
-    this.#live.set(id, { ...session, acked, end: Math.max(session.end, acked) })
+    // the store may have taken more before it heard of a lowered end: it goes on to the end of that block
+    this.#live.set(id, { ...session, acked, end: Math.max(session.end, blockCeil(acked, this.sizeBytes)) })
     return acked - session.acked
   }
 
-  /** Lowers a planned end; never below what is acknowledged and never raises it. Returns the end that holds. */
+  /** Lowers a planned end; never below the block that is acknowledged in part, never raises it. Returns the end that holds. */
   lowerEnd(id: SessionId, end: number): number | undefined {
     const session = this.#live.get(id)
     if (!session) return undefined
-    const held = Math.min(session.end, Math.max(end, session.acked))
+    const held = Math.min(session.end, Math.max(end, blockCeil(session.acked, this.sizeBytes)))
     this.#live.set(id, { ...session, end: held })
     return held
   }
