@@ -1,55 +1,30 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import type { Browser, Page } from 'playwright-core'
-import { chromium } from 'playwright-core'
 import { BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import type { LoggedEvent } from 'uppy-adaptive'
-import { build, type PreviewServer, preview } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { CHROMIUM_FLAGS, findChromium, NO_CHROMIUM } from '../support/chromium.js'
 import type { ObservedRequest } from '../support/links/index.js'
 import { startPlainServer } from '../support/plain-server.js'
 import { startReconcileServers, type TestServer } from '../support/reconcile-servers.js'
-import { chromiumTrust, wireProtocol } from '../support/wire-protocol.js'
+import { wireProtocol } from '../support/wire-protocol.js'
+import { bodyBytes, eventsOf, hasChromium, outcome, PageSite, storedSha256, untilAcked } from './page-site.js'
 
 const MB = 1_000_000
-const found = await findChromium()
-if (!found) console.error(`SKIPPED: ${NO_CHROMIUM}`)
-
-describe.skipIf(!found)('the plugin in Chromium, across origins', () => {
-  let browser: Browser
-  let site: PreviewServer
-  let folder: string
+describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
+  let site: PageSite
   const cleanups: (() => Promise<unknown>)[] = []
 
   beforeAll(async () => {
-    folder = await mkdtemp(join(tmpdir(), 'browser-test-'))
-    const root = fileURLToPath(new URL('page', import.meta.url))
-    await build({ root, logLevel: 'error', build: { outDir: join(folder, 'page'), emptyOutDir: true } })
-    site = await preview({
-      root,
-      logLevel: 'error',
-      build: { outDir: join(folder, 'page') },
-      preview: { port: 0, host: '127.0.0.1' },
-    })
-    browser = await chromium.launch({
-      executablePath: found?.executablePath ?? '',
-      args: [...CHROMIUM_FLAGS, ...(await chromiumTrust())],
-      env: { ...process.env, ...found?.env },
-    })
+    site = await PageSite.open()
   })
 
   afterEach(async () => {
+    await site.clear()
     for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
   })
 
   afterAll(async () => {
-    await browser?.close()
     await site?.close()
-    await rm(folder, { recursive: true, force: true })
   })
 
   async function servers(count: number, upBytesPerSecond: number): Promise<readonly TestServer[]> {
@@ -58,58 +33,14 @@ describe.skipIf(!found)('the plugin in Chromium, across origins', () => {
     return started.servers
   }
 
-  async function randomFile(size: number): Promise<{ path: string; sha256: string }> {
-    const data = randomBytes(size)
-    const path = join(folder, `file-${size}.bin`)
-    await writeFile(path, data)
-    return { path, sha256: createHash('sha256').update(data).digest('hex') }
-  }
-
-  /** @param o.chunkSize the plugin's option: largest partition, bytes */
-  async function openPage(all: readonly Pick<TestServer, 'endpoint'>[], o: { chunkSize?: number } = {}): Promise<Page> {
-    const context = await browser.newContext({ locale: 'en-US' })
-    cleanups.push(() => context.close())
-    const page = await context.newPage()
-    const query = new URLSearchParams(all.map((server) => ['server', server.endpoint]))
-    if (o.chunkSize !== undefined) query.set('chunkSize', String(o.chunkSize))
-    await page.goto(`${site.resolvedUrls?.local[0]}?${query}`)
-    return page
-  }
-
   /** Servers, a page that knows them, and a file of which the page has begun to upload. */
   async function begin(o: { count: number; rate: number; size: number; chunkSize?: number }) {
     const all = await servers(o.count, o.rate)
-    const file = await randomFile(o.size)
-    const page = await openPage(all, o)
+    const file = await site.randomFile(o.size)
+    const page = await site.openPage(all, o)
     await page.setInputFiles('input', file.path)
     return { all, file, page }
   }
-
-  async function outcome(page: Page): Promise<{ url?: string; error?: string }> {
-    await page.waitForFunction(() => window.bench.outcome !== undefined, undefined, { timeout: 120_000 })
-    return page.evaluate(() => window.bench.outcome ?? {})
-  }
-
-  function eventsOf(page: Page): Promise<LoggedEvent[]> {
-    return page.evaluate(() => window.bench.events)
-  }
-
-  async function untilAcked(page: Page, bytes: number): Promise<void> {
-    await page.waitForFunction(
-      (least) => window.bench.events.some((event) => event.type === 'progress' && event.ackedBytes >= least),
-      bytes,
-    )
-  }
-
-  async function storedSha256(primary: TestServer | undefined, url: string | undefined): Promise<string> {
-    const response = await fetch(`${primary?.direct}/${url?.slice(url.lastIndexOf('/') + 1)}`)
-    return createHash('sha256')
-      .update(new Uint8Array(await response.arrayBuffer()))
-      .digest('hex')
-  }
-
-  const bodyBytes = (all: readonly TestServer[]) =>
-    all.reduce((sum, server) => sum + server.link.counters.bodyBytesUp, 0)
 
   it('uploads to three servers, byte-identical, with no byte twice', async () => {
     const { all, file, page } = await begin({ count: 3, rate: 4 * MB, size: 12 * MB })
@@ -119,7 +50,7 @@ describe.skipIf(!found)('the plugin in Chromium, across origins', () => {
   })
 
   it('uploads to a plain server behind a proxy that refuses large bodies by an answer without CORS headers', async () => {
-    const directory = join(folder, 'plain')
+    const directory = join(site.folder, 'plain')
     const server = await startPlainServer({
       directory,
       front: (request, response, pass) => {
@@ -129,8 +60,8 @@ describe.skipIf(!found)('the plugin in Chromium, across origins', () => {
       },
     })
     cleanups.push(() => server.close())
-    const file = await randomFile(4 * MB)
-    const page = await openPage([server])
+    const file = await site.randomFile(4 * MB)
+    const page = await site.openPage([server])
     await page.setInputFiles('input', file.path)
     const result = await outcome(page)
     expect(result).toHaveProperty('url')
@@ -147,8 +78,8 @@ describe.skipIf(!found)('the plugin in Chromium, across origins', () => {
     if (!server) throw new Error('no server')
     const seen: ObservedRequest[] = []
     server.link.on('request', (request) => void seen.push(request))
-    const file = await randomFile(8 * MB)
-    const page = await openPage([server, ...others], { chunkSize: 262_144 })
+    const file = await site.randomFile(8 * MB)
+    const page = await site.openPage([server, ...others], { chunkSize: 262_144 })
     await page.setInputFiles('input', file.path)
     expect(await outcome(page)).toHaveProperty('url')
     const sessions = (await eventsOf(page)).filter((event) => event.type === 'session').length

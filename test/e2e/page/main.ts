@@ -32,10 +32,12 @@ const bench: Bench = {
 }
 window.bench = bench
 const chunkSize = Number(query.get('chunkSize') ?? Number.POSITIVE_INFINITY)
+const maxRate = Number(query.get('maxRate') ?? Number.POSITIVE_INFINITY)
 uppy.use(AdaptiveTus, {
   endpoint,
   mirrors,
   chunkSize,
+  maxRate,
   onEvent: (_file, event) => bench.events.push(event),
   onBeforeRequest: (request) => void bench.requests.push(`${request.getMethod()} ${request.getURL()}`),
 })
