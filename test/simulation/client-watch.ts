@@ -67,7 +67,7 @@ export class ClientWatch {
   #onProgress({ ackedBytes, totalBytes: total }: EventOf<'progress'>): void {
     const { servers, scenario, coverage } = this.#world
     if (ackedBytes <= this.#reported) this.#fail(`progress went from ${this.#reported} to ${ackedBytes}`)
-    if (ackedBytes > total) this.#fail(`progress is ${ackedBytes} of ${total} bytes`)
+    if (total === null || ackedBytes > total) this.#fail(`progress is ${ackedBytes} of ${total} bytes`)
     const told = toldBytes(servers, scenario.sizeBytes)
     if (ackedBytes > told) this.#fail(`progress counts ${ackedBytes} bytes of which servers have told ${told}`)
     const received = servers.reduce((sum, server) => sum + server.receivedBytes, 0)

@@ -16,7 +16,7 @@ try {
     { endpoint, mirrors, metadata: { filename: path }, journal: `${path}.upload.json` },
   )
   upload.on('event', (event) => {
-    if (event.type === 'progress')
+    if (event.type === 'progress' && event.totalBytes !== null)
       process.stderr.write(`\r${((100 * event.ackedBytes) / event.totalBytes).toFixed(1)} %`)
     if (event.type === 'warning') process.stderr.write(`\n${event.message}\n`)
     if (event.type === 'copy' || event.type === 'takeOver' || event.type === 'split') {

@@ -8,6 +8,7 @@ import { PlainTus } from './io/plain-tus.js'
 import { ReconcileClient } from './io/reconcile-client.js'
 import type { SourceInput } from './io/source.js'
 import { openSource } from './io/source.js'
+import { isStream, StreamSource } from './io/stream-source.js'
 import { KnownServers } from './orchestration/known-servers.js'
 import type { HeaderSource, ResolvedOptions, UploadOptions } from './orchestration/options.js'
 import { resolveOptions } from './orchestration/options.js'
@@ -16,6 +17,7 @@ import type { UploadHost } from './orchestration/upload-engine.js'
 import { UploadEngine } from './orchestration/upload-engine.js'
 
 export type { SourceInput } from './io/source.js'
+export type { StreamInput } from './io/stream-source.js'
 export type { LoggedEvent, SessionSample, UploadEvent } from './orchestration/event-log.js'
 export type { FileFacts, MirrorList, MirrorOptions, MirrorsOfFile } from './orchestration/mirror-options.js'
 export type {
@@ -89,12 +91,21 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     memory: chooseMemory(resolved.predictor.memory, options.journal),
     page: platform.page,
     turns: platform.openTurns(),
-    openSource: async () => withFingerprint(await openSource(input), options.fingerprint),
+    openSource: opener(input, options, resolved.streamBuffer),
     servers: serversOf(http.stack),
     createPort: (endpoint, server, headers) =>
       new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, { endpoint, server, headers }) }),
     plain: new PlainTus(resolved.endpoint, { ...http, headers: resolved.headers }),
   }
+}
+
+/** A stream is read once, whatever starts the upload has. */
+function opener(input: SourceInput, options: AdaptiveUploadOptions, bufferBytes: number): () => Promise<Source> {
+  if (isStream(input)) {
+    const stream = new StreamSource(input, bufferBytes)
+    return async () => stream
+  }
+  return async () => withFingerprint(await openSource(input), options.fingerprint)
 }
 
 function withFingerprint(source: Source, fingerprint: string | undefined): Source {

@@ -29,7 +29,7 @@ export class PlainTus implements PlainPort {
       const upload = new tus.Upload(asReader(o.source), {
         // with an endpoint tus-js-client would answer any 4xx on resuming by a new upload
         ...(o.url === undefined ? { endpoint: this.endpoint } : { uploadUrl: o.url }),
-        uploadSize: o.source.sizeBytes,
+        ...(isStream(o.source) ? { uploadLengthDeferred: true } : { uploadSize: o.source.sizeBytes }),
         fileReader: { openFile: async () => asFileSource(o) },
         httpStack: new RelayedStack(
           this.#sender,
@@ -68,6 +68,8 @@ interface Exchange {
   method: string
   answer: AuthorizedAnswer | undefined
   error: unknown
+  /** The server has been told how long the upload is. */
+  hasLength?: boolean
 }
 
 function listenTo(o: PlainRun, last: Exchange, upload: () => tus.Upload): RelayedStackListener {
@@ -82,11 +84,15 @@ function listenTo(o: PlainRun, last: Exchange, upload: () => tus.Upload): Relaye
       Object.assign(last, { method, answer, error: undefined })
       const offset = method === 'POST' ? 0 : Number(answer.header('Upload-Offset') ?? Number.NaN)
       if (answer.status >= 300 || !Number.isSafeInteger(offset)) return
+      o.source.release?.(offset)
+      last.hasLength ||= answer.header('Upload-Length') !== undefined
       o.onOffset(offset, method === 'PATCH')
       // tus-js-client reads it at every PATCH
       if (offset < o.source.sizeBytes) upload().options.chunkSize = o.nextSize(offset)
     },
     onFailure: (method, error) => Object.assign(last, { method, answer: undefined, error }),
+    // a length that is told twice is refused by some, though it is the same
+    hasLength: () => last.hasLength ?? false,
   }
 }
 
@@ -98,6 +104,7 @@ function asReader(source: Source): Pick<ReadableStreamDefaultReader, 'read'> {
 }
 
 function asFileSource({ source, admit }: PlainRun): tus.FileSource {
+  if (isStream(source)) return asStreamSource(source, admit)
   return {
     size: source.sizeBytes,
     slice: async (start, end) => {
@@ -113,6 +120,26 @@ function asFileSource({ source, admit }: PlainRun): tus.FileSource {
 /** tus-js-client reads a body's length from `size`, which bytes do not have. */
 function withSize(body: unknown): unknown {
   return body instanceof Uint8Array ? Object.assign(body, { size: body.length }) : body
+}
+
+function isStream({ bufferBytes }: Source): boolean {
+  return bufferBytes !== undefined
+}
+
+/** What is not there yet is waited for; the last piece is known for the last when the stream has ended. */
+function asStreamSource(source: Source, admit: PlainRun['admit']): tus.FileSource {
+  return {
+    // never asked for: the length is deferred
+    size: Number.NaN,
+    slice: async (start, end) => {
+      const body = await source.body({ start, end })
+      const bytes = body instanceof Uint8Array ? body : new Uint8Array()
+      const stop = start + bytes.length
+      if (stop > start) await admit({ start, end: stop })
+      return { value: bytes.length > 0 ? withSize(bytes) : null, done: stop >= source.sizeBytes }
+    },
+    close: () => {},
+  }
 }
 
 /** What the last answer says, or that there was none: the row of the table that it is, with its figures. */

@@ -16,6 +16,8 @@ export interface RelayListener {
   onHandedOver(offset: number): void
   onAnswer(method: string, answer: AuthorizedAnswer): void
   onFailure(method: string, error: unknown): void
+  /** Whether the server knows how long the upload is. */
+  hasLength?(): boolean
 }
 
 /** Requests of tus-js-client made as our own are: headers asked for each of them, promptly ended, broken answers noticed. */
@@ -80,6 +82,7 @@ class RelayedRequest implements HttpRequest {
   async send(body?: unknown): Promise<HttpResponse> {
     const { method, url, sender, listener, signal } = this.#parts
     const start = Number(this.#headers['Upload-Offset'] ?? 0)
+    if (method === 'PATCH' && listener.hasLength?.()) delete this.#headers['Upload-Length']
     const deadline = listener.deadline(method)
     try {
       const answer = await sender.send({

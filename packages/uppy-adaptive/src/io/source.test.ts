@@ -6,7 +6,7 @@ import { Readable } from 'node:stream'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { RequestBody, Source } from '../orchestration/ports.js'
 import { UploadError } from '../orchestration/upload-error.js'
-import { openSource, type SourceInput } from './source.js'
+import { openSource, type StoredInput } from './source.js'
 
 const BYTES = Uint8Array.from({ length: 1_000 }, (_, i) => i % 251)
 const RANGE = { start: 300, end: 420 }
@@ -35,7 +35,7 @@ async function bytesOf(body: RequestBody): Promise<Uint8Array> {
   return new Uint8Array(Buffer.concat(await body.toArray()))
 }
 
-const inputs: [name: string, () => Promise<SourceInput>][] = [
+const inputs: [name: string, () => Promise<StoredInput>][] = [
   ['bytes', async () => BYTES],
   ['a part of a larger buffer', async () => new Uint8Array([9, ...BYTES, 9]).subarray(1, 1_001)],
   ['a Buffer', async () => Buffer.from(BYTES)],
@@ -147,9 +147,9 @@ test('a Blob whose file changed cannot be read any more, and the error says to c
 test.each([[null], [undefined], ['a text'], [17], [{}], [{ path: 5 }], [new ArrayBuffer(8)]])(
   '%o is refused, and what can be given is said',
   async (input) => {
-    await expect(openSource(input as unknown as SourceInput)).rejects.toMatchObject({
+    await expect(openSource(input as unknown as StoredInput)).rejects.toMatchObject({
       code: 'bad-source',
-      message: expect.stringContaining('give a File, a Blob, a Uint8Array or { path }'),
+      message: expect.stringContaining('give a File, a Blob, a Uint8Array, { path } or a stream of bytes'),
     })
   },
 )

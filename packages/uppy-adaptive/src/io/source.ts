@@ -2,17 +2,24 @@ import type { ByteRange } from 'tus-reconcile-protocol'
 import { platform } from '#platform'
 import type { Source } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
+import type { StreamInput } from './stream-source.js'
 
-/** What can be uploaded: a Blob or File, bytes, or in Node a path. */
-export type SourceInput = Blob | Uint8Array | { readonly path: string }
+/** What has a size, and can be read again. */
+export type StoredInput = Blob | Uint8Array | { readonly path: string }
+
+/** What can be uploaded: a Blob or File, bytes, in Node a path, or a stream of bytes whose size nobody knows yet. */
+export type SourceInput = StoredInput | StreamInput
 
 /** @throws UploadError `bad-source` or `source-unreadable` */
-export async function openSource(input: SourceInput): Promise<Source> {
+export async function openSource(input: StoredInput): Promise<Source> {
   if (typeof Blob !== 'undefined' && input instanceof Blob) return openBlob(input)
   if (input instanceof Uint8Array) return openBytes(input)
   if (typeof input === 'object' && input !== null && 'path' in input && typeof input.path === 'string')
     return platform.openPath(input.path)
-  throw new UploadError('bad-source', `cannot upload ${describe(input)}: give a File, a Blob, a Uint8Array or { path }`)
+  throw new UploadError(
+    'bad-source',
+    `cannot upload ${describe(input)}: give a File, a Blob, a Uint8Array, { path } or a stream of bytes`,
+  )
 }
 
 function openBlob(blob: Blob): Source {

@@ -33,6 +33,7 @@ test('an endpoint is all that is needed; everything else has a default', () => {
     predictor: { priors: undefined, memory: undefined },
     giveUpAfterMs: 600_000,
     commitAt: 'primary',
+    streamBuffer: 8_388_608,
   })
 })
 

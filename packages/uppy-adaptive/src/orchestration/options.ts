@@ -89,6 +89,11 @@ export interface UploadOptions {
    */
   readonly chunkSize?: number
   /**
+   * How much of a stream is kept to be sent again until the server has it, and at most in one PATCH, bytes (default 8 MiB).
+   * Files and bytes are read again from where they are.
+   */
+  readonly streamBuffer?: number
+  /**
    * Most bytes per second that are sent, from 4,096 (default no cap): over seconds, of all connections. Uploads that are given
    * the same `RateCap` share it, and it may be changed while they run.
    */
@@ -116,6 +121,7 @@ export interface ResolvedOptions {
   readonly giveUpAfterMs: number
   readonly commitAt: 'primary' | 'any'
   readonly chunkSize: number | undefined
+  readonly streamBuffer: number
   readonly rateCap: RateCap | undefined
 }
 
@@ -136,6 +142,7 @@ export function resolveOptions(options: UploadOptions, base?: string): ResolvedO
     predictor: resolvePredictor(options.predictor ?? {}),
     chunkSize: options.chunkSize === undefined ? undefined : numberIn('chunkSize', options.chunkSize, { min: 1 }),
     giveUpAfterMs: 1000 * numberIn('giveUpAfter', options.giveUpAfter ?? 600, { min: 0 }),
+    streamBuffer: numberIn('streamBuffer', options.streamBuffer ?? 8 * 1024 * 1024, { min: 65_536 }),
     commitAt: parseCommitAt(options.commitAt ?? 'primary'),
     rateCap: resolveRateCap(options.maxRate),
   }

@@ -135,7 +135,9 @@ export class PlainTransfer {
     // where the server is known to need its size, the cap holds over longer times
     const isFixed = options.chunkSize !== undefined || host !== undefined
     const capped = isFixed ? undefined : options.rateCap?.bodyBytes(known.requestRttMs ?? 0)
-    const mostBytes = Math.min(this.#parts.history.mostBytes, capped ?? Number.POSITIVE_INFINITY)
+    // a stream's PATCH is read before it is sent
+    const limits = [this.#parts.history.mostBytes, capped, source.bufferBytes]
+    const mostBytes = Math.min(...limits.filter((limit) => limit !== undefined))
     return decidePatchSize({
       remainingBytes: source.sizeBytes - offset,
       goodputBytesPerSecond: this.#flight.goodputBytesPerSecond ?? known.goodputBytesPerSecond,

@@ -114,8 +114,9 @@ export class PlainUpload {
     }
   }
 
-  #progressOf({ sizeBytes }: Source): Progress {
-    if (this.#progress?.totalBytes !== sizeBytes)
+  #progressOf({ sizeBytes, bufferBytes }: Source): Progress {
+    const isStream = bufferBytes !== undefined
+    if (!this.#progress || (!isStream && this.#progress.totalBytes !== sizeBytes))
       this.#progress = new Progress({ ...this.#parts, totalBytes: sizeBytes })
     return this.#progress
   }

@@ -34,8 +34,9 @@ export function closeBody(body: RequestBody): void {
     body.destroy()
 }
 
-/** The file. Ranges are absolute; every call may be repeated. */
+/** The file. Ranges are absolute; every call may be repeated, but for a stream's. */
 export interface Source {
+  /** Infinity while a stream's end has not been read. */
   readonly sizeBytes: number
   readonly contentType: string | undefined
   /** Stable name of this file on this device for resuming; undefined where there is none. */
@@ -46,6 +47,12 @@ export interface Source {
   /** @throws UploadError `source-unreadable` or `source-changed` */
   read(range: ByteRange): Promise<Uint8Array>
   close(): Promise<void>
+  /** Of a stream: how much of it is kept to be sent again, at most, bytes. Its bytes come in their order, and are read once. */
+  readonly bufferBytes?: number
+  /** The server has a stream's bytes before this one. */
+  release?(offset: number): void
+  /** The upload is cancelled: nobody reads the stream on. */
+  discard?(): Promise<void>
 }
 
 /** SHA-256 of some bytes. */

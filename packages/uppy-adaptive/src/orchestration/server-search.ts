@@ -36,6 +36,7 @@ export class ServerSearch {
   readonly #parts: SearchParts
   readonly #connector: Connector
   readonly #stop = new AbortController()
+  #extensions: readonly string[] = []
 
   constructor(parts: SearchParts) {
     const { clock, rests, randomness, known, options, log, model, signal } = parts
@@ -69,7 +70,8 @@ export class ServerSearch {
     const { primary } = this.#parts
     const { signal } = this.#stop
     try {
-      const { kind, storeId } = await this.#connector.connectPrimary(primary, signal)
+      const { kind, storeId, extensions } = await this.#connector.connectPrimary(primary, signal)
+      this.#extensions = extensions
       await knowing
       return kind === 'reconcile' ? storeId : undefined
     } catch (error) {
@@ -79,6 +81,11 @@ export class ServerSearch {
       this.#connect(primary, 0)
       return home
     }
+  }
+
+  /** Whether the primary takes an upload whose length is not known when it begins. */
+  get defersLength(): boolean {
+    return this.#extensions.includes('creation-defer-length')
   }
 
   /** Whether the error may come of a server that is another than it was: asked anew it may be taken for what it is. */

@@ -306,6 +306,7 @@ export class UploadEngine {
       })
     } finally {
       await source.close()
+      if (this.#isCancelled()) await source.discard?.()
     }
   }
 
@@ -330,18 +331,36 @@ export class UploadEngine {
   ): Promise<UploadResult> {
     const { sizeBytes, contentType } = source
     this.#directory = search.directory
+    if (source.bufferBytes !== undefined) return this.#uploadStream(search, source, knowing)
     search.lookForMirrors({ sizeBytes, contentType, metadata: this.#options.metadata })
     const homeId = await search.findHome(knowing)
     return homeId === undefined ? await this.#uploadPlain(source) : await this.#uploadGroup(source, homeId)
   }
 
-  async #uploadPlain(source: Source): Promise<UploadResult> {
+  /** Of what is read once and has no size yet: one session, to the primary alone, in plain tus. */
+  async #uploadStream(
+    search: ServerSearch,
+    source: Source,
+    knowing: Promise<KnownFile | undefined>,
+  ): Promise<UploadResult> {
+    const { endpoint } = this.#options
+    await search.findHome(knowing)
+    if (search.defersLength) return await this.#uploadPlain(source, 'a stream of unknown size goes to it alone')
+    const message = `${endpoint} takes no upload whose size is not known (Tus-Extension lacks creation-defer-length): give a File, bytes or { path }`
+    throw new UploadError('bad-source', message)
+  }
+
+  async #uploadPlain(
+    source: Source,
+    why = 'it is a tus server without the reconcile extension',
+  ): Promise<UploadResult> {
     const { mirrors, endpoint } = this.#options
     if (typeof mirrors === 'function' || mirrors.length > 0) {
-      const message = `${endpoint} is a tus server without the reconcile extension: uploading to it alone, without mirrors`
+      const message = `uploading to ${endpoint} without mirrors: ${why}`
       this.#log.emit({ type: 'warning', code: 'plain-server', message, endpoint })
     }
-    this.#log.emit({ type: 'plain', endpoint, sizeBytes: source.sizeBytes })
+    const { sizeBytes } = source
+    this.#log.emit({ type: 'plain', endpoint, sizeBytes: Number.isFinite(sizeBytes) ? sizeBytes : null })
     const [known, probe] = [this.#known, this.#primary]
     const url = await this.#plain.run({ source, known, probe, signal: this.#stop.signal })
     return { url, size: source.sizeBytes, digest: null, stats: summarize(this.#log.events()) }

@@ -2,6 +2,7 @@ export type UploadErrorCode =
   | 'no-endpoint'
   | 'bad-option'
   | 'bad-source'
+  | 'stream-passed'
   | 'mirrors-failed'
   | 'not-a-tus-server'
   | 'unreachable'

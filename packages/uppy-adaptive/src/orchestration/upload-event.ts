@@ -156,7 +156,7 @@ export type UploadEvent =
       readonly link: { pGood: number; pBad: number; pOutage: number; phi: number }
       readonly sessions: readonly SessionSample[]
     }
-  | { readonly type: 'plain'; readonly endpoint: string; readonly sizeBytes: number }
+  | { readonly type: 'plain'; readonly endpoint: string; readonly sizeBytes: number | null }
   | { readonly type: 'committing' }
   /** The home stayed away, and a majority of the servers has given the file this one. */
   | {
