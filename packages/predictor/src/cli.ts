@@ -1,10 +1,11 @@
 #!/usr/bin/env node
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
-import { basename, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { CommandError, type Invocation, type RawFlags, requireInvocation, USAGE } from './log/invocation.js'
-import { type LogText, readLog } from './log/read-log.js'
+import { namesOf } from './log/log-names.js'
+import { readLog } from './log/read-log.js'
 import { run } from './log/run-command.js'
 import { printable } from './log/words.js'
 
@@ -47,7 +48,8 @@ function parseFlags(argv: readonly string[]): RawFlags {
 }
 
 function execute(invocation: Exclude<Invocation, { command: 'help' }>): void {
-  const logs = invocation.logs.map((path) => readLog(readText(path)))
+  const names = namesOf(invocation.logs.map((path) => resolve(path)))
+  const logs = invocation.logs.map((path, at) => readLog({ name: names[at] ?? path, ...readText(path) }))
   const model = invocation.model === undefined ? undefined : readText(invocation.model).text
   for (const target of [invocation.out, invocation.svg]) refuseOverwriting(target, invocation)
   const { text, files } = run(invocation, {
@@ -60,7 +62,7 @@ function execute(invocation: Exclude<Invocation, { command: 'help' }>): void {
   process.stdout.write(`${text}\n`)
 }
 
-function readText(path: string): LogText {
+function readText(path: string): { text: string; sha256: string } {
   try {
     const { size } = statSync(path)
     if (size > MOST_BYTES) {
@@ -68,7 +70,7 @@ function readText(path: string): LogText {
     }
     const bytes = readFileSync(path)
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    return { name: basename(path), text: bytes.toString('utf8'), sha256 }
+    return { text: bytes.toString('utf8'), sha256 }
   } catch (error) {
     if (error instanceof CommandError) throw error
     throw new CommandError('unreadable', `cannot read ${path}: ${messageOf(error)}`)

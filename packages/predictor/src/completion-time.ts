@@ -50,6 +50,7 @@ export class PartitionGoodputs {
     return Math.sqrt(squares / (1 + logs.length)) / Math.sqrt(1 + logs.length)
   }
 
+  /** For who must keep a deadline. The model, which gives probabilities instead, makes no use of it. */
   robust(): number | undefined {
     const mean = this.harmonicMean()
     return mean === undefined ? undefined : mean / (1 + Math.max(...this.#recent.map(({ error }) => error)))

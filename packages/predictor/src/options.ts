@@ -1,6 +1,6 @@
 import { requireTick } from './link-transitions.js'
 import type { Priors } from './log/model-file.js'
-import { PredictorError } from './predictor-error.js'
+import { PredictorError, quote } from './predictor-error.js'
 
 export interface RiskModelOptions {
   /** Step of the link filter, 1 to 1,000 ms. Default 250 (METHODS). */
@@ -23,7 +23,7 @@ export function resolveOptions(options: Partial<RiskModelOptions>): RiskModelOpt
   const positive = (key: keyof RiskModelOptions): number => {
     const value = options[key] ?? DEFAULTS[key]
     if (Number.isFinite(value) && value > 0) return value
-    throw new PredictorError('invalidOption', `${key} must be a finite number > 0, got ${String(value)}`)
+    throw new PredictorError('invalidOption', `${key} must be a finite number > 0, got ${quote(value)}`)
   }
   const tickMs = positive('tickMs')
   requireTick(tickMs)

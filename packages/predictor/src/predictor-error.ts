@@ -3,6 +3,7 @@ export type PredictorErrorCode =
   | 'invalidTime'
   | 'invalidQuantity'
   | 'invalidOption'
+  | 'invalidKey'
   | 'unknownSession'
   | 'noPredictions'
   | 'invalidPrediction'
@@ -31,14 +32,19 @@ export function quote(value: unknown, longest: number = 60): string {
 /** A point in time: any finite number, since only differences matter. */
 export function requireTime(nowMs: number): void {
   if (!Number.isFinite(nowMs)) {
-    throw new PredictorError('invalidTime', `nowMs must be a finite number of milliseconds, got ${String(nowMs)}`)
+    throw new PredictorError('invalidTime', `nowMs must be a finite number of milliseconds, got ${quote(nowMs)}`)
   }
+}
+
+/** What a session or a store is called: any text. */
+export function requireKey(name: 'session' | 'store', key: string): void {
+  if (typeof key !== 'string') throw new PredictorError('invalidKey', `${name} must be a text, got ${quote(key)}`)
 }
 
 /** A size, rate or duration: finite and not negative. */
 export function requireQuantity(name: string, value: number): void {
   if (!Number.isFinite(value) || value < 0) {
-    throw new PredictorError('invalidQuantity', `${name} must be a finite number >= 0, got ${String(value)}`)
+    throw new PredictorError('invalidQuantity', `${name} must be a finite number >= 0, got ${quote(value)}`)
   }
 }
 
@@ -52,6 +58,6 @@ export function requirePositive(name: string, value: number): void {
 export function requireInput(name: string, value: number): void {
   requireQuantity(name, value)
   if (value > Number.MAX_SAFE_INTEGER) {
-    throw new PredictorError('invalidQuantity', `${name} must be at most 2^53 - 1, got ${String(value)}`)
+    throw new PredictorError('invalidQuantity', `${name} must be at most 2^53 - 1, got ${quote(value)}`)
   }
 }

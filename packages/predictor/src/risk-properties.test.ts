@@ -150,14 +150,6 @@ test('bad quantities and unknown sessions are coded errors that quote what was g
   expect(() => new RiskModel({ tickMs: 0 })).toThrow(expect.objectContaining({ code: 'invalidOption' }))
 })
 
-test('a refused call changes nothing', () => {
-  const { model } = history([])
-  const before = model.assess({ nowMs: 100, session: 'a1', remainingBytes: 1e6 })
-  expect(() => model.acknowledged({ nowMs: 1e9, session: 'a1', bytes: Number.NaN })).toThrow()
-  expect(() => model.requestRtt({ nowMs: 1e9, store: 'a', roundTripMs: -1 })).toThrow()
-  expect(model.assess({ nowMs: 100, session: 'a1', remainingBytes: 1e6 })).toEqual(before)
-})
-
 test('the largest numbers that are taken do no harm', () => {
   const { model } = history([])
   const most = Number.MAX_SAFE_INTEGER

@@ -4,7 +4,7 @@ import { decodeModel, encodeModel, type ModelMemory, type RestoreOptions, type R
 import { MonotoneTime } from './monotone-time.js'
 import { type RiskModelOptions, type RiskModelSetup, resolveOptions } from './options.js'
 import { type FailureKind, isAnswered, OutcomeLedger, requireEnding, type SessionOutcome } from './outcome-ledger.js'
-import { PredictorError, requireInput, requirePositive } from './predictor-error.js'
+import { PredictorError, quote, requireInput, requireKey, requirePositive } from './predictor-error.js'
 import { startingPoint } from './priors.js'
 import { chooseProbes } from './probe-choice.js'
 import { Recalibration } from './recalibration.js'
@@ -64,6 +64,8 @@ export class RiskModel {
    * the model itself expects, and no plan where it expects nothing yet.
    */
   sessionStarted(o: SessionStart): void {
+    requireKey('session', o.session)
+    requireKey('store', o.store)
     requireInput('rangeBytes', o.rangeBytes)
     if (o.plannedMs !== undefined) requirePositive('plannedMs', o.plannedMs)
     this.#fleet.begin({ ...o, nowMs: this.#time.advance(o.nowMs) })
@@ -92,6 +94,7 @@ export class RiskModel {
 
   /** Small requests only, never ambiguous (hedged) ones. Also a sign of life. */
   requestRtt(o: { nowMs: number; store: StoreKey; roundTripMs: number }): void {
+    requireKey('store', o.store)
     requireInput('roundTripMs', o.roundTripMs)
     const nowMs = this.#time.advance(o.nowMs)
     this.#fleet.store(o.store, nowMs).requestRtt.add({ nowMs, roundTripMs: o.roundTripMs })
@@ -100,11 +103,13 @@ export class RiskModel {
 
   /** Any other sign of life over a separate connection: heartbeat, probe answered. */
   heard(o: { nowMs: number; store: StoreKey }): void {
+    requireKey('store', o.store)
     this.#signOfLife(this.#time.advance(o.nowMs), o.store)
   }
 
   /** A probe not answered within its time. */
   probeLost(o: { nowMs: number; store: StoreKey }): void {
+    requireKey('store', o.store)
     const nowMs = this.#time.advance(o.nowMs)
     const store = this.#fleet.store(o.store, nowMs)
     this.#fleet.probeLost(nowMs, store)
@@ -117,6 +122,7 @@ export class RiskModel {
    * own connection it came, which vouches for no silence of that session.
    */
   serverLoad(o: { nowMs: number; store: StoreKey; load: number; session?: SessionKey }): void {
+    requireKey('store', o.store)
     requireLoad(o.load)
     const nowMs = this.#time.advance(o.nowMs)
     this.#fleet.store(o.store, nowMs).load.reported({ nowMs, load: o.load })
@@ -125,6 +131,7 @@ export class RiskModel {
 
   /** The store refused for load: 429, or 503 with Retry-After. No failure, and a sign of life; `session` as of `serverLoad`. */
   busy(o: { nowMs: number; store: StoreKey; retryAfterMs?: number | undefined; session?: SessionKey }): void {
+    requireKey('store', o.store)
     if (o.retryAfterMs !== undefined) requireInput('retryAfterMs', o.retryAfterMs)
     const nowMs = this.#time.advance(o.nowMs)
     this.#fleet.store(o.store, nowMs).load.busy({ nowMs, retryAfterMs: o.retryAfterMs })
@@ -216,10 +223,11 @@ export class RiskModel {
     session: SessionRecord
   } {
     requireInput('remainingBytes', o.remainingBytes)
-    const nowMs = this.#time.advance(o.nowMs)
     const session = this.#fleet.sessions.get(o.session)
-    if (session === undefined) throw new PredictorError('unknownSession', `no session in flight is called ${o.session}`)
-    return { nowMs, session }
+    if (session === undefined) {
+      throw new PredictorError('unknownSession', `no session in flight is called ${quote(o.session)}`)
+    }
+    return { nowMs: this.#time.advance(o.nowMs), session }
   }
 
   #signOfLife(nowMs: number, storeKey: StoreKey, speaker?: SessionRecord): void {

@@ -39,7 +39,7 @@ export interface StoreView {
   rtoMs: number
   /** Smoothed round trip above its windowed minimum. */
   queueingDelayMs: number
-  /** Share of progress gaps longer than the RTO: a proxy for loss. */
+  /** Share of progress gaps longer than the RTO: a proxy for loss. To look at: no risk is made of it. */
   lossShare: number | undefined
   /** How busy the store says that it is, 0 to 1. */
   load: number

@@ -199,6 +199,8 @@ function learn(run: UploadRun, { session: id, outcome, failure, elapsedMs }: Eve
 
 function finish(run: UploadRun): UploadRun {
   for (const session of run.sessions.values()) {
+    // a plain server has no word for it: the file is whole with its last byte
+    if (run.isPlain && session.ending === 'completed' && session.end === run.sizeBytes) run.end ??= 'committed'
     if (session.ending !== 'unknown') continue
     if (run.end === 'cancelled') session.ending = 'cancelled'
     const heardMs = [session.acks.at(-1), session.samples.at(-1)].map((last) => last?.elapsedMs ?? 0)

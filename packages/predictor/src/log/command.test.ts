@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 
@@ -49,6 +49,16 @@ test('fit writes a model that names its logs by name and SHA-256, and evaluate t
   expect(evaluated.stdout).toContain('the model has learned from degrade.ndjson: these figures flatter it')
 })
 
+test('logs of one name are told apart by their directories, and count once where they are one', async () => {
+  const copies = ['one', 'two'].map((name) => join(directory, name, 'degrade.ndjson'))
+  for (const copy of copies) {
+    await mkdir(dirname(copy))
+    await copyFile(LOG, copy)
+  }
+  const { stdout } = await call('explain', ...copies)
+  expect(stdout).toContain('two/degrade.ndjson: 176 events stand in one/degrade.ndjson too, and count once')
+})
+
 test('evaluate prints the metrics and the diagram, and draws it', async () => {
   const { status, stdout } = await call('evaluate', WHOLE, '--svg', 'reliability.svg')
   expect(status).toBe(0)
@@ -69,27 +79,33 @@ test('explain tells one upload in sentences, and the same as JSON', async () => 
 test('explain tells the factors, the alternatives and the timers of a decision, in the order of what was known', async () => {
   const { stdout } = await call('explain', WHOLE)
   const lines = stdout.split('\n').map((line) => line.trim())
-  const from = lines.findIndex((line) => line.includes('copied 256 KiB of mirror 1 (p9) to mirror 2'))
-  expect(lines.slice(from + 1, from + 14)).toEqual([
-    'risk 100 %, late 100 %',
-    'what is wrong now: link 28 %, server 21 %, connection waits 0 %, straggles 51 %',
-    'silent for 2.62 s, phi 1.6',
-    'expected to take 8.58 s more there; elsewhere: 0.85 s at mirror 2, 1.48 s at the primary',
-    'because: likely to take over twice its plan (weight 1.00)',
-    'because: what is missing is overdue, while others answer (weight 0.51)',
-    'because: at 100 % of its forecast, perhaps like everybody (weight 0.27)',
-    'because: silent 2.6 s, 1.7 s of it while others moved (weight 0.19)',
-    'because: failures of this store so far (weight 0.02)',
-    'link good with 99 %',
-    'a timer of 5 s without progress would have noticed 2.38 s later',
-    'a timer of twice the planned 1.17 s would have noticed 0.29 s earlier',
-    '=> the copy won after 0.31 s; the first had nothing more acknowledged meanwhile',
+  const from = lines.findIndex((line) => line.includes('copied 256 KiB of mirror 2 (p10) to mirror 1: in doubt'))
+  expect(lines.slice(from + 1, from + 20)).toEqual([
+    'risk 96 % (open 37 %, straggle 28 %, link 19 %, server 12 %), late 88 %',
+    'what is wrong now: link 19 %, server 12 %, connection waits 0 %, straggles 28 %',
+    'silent for 2.35 s, phi 1.4',
+    'expected to take 7.21 s more there; elsewhere: 1.15 s at mirror 1, 1.22 s at the primary',
+    'usual at its age: risk 3 %; to its log-odds add',
+    'because: needs 314 kB/s for the rest, has 37 kB/s (+3.0)',
+    'because: slow where others are not: 28 % (+1.0)',
+    'because: needs 314 kB/s for the rest, its share of the link is 224 kB/s now, 762 kB/s usually (+0.8)',
+    'because: silent 2.3 s, 3 times its usual gap (+0.8)',
+    'because: it, its server or its path has stopped: 12 % (+0.6)',
+    'because: takes over twice its plan at its rate and age: 88 % (+0.1)',
+    'straggle: what is missing is overdue, while others answer (28 %)',
+    'link: what is missing is overdue, and others may be as late (18 %)',
+    'server: silent 2.3 s, 1.4 s of it while others moved (9 %)',
+    'server: failures of this store so far (2 %)',
+    'link good with 100 %',
+    'a timer of 5 s without progress would have noticed 2.65 s later',
+    'a timer of twice the planned 1.59 s would have noticed 0.83 s later',
+    '=> the copy won after 0.48 s; the first had nothing more acknowledged meanwhile',
   ])
 })
 
 test('evaluate --replay judges this version by the log alone; with a model, one that starts from it', async () => {
   const { stdout } = await call('evaluate', WHOLE, '--replay')
-  expect(stdout).toContain("44 assessments are this version's, made anew from what the log tells")
+  expect(stdout).toContain("57 assessments are this version's, made anew from what the log tells")
   await call('fit', WHOLE, LOG, '--out', 'both.json')
   const started = await call('evaluate', WHOLE, '--replay', '--model', 'both.json')
   expect([started.status, started.stderr]).toEqual([0, ''])

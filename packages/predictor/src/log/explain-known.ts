@@ -1,24 +1,27 @@
 import { logistic } from '../logistic.js'
 import { countWhere, lastWhere } from './halving.js'
-import type { Because, Blamed, Known } from './log-event.js'
+import type { Because, Blamed, EventOf, Known } from './log-event.js'
 import { type Decision, type SessionRun, type UploadRun, victimOf } from './upload-run.js'
 import { bytes, percent, seconds, server } from './words.js'
 
 /** An assessment is made about every 250 ms (METHODS): one that is older is not what the decision knew. */
 const FRESH_MS = 1_000
-/** Guess: less is not worth a word. */
+/** Guess: less is not worth a word, of a risk and of its log-odds. */
 const LEAST_SHARE = 0.01
+const LEAST_LOG_ODDS = 0.05
+/** Of so many times that a session was left as it was each is told, of those before their number (guess). */
+const MOST_WITHHELD = 5
 /** The best no-progress timer of common clients waits about so long. */
 const TIMER_MS = 5_000
 
-/** What was known when the decision was made, what had been withheld before, and when timers would have acted. */
-export function knownAt(run: UploadRun, decision: Decision): string[] {
+/** What was known when the decision was made, what had been withheld of its session, and when timers would have acted. */
+export function knownAt(run: UploadRun, decision: Decision, withheld: readonly EventOf<'withheld'>[]): string[] {
   const victim = run.sessions.get(victimOf(decision))
   const link = lastWhere(run.link, ({ elapsedMs }) => elapsedMs <= decision.elapsedMs)
   return [
     ...(decision.known ? ownWords(run, decision, decision.known) : fromSamples(decision, victim)),
     ...(link ? [`link good with ${percent(link.pGood)}`] : []),
-    ...before(run, decision),
+    ...before(withheld, decision),
     ...(victim ? timers(victim, decision) : []),
   ]
 }
@@ -58,11 +61,13 @@ function reasonWords({
     usualLogOdds === undefined
       ? `weight ${weight.toFixed(2)}`
       : `${weight < 0 ? '\u2212' : '+'}${Math.abs(weight).toFixed(1)}`
+  const isWorthAWord = ({ weight }: Because): boolean =>
+    usualLogOdds === undefined || Math.abs(weight) >= LEAST_LOG_ODDS
   const usual =
     usualLogOdds === undefined ? [] : [`usual at its age: risk ${percent(logistic(usualLogOdds))}; to its log-odds add`]
   return [
     ...usual,
-    ...(because ?? []).map(({ text, weight }) => `because: ${text} (${weigh(weight)})`),
+    ...(because ?? []).filter(isWorthAWord).map(({ text, weight }) => `because: ${text} (${weigh(weight)})`),
     ...(blame ?? []).map(({ cause, text, weight }) => `${cause}: ${text} (${percent(weight)})`),
   ]
 }
@@ -88,13 +93,17 @@ function describeSample({ assessment, acked, end, elapsedMs }: SessionRun['sampl
   ]
 }
 
-function before({ withheld }: UploadRun, decision: Decision): string[] {
-  return withheld
-    .filter(({ session, elapsedMs }) => session === victimOf(decision) && elapsedMs <= decision.elapsedMs)
+/** The last times, in the order of time. */
+function before(withheld: readonly EventOf<'withheld'>[], { elapsedMs: nowMs }: Decision): string[] {
+  const count = countWhere(withheld, ({ elapsedMs }) => elapsedMs <= nowMs)
+  const told = withheld
+    .slice(Math.max(0, count - MOST_WITHHELD), count)
     .map(
       ({ elapsedMs, reason, risk }) =>
-        `${seconds(decision.elapsedMs - elapsedMs)} before, at risk ${percent(risk)}, left as it was: ${reason}`,
+        `${seconds(nowMs - elapsedMs)} before, at risk ${percent(risk)}, left as it was: ${reason}`,
     )
+  const more = count - told.length
+  return more > 0 ? [`${more} times before that, left as it was`, ...told] : told
 }
 
 /** When it would have been noticed without a model: by a timer of no progress, by one of twice the planned time. */

@@ -1,4 +1,6 @@
 import { knownAt } from './explain-known.js'
+import { Heirs } from './heirs.js'
+import type { EventOf } from './log-event.js'
 import { offsetAt } from './session-course.js'
 import { type Decision, type SessionRun, type UploadRun, victimOf } from './upload-run.js'
 import { bytes, percent, seconds, server } from './words.js'
@@ -30,39 +32,50 @@ export interface ExplainedDecision {
 
 /** For one upload: each copy, split and take-over, what was known when it was started, and what came of it. */
 export function explainRun(run: UploadRun): Explanation {
+  const heirs = new Heirs(run.sessions.values())
+  const withheld = bySession(run.withheld)
   const decisions = run.decisions.map((decision) => ({
     elapsedMs: decision.elapsedMs,
     kind: decision.type,
     done: describe(run, decision),
-    known: knownAt(run, decision),
-    outcome: decision.type === 'copy' ? outcomeOfCopy(run, decision) : outcomeOfMove(run, decision),
+    known: knownAt(run, decision, withheld.get(victimOf(decision)) ?? []),
+    outcome: decision.type === 'copy' ? outcomeOfCopy(run, decision) : outcomeOfMove({ run, heirs }, decision),
   }))
   const script = run.scripts.map(({ at, text }) => ({ elapsedMs: at - (run.startedAt ?? at), text }))
   const { id: upload, log, startedAt } = run
   return {
     ...{ upload, log, summary: summarise(run), startedAt },
-    ...{ decisions, script, left: leftAlone(run), failed: failures(run) },
+    ...{ decisions, script, left: leftAlone(run), failed: failures(run, heirs) },
   }
 }
 
-function failures(run: UploadRun): Explanation['failed'] {
+function bySession(withheld: UploadRun['withheld']): Map<string, EventOf<'withheld'>[]> {
+  const grouped = new Map<string, EventOf<'withheld'>[]>()
+  for (const event of withheld) {
+    const same = grouped.get(event.session)
+    if (same) same.push(event)
+    else grouped.set(event.session, [event])
+  }
+  return grouped
+}
+
+function failures(run: UploadRun, heirs: Heirs): Explanation['failed'] {
   return [...run.sessions.values()]
     .filter(({ ending }) => ending === 'failed')
     .map((session) => {
       const { endedMs, partition, server: index, end, cause } = session
       const from = offsetAt(session, endedMs)
       const lost = `${partition} failed at ${server(index)}, ${bytes(Math.max(0, end - from))} missing: ${cause ?? 'no cause'}`
-      const next = heirOf(run, session, { from, to: end, sinceMs: endedMs })
+      const next = heirs.heirOf(session, { from, to: end, sinceMs: endedMs })
       const taken = next && `; ${server(next.server)} began on the rest ${seconds(next.startedMs - endedMs)} later`
       return { elapsedMs: endedMs, text: `${lost}${taken ?? ''}` }
     })
 }
 
 function leftAlone(run: UploadRun): Explanation['left'] {
+  const decidedMs = new Map(run.decisions.map((decision) => [victimOf(decision), decision.elapsedMs]))
   return run.withheld
-    .filter(
-      ({ session, elapsedMs }) => !run.decisions.some((one) => victimOf(one) === session && one.elapsedMs >= elapsedMs),
-    )
+    .filter(({ session, elapsedMs }) => (decidedMs.get(session) ?? Number.NEGATIVE_INFINITY) < elapsedMs)
     .map(({ elapsedMs, server: index, partition, reason, risk, gapMs }) => ({
       elapsedMs,
       text: `left ${partition} at ${server(index)} as it was (risk ${percent(risk)}, silent for ${seconds(gapMs)}): ${reason}`,
@@ -78,7 +91,7 @@ function summarise(run: UploadRun): string {
   const end =
     run.end === undefined
       ? 'its log stops'
-      : { committed: 'committed', cancelled: 'cancelled', error: 'failed' }[run.end]
+      : { committed: run.isPlain ? 'complete' : 'committed', cancelled: 'cancelled', error: 'failed' }[run.end]
   const servers = new Set([...run.sessions.values()].map(({ store }) => store)).size
   const parts = [count('copy', 'copy'), count('split', 'split'), count('takeOver', 'take-over')].join(', ')
   const failed = [...run.sessions.values()].filter(({ ending }) => ending === 'failed').length
@@ -100,7 +113,7 @@ function describe(run: UploadRun, decision: Decision): string {
   }
 }
 
-function outcomeOfCopy(run: UploadRun, decision: Extract<Decision, { type: 'copy' }>): string {
+function outcomeOfCopy(run: UploadRun, decision: EventOf<'copy'>): string {
   const copy = run.sessions.get(decision.session)
   const original = run.sessions.get(decision.of)
   const after = (session: SessionRun): string => seconds(session.endedMs - decision.elapsedMs)
@@ -117,30 +130,20 @@ function outcomeOfCopy(run: UploadRun, decision: Extract<Decision, { type: 'copy
 }
 
 /** Of what was split off or taken over: whoever sent those bytes next. */
-function outcomeOfMove(run: UploadRun, decision: Extract<Decision, { type: 'split' | 'takeOver' }>): string {
+function outcomeOfMove(
+  { run, heirs }: { run: UploadRun; heirs: Heirs },
+  decision: EventOf<'split' | 'takeOver'>,
+): string {
   const victim = run.sessions.get(decision.session)
   const from = decision.type === 'split' ? decision.newEnd : victim ? offsetAt(victim, decision.elapsedMs) : undefined
   const to = decision.type === 'split' ? decision.oldEnd : victim?.plannedEnd
   const sinceMs = decision.elapsedMs
-  const next = heirOf(run, victim, { from: from ?? 0, to: to ?? 0, sinceMs })
+  const next = heirs.heirOf(victim, { from: from ?? 0, to: to ?? 0, sinceMs })
   const told = next
     ? `${server(next.server)} began on it ${seconds(next.startedMs - decision.elapsedMs)} later and ${ended(next, decision.elapsedMs)}`
     : 'no session took it as far as the log tells'
   if (decision.type === 'takeOver' || !victim) return told
   return `${told}; the first ${ended(victim, decision.elapsedMs)}`
-}
-
-/** The first session, from then on, of any of these bytes. */
-function heirOf(
-  run: UploadRun,
-  victim: SessionRun | undefined,
-  { from, to, sinceMs }: { from: number; to: number; sinceMs: number },
-): SessionRun | undefined {
-  for (const heir of run.sessions.values()) {
-    if (heir.startedMs < sinceMs || heir === victim) continue
-    if (heir.start < to && heir.plannedEnd > from) return heir
-  }
-  return undefined
 }
 
 function ended(session: SessionRun, sinceMs: number): string {

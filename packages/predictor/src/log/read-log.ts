@@ -3,7 +3,7 @@ import { type Refusal, readLine } from './log-line.js'
 
 /** A log as it was read from somewhere. */
 export interface LogText {
-  /** The file's name without its directories. */
+  /** What it is called in reports and models: the file's name, with as many directories as tell it from other logs. */
   readonly name: string
   readonly text: string
   /** Lower-case hexadecimal, of the file's bytes. */

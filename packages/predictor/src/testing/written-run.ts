@@ -8,6 +8,7 @@ export interface WrittenSession {
   ackedAtMs: readonly number[]
   ending?: SessionRun['ending']
   endedMs?: number
+  start?: number
   end?: number
   plannedMs?: number
 }
@@ -22,17 +23,17 @@ export function upload(...sessions: WrittenSession[]): UploadRun {
     ...{ id: 'g', log: 'l', sizeBytes: 1e6, isPlain: false, startedAt: 0, end: undefined },
     ...lists,
     sessions: new Map(runs),
-    lastMs: Math.max(...runs.map(([, { endedMs }]) => endedMs)),
+    lastMs: runs.reduce((last, [, { endedMs }]) => Math.max(last, endedMs), 0),
     ...{ outOfOrder: 0, misdated: 0 },
   }
 }
 
 function sessionOf(written: WrittenSession, index: number): SessionRun {
-  const { ackedAtMs, store = `store ${index}`, startedMs = 0, ending = 'completed', plannedMs } = written
+  const { ackedAtMs, store = `store ${index}`, startedMs = 0, start = 0, ending = 'completed', plannedMs } = written
   const end = written.end ?? ackedAtMs.length * BYTES
   return {
     ...{ session: String(index), partition: `p${index}`, store, server: index, kind: 'first', reason: 'window' },
-    ...{ start: 0, plannedEnd: end, end, startedMs, plannedMs, ending },
+    ...{ start, plannedEnd: end, end, startedMs, plannedMs, ending },
     acks: ackedAtMs.map((elapsedMs, count) => ({ elapsedMs, offset: (count + 1) * BYTES })),
     samples: [],
     endedMs: written.endedMs ?? ackedAtMs.at(-1) ?? startedMs,
