@@ -33,6 +33,12 @@ function uploadTo(
   return { upload, events }
 }
 
+function untilHomeHasSome(upload: AdaptiveUpload): Promise<void> {
+  return new Promise((resolve) => {
+    upload.on('event', (event) => event.type === 'completed' && event.server === 0 && resolve())
+  })
+}
+
 async function stored(url: string, servers: readonly TestServer[]): Promise<string> {
   const server = servers.find(({ endpoint }) => url.startsWith(endpoint))
   const response = await fetch(`${server?.direct}/${url.slice(url.lastIndexOf('/') + 1)}`)
@@ -45,9 +51,7 @@ test('a home that dies when it has part of the file, and stays dead: with commit
   const [home, ...mirrors] = servers
   const bytes = randomBytes(12 * MB)
   const { upload, events } = uploadTo(servers, bytes, { commitAt: 'any', giveUpAfter: 3 })
-  const homeHasSome = new Promise<void>((resolve) => {
-    upload.on('event', (event) => event.type === 'completed' && event.server === 0 && resolve())
-  })
+  const homeHasSome = untilHomeHasSome(upload)
   const done = upload.start()
   await homeHasSome
   await home.stop()
@@ -71,9 +75,7 @@ test('without commitAt the same upload ends with gave-up, and the next start mak
   const [home] = servers
   const bytes = randomBytes(6 * MB)
   const { upload, events } = uploadTo(servers, bytes, { giveUpAfter: 3 })
-  const homeHasSome = new Promise<void>((resolve) => {
-    upload.on('event', (event) => event.type === 'completed' && event.server === 0 && resolve())
-  })
+  const homeHasSome = untilHomeHasSome(upload)
   const failed = upload.start().catch((error: { code: string }) => error.code)
   await homeHasSome
   await home.stop()
@@ -81,6 +83,25 @@ test('without commitAt the same upload ends with gave-up, and the next start mak
   expect(events.some((event) => event.type === 'homeMoved')).toBe(false)
   await home.restart()
   const { url } = await upload.start()
+  expect(url.startsWith(`${home.endpoint}/`)).toBe(true)
+  expect(await stored(url, servers)).toBe(sha256(bytes))
+})
+
+test('a home that is restarted is waited for, and the mirrors take the file meanwhile', async () => {
+  const servers = await threeServers()
+  const [home, ...mirrors] = servers
+  const bytes = randomBytes(12 * MB)
+  const { upload, events } = uploadTo(servers, bytes, { giveUpAfter: 120 })
+  const homeHasSome = untilHomeHasSome(upload)
+  const done = upload.start()
+  await homeHasSome
+  await home.stop()
+  const sentBefore = mirrors.map(({ link }) => link.counters.bodyBytesUp)
+  // all that is not the home's goes to the mirrors while it is away
+  await expect.poll(() => events.some(({ type }) => type === 'committing')).toBe(true)
+  expect(mirrors.some(({ link }, i) => link.counters.bodyBytesUp > (sentBefore[i] ?? 0))).toBe(true)
+  await home.restart()
+  const { url } = await done
   expect(url.startsWith(`${home.endpoint}/`)).toBe(true)
   expect(await stored(url, servers)).toBe(sha256(bytes))
 })

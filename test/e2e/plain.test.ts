@@ -262,4 +262,21 @@ describe('a plain tus server', () => {
     expect(server.asked.filter((method) => method === 'POST')).toHaveLength(1)
     expect(await readdir(directory)).toEqual(['source.bin'])
   })
+
+  it('is left with nothing by a cancel in a new process after a crash', async () => {
+    const server = await given({ upBytesPerSecond: 4 * MB })
+    const directory = await mkdtemp(join(tmpdir(), 'plain-source-'))
+    cleanups.push(() => rm(directory, { recursive: true, force: true }))
+    const path = join(directory, 'source.bin')
+    await writeFile(path, randomBytes(8 * MB))
+    const options = { ...server.options, journal: join(directory, 'journal.json') }
+    const first = new AdaptiveUpload({ path }, options)
+    const stop = new AbortController()
+    once(first, hasSent(2 * MB), () => stop.abort())
+    await expect(first.start({ signal: stop.signal })).rejects.toMatchObject({ code: 'aborted' })
+    await new AdaptiveUpload({ path }, options).cancel()
+    expect(server.asked.filter((method) => method === 'DELETE')).not.toEqual([])
+    expect(await readdir(server.directory)).toEqual([])
+    expect(await readdir(directory)).toEqual(['source.bin'])
+  })
 })

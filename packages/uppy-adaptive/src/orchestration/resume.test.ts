@@ -80,6 +80,17 @@ test('a cancel before any server has answered ends what the journal knows', asyn
   await next.expectQuiet()
 })
 
+test('a cancel in a page that has started nothing ends what the page before it began', async () => {
+  const { before, journal } = await vanished({ stores: 2, blocks: 60 })
+  const next = new UploadWorld({ on: before, stores: 2, journal })
+  await next.clock.settle(next.engine.cancel())
+  await next.clock.run(5_000)
+  const left = next.servers.flatMap(({ groups }) => [...groups.values()].map(({ state }) => state))
+  expect([...new Set(left), journal.texts.size]).toEqual(['terminated', 0])
+  expect(next.events.filter(({ type }) => type === 'warning')).toEqual([])
+  await next.expectQuiet()
+})
+
 test('a cancel of what no server has heard of is told to nobody in vain', async () => {
   const world = new UploadWorld({ journal: new MemoryJournal() })
   const started = outcomeOf(world.engine.start())

@@ -178,7 +178,10 @@ export class UploadEngine {
     void this.#stopAll()
     // a start that runs ends the group itself, before it settles
     if (this.#running) await this.#running.catch(() => {})
-    else await this.#terminate()
+    else {
+      await this.#recallBegun()
+      await this.#terminate()
+    }
     this.#log.emit({ type: 'cancelled' })
   }
 
@@ -247,6 +250,15 @@ export class UploadEngine {
   async #stopAll(): Promise<void> {
     this.#turn.leave()
     await Promise.all([this.#group.stop(), this.#plain.stop()])
+  }
+
+  /** What a page or process before this one has begun: this one has not started, and was not told. */
+  async #recallBegun(): Promise<void> {
+    const source = await this.#host.openSource().catch(() => undefined)
+    // a file that cannot be read any more is not known again
+    this.#known ??= await (source && this.#journal.open(source).catch(() => undefined))
+    await source?.close()
+    await source?.discard?.()
   }
 
   async #terminate(): Promise<void> {
