@@ -188,6 +188,24 @@ describe('maxRate', () => {
     })
 })
 
+it('without a journal, what the server has is found by digest and not sent again, where its operator allows that', async () => {
+  const rate = 2 * MB
+  const started = await startReconcileServers({ count: 1, upBytesPerSecond: rate, dedup: true })
+  cleanups.push(() => started.close())
+  const [server] = started.servers
+  if (!server) throw new Error('no server')
+  const data = randomBytes(20 * MB)
+  const first = new AdaptiveUpload(data, { endpoint: server.endpoint })
+  const stop = new AbortController()
+  first.on('event', (event) => event.type === 'progress' && event.ackedBytes > 15 * MB && stop.abort())
+  await expect(first.start({ signal: stop.signal })).rejects.toMatchObject({ code: 'aborted' })
+  const before = sent([server.link])
+  const second = await new AdaptiveUpload(data, { endpoint: server.endpoint }).start()
+  await expectStored(server.direct, second.url, data)
+  // what was sent before the first answer, and what had not arrived
+  expect(sent([server.link]) - before).toBeLessThan(5 * MB + 3 * ON_ITS_WAY)
+})
+
 it('a journal that cannot be written is a warning, and the file is uploaded', async () => {
   const [server] = await servers(1, 20 * MB)
   if (!server) throw new Error('no server')

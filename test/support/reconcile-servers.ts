@@ -38,6 +38,8 @@ export interface TestServersOptions {
   readonly protocol?: WireProtocol
   /** Where files may be committed (default at their home). */
   readonly commitAt?: 'home' | 'any'
+  /** All files are of one tenant, whose blocks are found by digest (default: each upload is apart). */
+  readonly dedup?: boolean
   /** Stands before the server of that index, and answers what it does not let in (returns false); not asked of peers' messages. */
   readonly gate?: (server: number, request: IncomingMessage, response: ServerResponse) => boolean
 }
@@ -79,7 +81,15 @@ export async function startReconcileServers(options: TestServersOptions): Promis
     const datastore = new RangeStore({ directory: join(root, `server-${i}`) })
     // what ends TLS says how clients reach it; peers come past it and say nothing
     const tus = new Server({ path: '/files', datastore, respectForwardedHeaders: true })
-    extensions.set(http, reconcile(tus, { peers, secrets: [SECRET], commitAt: options.commitAt ?? 'home' }))
+    extensions.set(
+      http,
+      reconcile(tus, {
+        peers,
+        secrets: [SECRET],
+        commitAt: options.commitAt ?? 'home',
+        ...(options.dedup ? { dedup: { scope: () => 'tenant' } } : {}),
+      }),
+    )
     http.removeAllListeners('request')
     http.on('request', (request, response) => {
       const isPeers = request.headers['content-type'] === PEER_CONTENT_TYPE

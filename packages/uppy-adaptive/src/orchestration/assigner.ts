@@ -34,7 +34,8 @@ export class Assigner {
 
   pass(): void {
     this.#noteSplits()
-    while (this.#assignNext());
+    // what is found need not be sent
+    while (!this.#context.isSearching && this.#assignNext());
     if (this.#context.plan.unassigned().length === 0) this.#stealForIdle()
   }
 

@@ -107,7 +107,7 @@ export class Reconciliation {
     this.#context.wake()
   }
 
-  verify(ranges: RangeSet, via: 'claim' | 'event' | 'status'): void {
+  verify(ranges: RangeSet, via: 'claim' | 'event' | 'status' | 'have'): void {
     const fresh = this.#context.plan.verify(ranges)
     if (fresh.length === 0) return
     this.#context.noteProgress()

@@ -23,6 +23,7 @@ import { Sampler } from './sampler.js'
 import type { ServerDirectory } from './server-directory.js'
 import { SessionOutcomes } from './session-outcomes.js'
 import { SessionStarter } from './session-starter.js'
+import { StoredSearch } from './stored-search.js'
 import { Terminations } from './terminations.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
@@ -59,6 +60,7 @@ export class TransferAssembly {
   readonly probes: Probes
   readonly streams: EventStreams
   readonly reconciliation: Reconciliation
+  readonly search: StoredSearch
   readonly patience: Patience
   readonly sampler: Sampler
   readonly #acknowledgements: Acknowledgements
@@ -71,7 +73,11 @@ export class TransferAssembly {
     this.context = context
     this.operations = new Operations(context)
     this.claims = new Claims(context, this.operations, {
-      onAnswer: (store, answer) => this.reconciliation.onClaimAnswer(store, answer),
+      onAnswer: (store, answer) => {
+        const isFound = this.search.isFound(answer.verified)
+        this.reconciliation.onClaimAnswer(store, answer)
+        if (isFound) this.search.begin(store)
+      },
       onRefusal: (store, refusal) => this.reconciliation.onClaimRefused(store, refusal),
     })
     this.#acknowledgements = new Acknowledgements(context, this.claims)
@@ -83,6 +89,7 @@ export class TransferAssembly {
     this.probes = new Probes(context, this.watch)
     this.sampler = new Sampler(context, this.watch)
     this.reconciliation = new Reconciliation(context, this.outcomes)
+    this.search = new StoredSearch(context, this)
     this.streams = new EventStreams(context, (store, event) => this.reconciliation.onEvent(store.id, event))
     this.patience = new Patience(context, this)
   }
@@ -111,6 +118,7 @@ export class TransferAssembly {
       signal: this.#stop.signal,
       onlyHome: EMPTY_RANGES,
       atHome: EMPTY_RANGES,
+      isSearching: false,
       acknowledge: (id, offset) => this.#acknowledgements.take(id, offset),
       noteCut: (session, cause, attempt) =>
         log.emit({ type: 'cut', ...nameSession(this.context, session), cause, attempt }),

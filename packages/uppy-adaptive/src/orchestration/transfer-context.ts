@@ -38,6 +38,8 @@ export interface TransferContext {
   readonly signal: AbortSignal
   /** Bytes that the home was found to lack, though a peer was thought to have them: sent to the home itself. */
   onlyHome: RangeSet
+  /** What a store has though nobody sent it is being asked for: no session begins meanwhile. */
+  isSearching: boolean
   /** What the home is known to hold itself: sent there and verified, or pulled. */
   atHome: RangeSet
   /** Bytes up to `offset` (absolute) of a session are acknowledged. */

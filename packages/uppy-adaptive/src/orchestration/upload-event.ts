@@ -121,7 +121,7 @@ export type UploadEvent =
       readonly tries: number
       readonly waitMs: number
     }
-  | { readonly type: 'verified'; readonly ranges: RangeSet; readonly via: 'claim' | 'event' | 'status' }
+  | { readonly type: 'verified'; readonly ranges: RangeSet; readonly via: 'claim' | 'event' | 'status' | 'have' }
   | { readonly type: 'bad'; readonly ranges: RangeSet; readonly store: StoreId }
   | { readonly type: 'resent'; readonly ranges: RangeSet; readonly reason: string }
   | {

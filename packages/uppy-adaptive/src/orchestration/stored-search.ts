@@ -1,0 +1,79 @@
+import type { RangeSet } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, blockFloor, missingRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import type { StoreId } from '../partitioning/partition-plan.js'
+import type { Operations } from './operations.js'
+import type { Reconciliation } from './reconciliation.js'
+import type { TransferContext } from './transfer-context.js'
+
+/** Blocks asked about at once: 64 MiB, which are hashed in a tenth of a second (guess). */
+const MOST_BLOCKS = 256
+/** So many questions in a row that find nothing end the search (guess). */
+const MOST_MISSES = 2
+
+/**
+ * Finds what a store has though nobody has sent it: of an upload whose journal is lost, or of another file of its scope.
+ * Asked for by digest, far ahead of the sender, once a claim has shown that there is some; until it ends no session begins.
+ */
+export class StoredSearch {
+  readonly #context: TransferContext
+  readonly #operations: Operations
+  readonly #reconciliation: Reconciliation
+
+  constructor(context: TransferContext, parts: { operations: Operations; reconciliation: Reconciliation }) {
+    this.#context = context
+    this.#operations = parts.operations
+    this.#reconciliation = parts.reconciliation
+  }
+
+  begin(store: StoreId): void {
+    if (this.#context.isSearching) return
+    this.#context.isSearching = true
+    void this.#run(store).finally(() => {
+      this.#context.isSearching = false
+      this.#context.wake()
+    })
+  }
+
+  /** Whether some of what a claim's answer calls verified no session of ours has brought. Ask before it is taken into the plan. */
+  isFound(verified: RangeSet): boolean {
+    const { plan, runners } = this.#context
+    const sent = plan.sessions().map(({ session, start, acked }) => ({
+      start,
+      end: Math.max(acked, runners.get(session)?.handedOver ?? start),
+    }))
+    return subtractRanges(verified, toRangeSet([...plan.acknowledged(), ...sent])).length > 0
+  }
+
+  async #run(store: StoreId): Promise<void> {
+    const { plan, signal } = this.#context
+    let [from, misses] = [0, 0]
+    while (!signal.aborted && misses < MOST_MISSES) {
+      const [gap] = subtractRanges(missingRanges(plan.verified, plan.sizeBytes), [{ start: 0, end: from }])
+      if (!gap) return
+      const start = blockFloor(gap.start)
+      const range = { start, end: Math.min(gap.end, start + MOST_BLOCKS * BLOCK_SIZE) }
+      const found = await this.#ask(store, range)
+      if (found === undefined) return
+      // a store copies for a second at most: what is left of these is asked about again
+      if (subtractRanges(found, plan.verified).length === 0) {
+        misses += 1
+        from = range.end
+      } else misses = 0
+      this.#reconciliation.verify(found, 'have')
+    }
+  }
+
+  /** Undefined: the store cannot be asked, and what it has is sent. */
+  async #ask(store: StoreId, range: { start: number; end: number }): Promise<RangeSet | undefined> {
+    const { leaves, signal } = this.#context
+    try {
+      await leaves.compute(range, signal)
+      const blocks = leaves.known(range).map((leaf, i) => ({ start: range.start + i * BLOCK_SIZE, leaf }))
+      if (blocks.length === 0) return undefined
+      const { attached } = await this.#operations.ask(store, { op: 'have', blocks }, signal)
+      return attached
+    } catch {
+      return undefined
+    }
+  }
+}
