@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest'
+import { SimulatedClock } from '../testing/simulated-clock.js'
 import { strictLog } from '../testing/strict-log.js'
 import type { LoggedEvent } from './event-log.js'
+import { KnownServers } from './known-servers.js'
 import type { Capabilities, ServerPort } from './ports.js'
 import { ServerDirectory } from './server-directory.js'
 
@@ -92,4 +94,25 @@ test('a change of route is logged with both addresses, once, and no change is no
   stores.leaveRoute('store', first)
   stores.leaveRoute('store', first)
   expect(changes()).toMatchObject([{ server: 0, store: 'store', from: FIRST, endpoint: SECOND }])
+})
+
+test('a route that was left for its silence is not where the next upload begins, for five minutes', async () => {
+  const clock = new SimulatedClock()
+  const known = new KnownServers(clock)
+  const { log } = strictLog(clock)
+  const begin = () => {
+    const stores = new ServerDirectory(log, known)
+    stores.admit(port(SECOND), 1, CAPABILITIES)
+    const store = stores.admit(port(FIRST), 0, CAPABILITIES)
+    if (!store) throw new Error('not admitted')
+    return { stores, store }
+  }
+  const { stores, store } = begin()
+  const [second] = store.routes
+  if (second) second.heardAtMs = 5
+  expect(store.route.endpoint).toBe(FIRST)
+  stores.leaveRoute('store', store.route)
+  expect(begin().store).toMatchObject({ server: 0, route: { endpoint: SECOND } })
+  await clock.run(300_000)
+  expect(begin().store.route.endpoint).toBe(FIRST)
 })

@@ -1,6 +1,7 @@
 import type { UploadLimit } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import type { EventLog } from './event-log.js'
+import type { KnownServers } from './known-servers.js'
 import type { Capabilities, ServerPort } from './ports.js'
 
 /** An address of a store. */
@@ -33,9 +34,11 @@ export interface Store {
 export class ServerDirectory {
   readonly #stores = new Map<StoreId, Store>()
   readonly #log: EventLog
+  readonly #known: Pick<KnownServers, 'noteSilent' | 'isSilent'> | undefined
 
-  constructor(log: EventLog) {
+  constructor(log: EventLog, known?: Pick<KnownServers, 'noteSilent' | 'isSilent'>) {
     this.#log = log
+    this.#known = known
   }
 
   /** A server has answered its probe. The first of a Store-Id makes the store, later ones are routes to it. */
@@ -76,11 +79,11 @@ export class ServerDirectory {
       message: `${route.endpoint} reaches the same storage as ${store.route.endpoint} (Store-Id ${store.id}): used as another route to it, not as a mirror; a mirror needs storage of its own`,
     })
     store.routes.push(route)
-    // the primary's own address goes first, whichever answered first
-    if (server === 0) {
-      store.server = 0
-      store.route = route
-    }
+    if (server === 0) store.server = 0
+    const isSilent = (address: string) => this.#known?.isSilent(address) ?? false
+    // the primary's own address goes first, whichever answered first, unless it was left for its silence just now
+    const isBetter = server === 0 || isSilent(store.route.endpoint)
+    if (isBetter && !isSilent(route.endpoint)) store.route = route
     return store
   }
 
@@ -142,7 +145,8 @@ export class ServerDirectory {
     if (store?.route !== silent) return
     store.route = store.routes.reduce((best, route) => (route.heardAtMs > best.heardAtMs ? route : best), silent)
     const { endpoint } = store.route
-    if (store.route !== silent)
-      this.#log.emit({ type: 'route', server: store.server, store: id, from: silent.endpoint, endpoint })
+    if (store.route === silent) return
+    this.#known?.noteSilent(silent.endpoint)
+    this.#log.emit({ type: 'route', server: store.server, store: id, from: silent.endpoint, endpoint })
   }
 }

@@ -43,7 +43,7 @@ export class ServerSearch {
     this.#parts = parts
     if (signal.aborted) this.end()
     else onAbort(signal, () => this.end())
-    this.directory = new ServerDirectory(log)
+    this.directory = new ServerDirectory(log, known)
     this.#connector = new Connector({
       ...{ directory: this.directory, log, clock, rests, randomness, known },
       giveUpAfterMs: options.giveUpAfterMs,
