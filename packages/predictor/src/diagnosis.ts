@@ -1,4 +1,5 @@
 import { normalTail } from './normal-tail.js'
+import { STRAGGLER_FACTOR } from './straggler.js'
 
 /** How long a session says nothing, and how unlikely that is while nothing is wrong (phi). */
 export interface SilenceEvidence {
@@ -57,8 +58,6 @@ const SILENT_FAILURE_PRIOR = 0.02
 const MOST_FROM_HISTORY = 0.15
 /** Guess: what load alone can make of it. */
 const MOST_FROM_LOAD = 0.1
-/** METHODS, finding 3: a straggler takes over twice its plan. */
-const STRAGGLER_FACTOR = 2
 /** Guess: spread of ln(rate / forecast) of a healthy session. */
 const RATE_SIGMA = 0.35
 /**

@@ -4,14 +4,18 @@ import { SessionRecord } from './session-record.js'
 import type { StoreMemory } from './store-memory.js'
 import { SharedGoodput, StoreRecord } from './store-record.js'
 
+/** The caller's own name of a session, one for each in flight. */
 export type SessionKey = string
+/** The caller's own name of a server, the same for as long as what was seen of it is to count. */
 export type StoreKey = string
 
 export interface SessionStart {
   nowMs: number
   session: SessionKey
   store: StoreKey
+  /** What it is to send. */
   rangeBytes: number
+  /** How long that was planned to take, its start included; above 0. Default: what the model itself expects. */
   plannedMs?: number | undefined
 }
 

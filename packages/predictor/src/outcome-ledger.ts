@@ -1,6 +1,7 @@
 import { FailureAttribution } from './failure-attribution.js'
 import { PredictorError, quote } from './predictor-error.js'
 import type { SessionRecord } from './session-record.js'
+import { STRAGGLER_FACTOR } from './straggler.js'
 
 /** How a session ended: superseded and taken over = it would have taken longer; cancelled = no information. */
 export type SessionOutcome = 'completed' | 'failed' | 'superseded' | 'cancelled' | 'takenOver'
@@ -19,8 +20,6 @@ const COUNTS: { readonly [kind in FailureKind]: 'ifLinkGood' | 'fully' | 'never'
   load: 'never',
   configuration: 'never',
 }
-/** METHODS, finding 3: a straggler takes over twice its plan. */
-const STRAGGLER_FACTOR = 2
 /** Guess: a failure that was only suspected counts half. */
 const SUSPECTED_WEIGHT = 0.5
 

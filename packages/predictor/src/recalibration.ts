@@ -1,5 +1,6 @@
 import { Calibration, type KnownCalibration } from './calibration.js'
 import { type EndedSession, isFailure } from './outcome-ledger.js'
+import { STRAGGLER_FACTOR } from './straggler.js'
 
 /** What is recalibrated, each by itself. */
 export const PARTS = ['risk', 'link', 'server', 'straggle'] as const
@@ -9,8 +10,6 @@ export type KnownRecalibration = { readonly [part in Part]: KnownCalibration }
 
 /** At 0, 25, 50 and 100 % of METHODS' planned 5 s: what was predicted then is compared with what came. */
 const MARKS_MS = [0, 1_250, 2_500, 5_000]
-/** METHODS, finding 3: a straggler takes over twice its plan. */
-const STRAGGLER_FACTOR = 2
 
 /** What was predicted of one session in flight, once per mark. */
 export class PredictionSamples {

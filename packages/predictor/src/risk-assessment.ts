@@ -38,11 +38,17 @@ export interface RiskAssessment {
     readonly server: number
     readonly straggle: number
   }
+  /** Suspicion of its silence: -log10 P(a gap as long | nothing is wrong), from 0 up. */
   readonly phi: number
+  /** Since its last progress, its start or a local pause. */
   readonly gapMs: number
+  /** Its recent rate, fading while it is silent for longer than usual. */
   readonly rateBytesPerSecond: number
+  /** Its forecast; 125,000 where nothing is known. */
   readonly expectedRateBytesPerSecond: number
+  /** Until all is acknowledged; a day stands for never. */
   readonly expectedRemainingMs: number
+  /** Of `server`'s history, and of `risk` without a plan: twice what the rest takes at its forecast, 1 s to `maxHorizonMs`. */
   readonly horizonMs: number
   /** What all that it is to send was planned to take, its start included; undefined without a plan. */
   readonly plannedMs: number | undefined

@@ -71,7 +71,10 @@ export class RiskModel {
     this.#fleet.begin({ ...o, nowMs: this.#time.advance(o.nowMs) })
   }
 
-  /** Newly acknowledged unique bytes. Late reports of ended sessions and reports of 0 bytes are ignored. */
+  /**
+   * Newly acknowledged unique bytes. Late reports of ended sessions and reports of 0 bytes are ignored. `appLimited`: the
+   * sender's own side set the pace, so that no rate is learned; default false.
+   */
   acknowledged(o: { nowMs: number; session: SessionKey; bytes: number; appLimited?: boolean }): void {
     requireInput('bytes', o.bytes)
     const nowMs = this.#time.advance(o.nowMs)
@@ -155,7 +158,7 @@ export class RiskModel {
     this.#ledger.ended(ended)
   }
 
-  /** Our own tick came late: all clocks start anew, nothing is learned from the gap. */
+  /** Our own clock stood still for `gapMs`, up to now: all clocks start anew, nothing is learned from the gap. */
   localPause(o: { nowMs: number; gapMs: number }): void {
     requireInput('gapMs', o.gapMs)
     const nowMs = this.#time.advance(o.nowMs)
@@ -172,7 +175,8 @@ export class RiskModel {
   }
 
   /**
-   * Call for every session with each tick. `isGlance`: an assessment between ticks, which leaves no trace in what is learned.
+   * Call for every session with each tick. `remainingBytes`: not acknowledged yet. `isGlance`: an assessment between
+   * ticks, which leaves no trace in what is learned; default false.
    * @throws PredictorError `unknownSession` for a session that is not in flight.
    */
   assess(o: { nowMs: number; session: SessionKey; remainingBytes: number; isGlance?: boolean }): RiskAssessment {
@@ -195,6 +199,7 @@ export class RiskModel {
     return this.#assessor.factors(nowMs, session, o.remainingBytes)
   }
 
+  /** What the link that all sessions share is thought to be, adding up to 1, and the least suspicion of all sessions in flight. */
   link(): { pGood: number; pBad: number; pOutage: number; phi: number } {
     return { ...this.#link.state.belief, phi: this.#fleet.leastPhi(this.#time.nowMs) }
   }
@@ -207,7 +212,7 @@ export class RiskModel {
     return { ...view, lastHeardMs: lastHeardMs === undefined ? undefined : this.#time.callersMs(lastHeardMs) }
   }
 
-  /** All sessions together, over the time at least one was in flight. */
+  /** Bytes per second of all sessions together, over the time at least one was in flight; undefined until 128 kB were seen. */
   aggregateGoodput(): number | undefined {
     return this.#fleet.goodput.bytesPerSecond()
   }

@@ -1,8 +1,7 @@
 import type { CompletionSurvival } from './completion-survival.js'
 import { logNormalTail } from './normal-tail.js'
+import { STRAGGLER_FACTOR } from './straggler.js'
 
-/** METHODS, finding 3: a straggler takes over twice its plan. */
-const STRAGGLER_FACTOR = 2
 /** Guess: what a store's outcomes say weighs half as much as the rate in flight after so many of them. */
 const HALF_BELIEVED_OUTCOMES = 8
 /** Guess: ln(total / projection) of a session that has little left is still uncertain by this. */

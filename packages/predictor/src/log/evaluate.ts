@@ -3,11 +3,12 @@ import { expectedCalibrationError, type ReliabilityBin, reliabilityBins } from '
 import { type AtCopyRate, atCopyRate } from '../evaluation/copy-rate.js'
 import type { Prediction } from '../evaluation/prediction.js'
 import { brier, brierSkill, logLoss } from '../evaluation/scores.js'
+import { STRAGGLER_FACTOR } from '../straggler.js'
 import type { PredictorModel } from './model-file.js'
 import { priorsOf } from './model-file.js'
 import { recalibrate } from './platt.js'
 import { workedMs } from './session-course.js'
-import { fateOf, STRAGGLER_FACTOR } from './trouble.js'
+import { fateOf } from './trouble.js'
 import type { SessionRun, UploadRun } from './upload-run.js'
 
 /** METHODS, Risk: recall and precision at a 5 % hedge rate. */

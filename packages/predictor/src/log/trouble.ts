@@ -1,9 +1,7 @@
 import { isFailure } from '../outcome-ledger.js'
+import { STRAGGLER_FACTOR } from '../straggler.js'
 import { offsetAt, sentAllMs, workedMs } from './session-course.js'
 import type { SessionRun, UploadRun } from './upload-run.js'
-
-/** METHODS, finding 3: a straggler takes over twice its plan. */
-export const STRAGGLER_FACTOR = 2
 
 /** `untold`: it was ended by others, or lost from sight, before it could be told. `unplanned`: the log has no plan of it then. */
 export type Fate = 'trouble' | 'healthy' | 'untold' | 'unplanned'

@@ -2,7 +2,7 @@ import type { ByteRange } from 'tus-reconcile-protocol'
 import type { FailureKind, RiskAssessment } from 'upload-predictor'
 import type { BrokenPatch } from '../partitioning/patch-history.js'
 import type { PatchSize } from '../partitioning/patch-sizer.js'
-import { decideRemedy } from '../redundancy/hedge-policy.js'
+import { decideRemedy, IN_DOUBT_PHI } from '../redundancy/hedge-policy.js'
 import { AHEAD_BYTES, estimatePatienceMs } from '../redundancy/patch-patience.js'
 import { knownOf } from './known.js'
 import type { PlainProbe } from './plain-probe.js'
@@ -16,8 +16,6 @@ const LOCAL_PAUSE_MS = 1_500
 const TELL_MS = 100
 /** An answer on a new connection counts when it came so much after the silence began (guess). */
 const GRACE_MS = 500
-/** phi from which the server is asked by a small request (METHODS, Stall suspicion). */
-const IN_DOUBT_PHI = 2
 
 interface Patch {
   readonly session: string

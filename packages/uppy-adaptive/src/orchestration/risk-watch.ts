@@ -3,7 +3,7 @@ import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import { decideSlowSplit } from '../partitioning/split-policy.js'
 import type { HedgeSurroundings, Refusal, RefusalCode, Remedy, SessionRisk } from '../redundancy/hedge-policy.js'
-import { decideRemedy } from '../redundancy/hedge-policy.js'
+import { decideRemedy, IN_DOUBT_PHI } from '../redundancy/hedge-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
 import { knownOf } from './known.js'
 import { rounded } from './rounded.js'
@@ -22,8 +22,6 @@ const RECONNECT_GRACE_MS = 1_500
 /** The grace doubles with each connection in vain, up to this (guess). */
 const LONGEST_RECONNECT_GRACE_MS = 24_000
 const LINK_IS_GOOD = 0.5
-/** phi from which a session is a candidate for a remedy (METHODS, Stall suspicion). */
-const IN_DOUBT_PHI = 2
 
 /** So soon a session's next reason to be left as it is may follow in the log (guess). */
 const WITHHELD_AGAIN_MS = 1_000

@@ -60,8 +60,8 @@ const ALONE = {
   kind: 'none',
   withheld: { code: 'noAlternative', reason: 'no other server could take it now' },
 } as const
-/** phi 2 makes a candidate, 3.5 abandons (METHODS, Stall suspicion: measured on 22 traces). */
-const CANDIDATE_PHI = 2
+/** phi from which a silence is in doubt, and from which it is given up (METHODS, Stall suspicion: measured on 22 traces). */
+export const IN_DOUBT_PHI = 2
 const ABANDON_PHI = 3.5
 /** Suspicion is about the server when it is more likely than not (cost-optimal between equals). */
 const SERVER_CAUSED = 0.5
@@ -77,7 +77,7 @@ export function decideRemedy(session: SessionRisk, around: HedgeSurroundings): R
 }
 
 function isSilent(session: SessionRisk): boolean {
-  if (session.phi < CANDIDATE_PHI) return false
+  if (session.phi < IN_DOUBT_PHI) return false
   // what is suspect already needs no second proof that it is the server
   return session.storeIsSuspect || session.server >= SERVER_CAUSED || isConnections(session)
 }
