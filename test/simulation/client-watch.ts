@@ -34,7 +34,7 @@ export class ClientWatch {
     else if (event.type === 'acked') this.#onAcked(event)
     else if (event.type === 'session') this.#onSession(event)
     else if (event.type === 'copy') this.#onCopy(event)
-    else if (event.type === 'paused' || event.type === 'started') this.#live.clear()
+    else if (['paused', 'asleep', 'started'].includes(event.type)) this.#live.clear()
     else if (['completed', 'superseded', 'failed', 'takeOver'].includes(event.type) && 'session' in event)
       this.#live.delete(event.session)
   }

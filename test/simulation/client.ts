@@ -4,6 +4,7 @@ import { resolveOptions } from '../../packages/uppy-adaptive/src/orchestration/o
 import type { JournalStorage, Source } from '../../packages/uppy-adaptive/src/orchestration/ports.js'
 import { UploadEngine } from '../../packages/uppy-adaptive/src/orchestration/upload-engine.js'
 import { createMemoryHost } from '../../packages/uppy-adaptive/src/testing/memory-host.js'
+import { MemoryPage } from '../../packages/uppy-adaptive/src/testing/memory-page.js'
 import type { MemoryPort } from '../../packages/uppy-adaptive/src/testing/memory-port.js'
 import type { MachineClock } from '../../packages/uppy-adaptive/src/testing/simulated-clock.js'
 import type { Chance } from './chance.js'
@@ -16,28 +17,12 @@ export type Outcome =
   | { readonly kind: 'done' }
   | { readonly kind: 'failed'; readonly code: string }
 
-/** Small texts that outlive a client. */
-export class MemoryJournal implements JournalStorage {
-  readonly #texts = new Map<string, string>()
-
-  async get(key: string): Promise<string | undefined> {
-    return this.#texts.get(key)
-  }
-
-  async set(key: string, value: string): Promise<void> {
-    this.#texts.set(key, value)
-  }
-
-  async delete(key: string): Promise<void> {
-    this.#texts.delete(key)
-  }
-}
-
 /** One page or process that uploads the file: the engine as it is, with what it needs of the world. */
 export class Client {
   readonly name: string
   readonly clock: MachineClock
   readonly ports: readonly MemoryPort[]
+  readonly page = new MemoryPage()
   readonly engine: UploadEngine
   readonly source: CountedSource
   outcome: Outcome = { kind: 'running' }
@@ -65,6 +50,7 @@ export class Client {
     const [endpoint = '', ...mirrors] = o.ports.map((port) => port.endpoint)
     const host = createMemoryHost({
       ...{ clock: o.clock, randomness: o.chance, journal: o.journal, ports: o.ports },
+      page: this.page,
       openSource: async () => this.source.open(),
     })
     this.engine = new UploadEngine(host, resolveOptions({ ...o.scenario.options, endpoint, mirrors }))

@@ -111,6 +111,9 @@ export class FaultSwitch {
       case 'machineSleeps':
         client.clock.sleep()
         return isRunning
+      case 'pageFrozen':
+        client.page.sleep()
+        return isRunning
       default:
         return fault.kind.startsWith('user') || fault.kind === 'secondClient' ? this.#act(fault, isRunning) : isRunning
     }
@@ -170,6 +173,9 @@ export class FaultSwitch {
         return
       case 'machineSleeps':
         if (!this.#isOn('machineSleeps')) for (const each of clients) each.clock.wake()
+        return
+      case 'pageFrozen':
+        if (!this.#isOn('pageFrozen')) for (const { page } of clients) page.wake()
         return
       case 'userPauses':
       case 'userIsLongAway':

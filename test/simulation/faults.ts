@@ -19,6 +19,7 @@ const WEIGHTS = {
   bodyLimitUntold: 2,
   peersCut: 4,
   machineSleeps: 4,
+  pageFrozen: 3,
   bytesCorrupted: 2,
   mirrorRefuses: 1,
   mirrorFull: 1,

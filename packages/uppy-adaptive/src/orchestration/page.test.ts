@@ -60,6 +60,18 @@ test('what a page freezes before its servers have answered begins when it wakes'
   world.expectWhole()
 })
 
+test('what was stopped while its page was frozen can be started again', async () => {
+  const world = new UploadWorld()
+  const stop = new AbortController()
+  const started = outcomeOf(world.engine.start({ signal: stop.signal }))
+  await world.clock.run(1_000)
+  world.page.sleep()
+  stop.abort()
+  expect(await world.clock.settle(started)).toBe('aborted')
+  await world.clock.settle(world.engine.start())
+  world.expectWhole()
+})
+
 test('a cancel of a frozen upload ends it everywhere', async () => {
   const world = new UploadWorld()
   const started = outcomeOf(world.engine.start())

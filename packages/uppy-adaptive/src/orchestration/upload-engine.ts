@@ -221,6 +221,8 @@ export class UploadEngine {
   #watchPage(): () => void {
     const { page, clock } = this.#host
     let asleepSinceMs: number | undefined
+    // who starts it is awake
+    this.#gate.open('page')
     return page.watch({
       onLeave: () => void this.#memory.save(),
       onOnline: () => this.#rests.endAll(),
