@@ -2,7 +2,13 @@ import type { RangeSet } from 'tus-reconcile-protocol'
 import { coversRange, toRangeSet } from 'tus-reconcile-protocol'
 import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
 import type { Client } from './client.js'
-import { ANSWER_PATIENCE_MS, DEFAULT_BUDGET, MAX_BODY_BYTES, MAX_SESSIONS_PER_STORE } from './limits.js'
+import {
+  ANSWER_PATIENCE_MS,
+  DEFAULT_BUDGET,
+  DEFAULT_MAX_SESSIONS,
+  MAX_BODY_BYTES,
+  MAX_SENDING_PER_STORE,
+} from './limits.js'
 import { toldBytes } from './told-bytes.js'
 import type { World } from './world.js'
 
@@ -16,6 +22,8 @@ export class ClientWatch {
   /** Sessions in flight, by id: their store. */
   readonly #live = new Map<string, string>()
   readonly #copies = new Set<string>()
+  /** Sessions that have bytes to send: where they end. */
+  readonly #unsent = new Map<string, number>()
   /** The latest, oldest first. */
   readonly #completed: { readonly store: string; readonly atMs: number }[] = []
   #reported = 0
@@ -34,6 +42,7 @@ export class ClientWatch {
     else if (event.type === 'acked') this.#onAcked(event)
     else if (event.type === 'session') this.#onSession(event)
     else if (event.type === 'copy') this.#onCopy(event)
+    else if (event.type === 'split') this.#unsent.set(event.session, event.newEnd)
     else if (['paused', 'asleep', 'started'].includes(event.type)) this.#live.clear()
     else if (['completed', 'superseded', 'failed', 'takeOver'].includes(event.type) && 'session' in event)
       this.#live.delete(event.session)
@@ -76,6 +85,7 @@ export class ClientWatch {
   }
 
   #onAcked({ session: id, store, offset }: EventOf<'acked'>): void {
+    if (offset >= (this.#unsent.get(id) ?? Number.POSITIVE_INFINITY)) this.#unsent.delete(id)
     for (const server of this.#world.servers) {
       for (const group of server.groups.values()) {
         const session = server.id === store ? group.sessions.get(id) : undefined
@@ -92,12 +102,17 @@ export class ClientWatch {
     return toRangeSet(known)
   }
 
-  #onSession({ session, store, kind }: EventOf<'session'>): void {
+  #onSession({ session, store, kind, end }: EventOf<'session'>): void {
     this.#live.set(session, store)
     if (kind === 'copy') this.#copies.add(session)
-    const count = [...this.#live.values()].filter((other) => other === store).length
-    if (count === MAX_SESSIONS_PER_STORE) this.#world.coverage.count('precondition a store has all its sessions')
-    if (count > MAX_SESSIONS_PER_STORE) this.#fail(`${count} sessions at ${store}`)
+    this.#unsent.set(session, end)
+    const { maxSessions = DEFAULT_MAX_SESSIONS } = this.#world.scenario.options
+    const sending = [...this.#live].filter(([id]) => this.#unsent.has(id))
+    const count = sending.filter(([, other]) => other === store).length
+    if (count > 1) this.#world.coverage.count('precondition a store has several sessions')
+    if (sending.length === maxSessions) this.#world.coverage.count('precondition an upload has all its sessions')
+    if (count > MAX_SENDING_PER_STORE) this.#fail(`${count} sessions send to ${store}`)
+    if (sending.length > maxSessions) this.#fail(`${sending.length} sessions send, ${maxSessions} may`)
   }
 
   #onCopy(event: EventOf<'copy'>): void {
@@ -145,7 +160,7 @@ export class ClientWatch {
     if (sessions > 1) this.#world.coverage.count('precondition two bodies at once')
     if (bytes > sessions * MAX_BODY_BYTES) this.#fail(`${bytes} bytes in ${sessions} bodies`)
     for (const [store, count] of stores)
-      if (count > MAX_SESSIONS_PER_STORE + this.#draining(store)) this.#fail(`${count} bodies on their way to ${store}`)
+      if (count > MAX_SENDING_PER_STORE + this.#draining(store)) this.#fail(`${count} bodies on their way to ${store}`)
   }
 
   /** Sessions that are completed, and whose answers may be waited for. */

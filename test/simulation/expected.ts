@@ -23,6 +23,7 @@ export const EXPECTED: readonly string[] = [
     'committing -> open',
   ].map((change) => `group ${change}`),
   ...['freshConnection', 'otherRoute'].map((remedy) => `remedy ${remedy}`),
+  ...['add', 'keep', 'giveBack'].map((kind) => `concurrency ${kind}`),
   ...['split', 'takeOver', 'copy', 'cut', 'bad', 'resent', 'relayed', 'localPause'].map((type) => `event ${type}`),
   ...['done', 'cancelled', 'aborted', 'refused', 'server-full', 'unreachable', 'gave-up', 'gone'].map(
     (outcome) => `outcome ${outcome}`,
@@ -31,7 +32,8 @@ export const EXPECTED: readonly string[] = [
     'a server crashes that has acknowledged bytes',
     'a copy was begun',
     'a file was made',
-    'a store has all its sessions',
+    'a store has several sessions',
+    'an upload has all its sessions',
     'an upload ends by itself once nothing is wrong',
     'nothing is left running after done',
     'nothing is left running after failed',

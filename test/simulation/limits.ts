@@ -1,7 +1,9 @@
 /** What the client has promised, from its documents: said here once more, so that a change of the engine's is noticed. */
 
-/** One that sends, one whose last bytes drain. */
-export const MAX_SESSIONS_PER_STORE = 2
+/** `maxSessions` where nothing is set: those that send, over all stores. */
+export const DEFAULT_MAX_SESSIONS = 12
+/** To one host. */
+export const MAX_SENDING_PER_STORE = 8
 
 /** A session whose blocks are verified waits for its answer, which may still have a body to end, at most so long. */
 export const ANSWER_PATIENCE_MS = 2_000

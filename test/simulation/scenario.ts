@@ -10,6 +10,8 @@ export interface RoutePlan {
   readonly server: number
   readonly delayMs: number
   readonly upBytesPerSecond: number
+  /** Of one connection, as where bytes are lost. */
+  readonly connectionBytesPerSecond?: number
 }
 
 /** Everything that a seed decides before the first byte is sent. Times in simulated milliseconds. */
@@ -61,6 +63,7 @@ function planRoutes(chance: Chance, servers: number): RoutePlan[] {
     server,
     delayMs: delayMs * chance.between(0.5, 2),
     upBytesPerSecond: chance.scale(200_000, 4_000_000),
+    connectionBytesPerSecond: chance.isTrue(0.3) ? chance.scale(100_000, 1_000_000) : Number.POSITIVE_INFINITY,
   }))
 }
 
@@ -72,6 +75,7 @@ function planOptions(chance: Chance): Scenario['options'] {
   }
   return {
     giveUpAfter: chance.pick([30, 120, 600]),
+    ...(chance.isTrue(0.3) ? { maxSessions: chance.pick([1, 2, 4]) } : {}),
     partitioning: {
       initialSize: chance.pick([256, 512, 1024]) * 1024,
       ...(chance.isTrue(0.3) ? { maxSize: chance.pick([512, 1024, 4096]) * 1024 } : {}),

@@ -36,6 +36,7 @@ export class StateCoverage {
   onEvent(client: Client, event: LoggedEvent): void {
     if (event.type === 'server') this.#coverage.count(`store ${event.state}`)
     else if (event.type === 'warning') this.#onWarning(event.code)
+    else if (event.type === 'concurrency') this.#coverage.count(`concurrency ${event.kind}`)
     else if (event.type === 'reconnect') this.#coverage.count(`remedy ${event.remedy}`)
     else if (event.type === 'error') this.#coverage.count(`outcome ${event.code}`)
     else if (COUNTED.has(event.type)) this.#coverage.count(`event ${event.type}`)

@@ -89,6 +89,7 @@ export class World {
     const port = new MemoryPort(server, clock, { endpoint, lastMile: this.lastMile })
     port.delayMs = plan.delayMs
     port.upBytesPerSecond = plan.upBytesPerSecond
+    port.connectionBytesPerSecond = plan.connectionBytesPerSecond ?? Number.POSITIVE_INFINITY
     return port
   }
 }

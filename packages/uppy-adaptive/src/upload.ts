@@ -13,6 +13,7 @@ import { KnownServers } from './orchestration/known-servers.js'
 import type { HeaderSource, ResolvedOptions, UploadOptions } from './orchestration/options.js'
 import { resolveOptions } from './orchestration/options.js'
 import type { JournalStorage, Source } from './orchestration/ports.js'
+import { SessionPool } from './orchestration/session-pool.js'
 import type { UploadHost } from './orchestration/upload-engine.js'
 import { UploadEngine } from './orchestration/upload-engine.js'
 
@@ -79,6 +80,8 @@ function serversOf(stack: HttpStack): KnownServers {
   servers.set(stack, known)
   return known
 }
+/** Of this page or process. */
+const pool = new SessionPool()
 
 function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved: ResolvedOptions): UploadHost {
   const http = createHttpOptions(options)
@@ -86,6 +89,7 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     clock: systemClock,
     randomness: systemRandomness,
     digester: createDigester(),
+    sessions: { pool, connections: platform.connections },
     reportError: (error) => console.error(error),
     journal: chooseJournal(options.journal),
     memory: chooseMemory(resolved.predictor.memory, options.journal),

@@ -153,6 +153,7 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
 }
 const UNUSED: ReadonlySet<unknown> = new Set([
   'warning',
+  'concurrency',
   'reconnect',
   'cut',
   'verified',

@@ -1,4 +1,4 @@
-import type { JournalStorage, Page, Source, Turns } from '../orchestration/ports.js'
+import type { ConnectionLimits, JournalStorage, Page, Source, Turns } from '../orchestration/ports.js'
 
 /** What only one kind of host has. `#platform` in package.json chooses platform-node or platform-browser. */
 export interface Platform {
@@ -11,4 +11,5 @@ export interface Platform {
   readonly page: Page
   /** What the pages of one origin share; in Node nothing. */
   openTurns(): Turns | undefined
+  readonly connections: ConnectionLimits
 }

@@ -1,11 +1,14 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { TransferRig } from '../testing/transfer-rig.js'
 
 /** s1's session was split: it has sent what it kept, and s0 is at work. Its tail was to take 5 s more at s1. */
 function afterSplit() {
   const rig = new TransferRig({ addresses: [1, 1], blocks: 40 })
-  const { starter, assigner, watch } = rig.parts
+  const { starter, assigner, watch, flow } = rig.parts
+  vi.spyOn(flow, 'limit', 'get').mockReturnValue(2)
+  // each host takes one at a time, as where it has no more connections
+  vi.spyOn(starter, 'hasRoom').mockImplementation((store) => starter.sending(store) === 0)
   const atWork = rig.begin({ store: 's0', first: 0, last: 20 })
   const victim = rig.begin({ store: 's1', first: 20, last: 40 })
   watch.score(rig.clock.now(), true)

@@ -3,11 +3,10 @@ import { totalBytes } from 'tus-reconcile-protocol'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
 import { decidePartitionSize } from '../partitioning/partition-sizer.js'
-import { priorityOfType } from '../partitioning/priority.js'
 import { decideSteal } from '../partitioning/split-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
+import type { FlowControl } from './flow-control.js'
 import type { RiskWatch } from './risk-watch.js'
-import type { Store } from './server-directory.js'
 import type { SessionStarter } from './session-starter.js'
 import { drawForBytes, rankForBytes, UNKNOWN_RTT_MS } from './store-ranking.js'
 import type { TransferContext } from './transfer-context.js'
@@ -22,21 +21,37 @@ export class Assigner {
   readonly #context: TransferContext
   readonly #starter: SessionStarter
   readonly #watch: RiskWatch
+  readonly #flow: FlowControl
   readonly #previousBytes = new Map<StoreId, number>()
   /** Each store's latest session as it was begun, while it is in flight. */
   readonly #latest = new Map<StoreId, PlannedSession>()
 
-  constructor(context: TransferContext, starter: SessionStarter, watch: RiskWatch) {
+  constructor(context: TransferContext, parts: { starter: SessionStarter; watch: RiskWatch; flow: FlowControl }) {
     this.#context = context
-    this.#starter = starter
-    this.#watch = watch
+    this.#starter = parts.starter
+    this.#watch = parts.watch
+    this.#flow = parts.flow
   }
 
   pass(): void {
     this.#noteSplits()
     // what is found need not be sent
     while (!this.#context.isSearching && this.#assignNext());
-    if (this.#context.plan.unassigned().length === 0) this.#stealForIdle()
+    const isAllGiven = this.#context.plan.unassigned().length === 0
+    if (isAllGiven) {
+      if (this.#flow.isTrying && !this.#flow.isAlone) this.#cutForTrial()
+      else this.#stealForIdle()
+    }
+    this.#context.share.note(!isAllGiven)
+  }
+
+  /** A session that is tried takes the end of the longest, which goes on undisturbed. */
+  #cutForTrial(): void {
+    for (;;) {
+      const [store] = this.#freeStores(1)
+      const range = store && this.#flow.cutPiece()
+      if (!range || !this.#starter.begin({ store: store.store, range, reason: 'trial' })) return
+    }
   }
 
   /** A partition that was split was too large: the next one of its store starts from what it has become. */
@@ -50,10 +65,10 @@ export class Assigner {
 
   /** Begins one session; false when no free store may take any of the unassigned bytes. */
   #assignNext(): boolean {
-    const { plan, randomness } = this.#context
+    const { plan } = this.#context
     const bytes = totalBytes(plan.unassigned())
     if (bytes === 0) return false
-    for (const store of drawForBytes(this.#freeStores(bytes), bytes, randomness)) {
+    for (const store of this.#inOrder(this.#freeStores(bytes), bytes)) {
       const [gap] = this.#starter.sendable(store.store)
       if (!gap) continue
       this.#assign(store, gap)
@@ -62,15 +77,33 @@ export class Assigner {
     return false
   }
 
+  /** Those that may begin a session, distinct ones before one that sends already: each path adds what it can carry. */
   #freeStores(bytes: number): RankedStore[] {
     const { directory, model } = this.#context
+    if (this.#starter.sendingAnywhere() >= this.#flow.limit) return []
     const free = directory
       .stores()
-      .filter(
-        (store) =>
-          this.#starter.canTake(store) && this.#starter.sending(store.id) === 0 && this.#starter.hasRoom(store.id),
-      )
-    return rankForBytes(model, free, { bytes, inFlight: () => 0 })
+      .filter((store) => this.#starter.canTake(store) && this.#starter.hasRoom(store.id))
+      .filter((store) => !this.#flow.isByStore || this.#starter.sending(store.id) === 0)
+      // between equals the home: what is there needs no fetching
+      .sort((a, b) => a.server - b.server)
+    const sending = (store: StoreId) => this.#starter.sending(store)
+    const isFull = (store: StoreId) => Number(sending(store) === 0 && this.#flow.isFull(store))
+    // beside others that send, one that nothing is known of goes first: what it is worth shows when it has work
+    const isKnown = ({ goodputBytesPerSecond: rate }: RankedStore) =>
+      Number(rate !== undefined || this.#starter.sendingAnywhere() === 0)
+    return rankForBytes(model, free, { bytes, inFlight: () => 0 }).sort(
+      (a, b) => isKnown(a) - isKnown(b) || isFull(a.store) - isFull(b.store) || sending(a.store) - sending(b.store),
+    )
+  }
+
+  /** By chance among those that are as free as the first; what nothing is known of is left in its place. */
+  #inOrder(free: readonly RankedStore[], bytes: number): RankedStore[] {
+    const [first] = free
+    if (first?.goodputBytesPerSecond === undefined) return [...free]
+    const isAsFree = ({ store }: RankedStore) => this.#starter.sending(store) === this.#starter.sending(first.store)
+    const equals = drawForBytes(free.filter(isAsFree), bytes, this.#context.randomness)
+    return [...equals, ...free.filter((store) => !isAsFree(store))]
   }
 
   #assign(store: RankedStore, gap: ByteRange): void {
@@ -82,6 +115,8 @@ export class Assigner {
       reason: size.reason,
       size,
     })
+    // what took all that there was, or its end, says nothing of what a good size is
+    if (size.reason === 'alone') return
     if (session) this.#latest.set(store.store, session)
     if (size.reason !== 'endgame') this.#previousBytes.set(store.store, size.sizeBytes)
   }
@@ -95,25 +130,24 @@ export class Assigner {
   }
 
   #size(store: RankedStore): SizeDecision {
-    const { model, options, plan, source } = this.#context
+    const { model, options, plan, share } = this.#context
     const { initialSize, minSize, maxSize, targetSeconds } = options.partitioning
     return decidePartitionSize({
-      goodputBytesPerSecond: store.goodputBytesPerSecond,
+      // the store's, which its sessions share
+      goodputBytesPerSecond:
+        store.goodputBytesPerSecond && store.goodputBytesPerSecond / (this.#starter.sending(store.store) + 1),
       requestRttMs: store.requestRttMs,
       meanTimeBetweenFailuresMs: model.store(store.store).meanTimeBetweenFailuresMs,
       lostShare: LOST_SHARE,
       previousBytes: this.#previousBytes.get(store.store),
       unassignedBytes: totalBytes(plan.unassigned()),
-      concurrency: this.#usable().length,
-      priority: options.priority ?? priorityOfType(source.contentType),
+      concurrency: this.#flow.limit,
+      isAlone: this.#flow.isAlone,
+      priority: share.priority,
       initialBytes: initialSize,
       targetSeconds,
       limits: { minSizeBytes: minSize, maxSizeBytes: maxSize },
     })
-  }
-
-  #usable(): Store[] {
-    return this.#context.directory.stores().filter((store) => store.state === 'ready')
   }
 
   /** Nothing is unsent: an idle store takes the tail of the session that would end last, where that is worth it. */
@@ -127,14 +161,12 @@ export class Assigner {
     if (!victim?.assessment || victim.assessment.rateBytesPerSecond <= 0) return
     const { session, assessment } = victim
     const remaining = session.end - session.acked
-    const thief = this.#freeStores(remaining).find(
-      (store) => store.store !== session.store && this.#starter.inFlight(store.store) === 0,
-    )
+    const [thief] = this.#freeStores(remaining)
     if (!thief?.goodputBytesPerSecond) return
     const setupMs = 2 * (model.store(thief.store).requestRttMs ?? UNKNOWN_RTT_MS)
     const end = decideSteal(
       { ...session, rateBytesPerSecond: assessment.rateBytesPerSecond },
-      { rateBytesPerSecond: thief.goodputBytesPerSecond, setupMs },
+      { rateBytesPerSecond: thief.goodputBytesPerSecond / (this.#starter.sending(thief.store) + 1), setupMs },
       plan.sizeBytes,
     )
     if (end === undefined) return

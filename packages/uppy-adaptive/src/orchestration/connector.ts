@@ -53,7 +53,7 @@ export class Connector {
       const roundMs = clock.now()
       try {
         const capabilities = await this.#probe(port, signal)
-        this.#parts.directory.admit(port, 0, capabilities)
+        this.#parts.directory.admit(port, 0, capabilities, clock.now() - roundMs)
         return capabilities
       } catch (error) {
         const isOver =
@@ -78,11 +78,12 @@ export class Connector {
     server: number,
     o: { signal: AbortSignal; onReady: (store: Store) => void },
   ): Promise<void> {
-    const { directory, log } = this.#parts
+    const { directory, log, clock } = this.#parts
     for (let fruitless = 0; !o.signal.aborted; fruitless++) {
+      const startedMs = clock.now()
       try {
         const capabilities = await this.#probe(port, o.signal)
-        const store = directory.admit(port, server, capabilities)
+        const store = directory.admit(port, server, capabilities, clock.now() - startedMs)
         if (store) o.onReady(store)
         else
           this.#warn(

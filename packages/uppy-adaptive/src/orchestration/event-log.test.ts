@@ -144,6 +144,17 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
     goodputBytesPerSecond: null,
     plannedMs: 7,
   },
+  concurrency: {
+    ...{
+      type: 'concurrency',
+      kind: 'keep',
+      limit: 2,
+      reason: 'pays',
+      beforeBytesPerSecond: 1e5,
+      afterBytesPerSecond: 2e5,
+    },
+    paths: [{ store: 'a', leastMs: 40, middleMs: 41 }],
+  },
   split: { type: 'split', ...of, oldEnd: 9, newEnd: 5, reason: 'slow', ...grounds },
   takeOver: { type: 'takeOver', ...of, range, reason: 'silent', ...grounds },
   copy: { type: 'copy', ...of, of: 's', from: 1, range, reason: 'silent', gain, ...grounds },

@@ -45,6 +45,8 @@ export class EventStreams {
   async #listen(store: Store, resumeFrom: string | undefined, onAlive: () => void): Promise<string | undefined> {
     const { client, clock, model, signal } = this.#context
     const { route } = store
+    const askedMs = clock.now()
+    let isAnswered = false
     const stream = new AbortController()
     const abort = () => stream.abort()
     this.#open.set(store.id, { route, end: abort })
@@ -60,6 +62,8 @@ export class EventStreams {
         onAlive: () => {
           cancel()
           cancel = clock.after(SILENCE_MS, abort)
+          if (!isAnswered) this.#context.noteRoundTrip(store.id, clock.now() - askedMs)
+          isAnswered = true
           route.heardAtMs = clock.now()
           model.heard({ nowMs: route.heardAtMs, store: store.id })
           onAlive()

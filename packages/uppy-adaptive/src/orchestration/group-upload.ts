@@ -11,6 +11,7 @@ import type { UploadProgress } from './progress.js'
 import { Progress } from './progress.js'
 import type { Rests } from './rests.js'
 import type { ServerDirectory } from './server-directory.js'
+import type { SessionLimits } from './session-share.js'
 import type { TransferResult } from './transfer.js'
 import { Transfer } from './transfer.js'
 import { toError, UploadError } from './upload-error.js'
@@ -28,6 +29,7 @@ interface GroupUploadParts {
   readonly bodies: BodyLimits
   readonly rests: Rests
   readonly isSavingData: () => boolean
+  readonly sessions: SessionLimits
   readonly client: string
   readonly turn: UploadTurn
 }

@@ -24,7 +24,8 @@ interface Way {
 export type OperationContext = Pick<
   TransferContext,
   'group' | 'client' | 'place' | 'directory' | 'model' | 'clock' | 'log'
->
+> &
+  Partial<Pick<TransferContext, 'noteRoundTrip'>>
 
 /** Asks a store something: directly, or, while its path is in doubt, through any other server, which relays it (DESIGN 5.9). */
 export class Operations {
@@ -92,12 +93,15 @@ export class Operations {
       // a relayed answer's time is two servers' time, and a commit waits on purpose: neither is this route's round trip
       if (!relayed && operation.op !== 'commit')
         model.requestRtt({ nowMs, store: via.id, roundTripMs: nowMs - startedMs, operation: operation.op })
+      if (!relayed && operation.op === 'claim') this.#context.noteRoundTrip?.(via.id, nowMs - startedMs)
       route.heardAtMs = nowMs
       model.heard({ nowMs, store: via.id })
       if (relayed) log.emit({ type: 'relayed', operation: operation.op, store: storeId, through: route.endpoint })
       return answer as OperationAnswers[Op['op']]
     } catch (error) {
       const refusal = error instanceof OperationError ? error : undefined
+      // a claim that has overtaken its creation is answered before anything fills the path
+      if (refusal?.status === 404 && !relayed) this.#context.noteRoundTrip?.(via.id, clock.now() - startedMs)
       // the application's credentials bound this: the same are refused twice at most
       if (refusal?.isRenewed && !signal.aborted) return await this.#send({ via, route }, storeId, operation, signal)
       // whose load a relayed refusal tells of is not said

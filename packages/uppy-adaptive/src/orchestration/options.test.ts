@@ -29,6 +29,7 @@ test('an endpoint is all that is needed; everything else has a default', () => {
     headers: {},
     partitioning: { minSize: 262_144, maxSize: 67_108_864, initialSize: 1_048_576, targetSeconds: undefined },
     priority: undefined,
+    maxSessions: 12,
     redundancy: { threshold: 0.7, budget: 0.05, maxConcurrent: 2 },
     predictor: { priors: undefined, memory: undefined },
     giveUpAfterMs: 600_000,

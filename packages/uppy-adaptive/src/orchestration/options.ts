@@ -73,6 +73,11 @@ export interface UploadOptions {
   readonly headers?: HeaderSource
   readonly partitioning?: PartitioningOptions
   readonly priority?: Priority
+  /**
+   * Sessions that send at once at most, over all uploads of this page or process, copies included (default 12). How many
+   * do is found by measuring: one where more would bring nothing.
+   */
+  readonly maxSessions?: number
   readonly redundancy?: RedundancyOptions | false
   readonly predictor?: PredictorOptions
   /** For how long to wait for servers that do not answer, seconds (default 600). */
@@ -113,6 +118,7 @@ export interface ResolvedOptions {
     readonly targetSeconds: number | undefined
   }
   readonly priority: Priority | undefined
+  readonly maxSessions: number
   readonly redundancy: { readonly threshold: number; readonly budget: number; readonly maxConcurrent: number } | false
   readonly predictor: {
     readonly priors: Priors | undefined
@@ -138,6 +144,7 @@ export function resolveOptions(options: UploadOptions, base?: string): ResolvedO
     headers: options.headers ?? {},
     partitioning: resolvePartitioning(options.partitioning ?? {}),
     priority: parsePriority(options.priority),
+    maxSessions: numberIn('maxSessions', options.maxSessions ?? 12, { min: 1 }),
     redundancy: options.redundancy === false ? false : resolveRedundancy(options.redundancy ?? {}),
     predictor: resolvePredictor(options.predictor ?? {}),
     chunkSize: options.chunkSize === undefined ? undefined : numberIn('chunkSize', options.chunkSize, { min: 1 }),

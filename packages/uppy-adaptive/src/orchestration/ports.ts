@@ -226,6 +226,14 @@ export interface Turns {
   open(name: string, onMessage: (message: unknown) => void): { post(message: unknown): void; close(): void }
 }
 
+/** What the page's browser, or the process, allows. */
+export interface ConnectionLimits {
+  /** Requests to this address that may be in flight at once: six over HTTP/1.1 in a browser. */
+  most(endpoint: string): number
+  /** They share one connection, in which each has a flow-control window of its own (HTTP/2). */
+  areMultiplexed(endpoint: string): boolean
+}
+
 /** Small texts that outlive the page or process, by key. */
 export interface JournalStorage {
   get(key: string): Promise<string | undefined>

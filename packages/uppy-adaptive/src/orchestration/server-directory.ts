@@ -10,6 +10,8 @@ export interface Route {
   readonly endpoint: string
   /** When something last came back by it: a probe's answer or an event. */
   heardAtMs: number
+  /** How long its first probe took, with whatever it takes to connect; undefined where nobody has measured it. */
+  readonly probeMs: number | undefined
 }
 
 /** A server's storage, by its `Store-Id`, and the addresses that reach it. */
@@ -42,10 +44,10 @@ export class ServerDirectory {
   }
 
   /** A server has answered its probe. The first of a Store-Id makes the store, later ones are routes to it. */
-  admit(port: ServerPort, server: number, capabilities: Capabilities): Store | undefined {
+  admit(port: ServerPort, server: number, capabilities: Capabilities, probeMs?: number): Store | undefined {
     const id = capabilities.storeId
     if (capabilities.kind !== 'reconcile' || id === undefined) return undefined
-    const route = { port, endpoint: port.endpoint, heardAtMs: Number.NEGATIVE_INFINITY }
+    const route = { port, endpoint: port.endpoint, heardAtMs: Number.NEGATIVE_INFINITY, probeMs }
     const known = this.#stores.get(id)
     if (known) return this.#admitRoute(known, route, server)
     const store: Store = {

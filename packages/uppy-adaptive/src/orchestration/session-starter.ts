@@ -35,8 +35,6 @@ export interface Reasons {
   readonly alternatives?: readonly RankedStore[]
 }
 
-/** Sessions of one store that may be in flight: one that sends, one whose last bytes drain. */
-const MAX_PER_STORE = 2
 /** A session with less than this left to send no longer keeps its store from beginning another: requests overlap. */
 const DRAIN_MS = 150
 
@@ -69,18 +67,24 @@ export class SessionStarter {
   sending(store: StoreId): number {
     const { plan, model } = this.#context
     const { goodputBytesPerSecond = 0, requestRttMs = 0 } = model.store(store)
-    const drain = (goodputBytesPerSecond * (requestRttMs + DRAIN_MS)) / 1000
-    return plan.sessions().filter((session) => session.store === store && session.end - session.acked > drain).length
+    const unsent = plan.sessions().filter((session) => session.store === store && session.acked < session.end)
+    const drain = (goodputBytesPerSecond * (requestRttMs + DRAIN_MS)) / 1000 / Math.max(1, unsent.length)
+    return unsent.filter((session) => session.end - session.acked > drain).length
   }
 
-  /** Sessions of the store in flight, also those that only wait for their answer. */
-  inFlight(store: StoreId): number {
-    return this.#context.plan.sessions().filter((session) => session.store === store).length
+  /** Of all stores. */
+  sendingAnywhere(): number {
+    return this.#context.directory.stores().reduce((sum, store) => sum + this.sending(store.id), 0)
   }
 
-  /** Whether one more session of the store may be in flight, a copy too. */
+  /** How many more sessions may send to the store, copies too, within what the page or process may have. */
+  room(store: StoreId): number {
+    return this.#context.share.room(store)
+  }
+
+  /** Whether one more session of the store may send. */
   hasRoom(store: StoreId): boolean {
-    return this.inFlight(store) < MAX_PER_STORE
+    return this.room(store) > 0
   }
 
   /** What of the unassigned bytes the store may send. Tails that were split off it are others', while there are others. */

@@ -1,5 +1,6 @@
 import { EMPTY_RANGES } from 'tus-reconcile-protocol'
 import { PartitionPlan } from '../partitioning/partition-plan.js'
+import { priorityOfType } from '../partitioning/priority.js'
 import { HedgeBudget } from '../redundancy/hedge-budget.js'
 import { Acknowledgements } from './acknowledgements.js'
 import { Alarm } from './alarm.js'
@@ -10,9 +11,11 @@ import { Claims } from './claims.js'
 import type { CommitPlace } from './commit-place.js'
 import type { EventLog } from './event-log.js'
 import { EventStreams } from './event-streams.js'
+import { FlowControl } from './flow-control.js'
 import type { LoggedModel } from './logged-model.js'
 import { Operations } from './operations.js'
 import type { ResolvedOptions } from './options.js'
+import { PathGauge } from './path-gauge.js'
 import { Patience } from './patience.js'
 import type { Clock, Digester, Randomness, Source } from './ports.js'
 import { Probes } from './probes.js'
@@ -22,6 +25,8 @@ import { RiskWatch } from './risk-watch.js'
 import { Sampler } from './sampler.js'
 import type { ServerDirectory } from './server-directory.js'
 import { SessionOutcomes } from './session-outcomes.js'
+import type { SessionLimits } from './session-share.js'
+import { SessionShare } from './session-share.js'
 import { SessionStarter } from './session-starter.js'
 import { StoredSearch } from './stored-search.js'
 import { Terminations } from './terminations.js'
@@ -44,6 +49,7 @@ export interface TransferParts {
   readonly bodies: BodyLimits
   readonly rests: Rests
   readonly isSavingData: () => boolean
+  readonly sessions: SessionLimits
 }
 
 /** What one transfer is made of, each part knowing the parts that it needs. Nothing in it moves by itself. */
@@ -56,6 +62,8 @@ export class TransferAssembly {
   readonly outcomes: SessionOutcomes
   readonly starter: SessionStarter
   readonly watch: RiskWatch
+  readonly gauge: PathGauge
+  readonly flow: FlowControl
   readonly assigner: Assigner
   readonly probes: Probes
   readonly streams: EventStreams
@@ -85,7 +93,9 @@ export class TransferAssembly {
     this.outcomes = new SessionOutcomes(context, this)
     this.starter = new SessionStarter(context, this)
     this.watch = new RiskWatch(context, this)
-    this.assigner = new Assigner(context, this.starter, this.watch)
+    this.gauge = new PathGauge(context)
+    this.flow = new FlowControl(context, this)
+    this.assigner = new Assigner(context, this)
     this.probes = new Probes(context, this.watch)
     this.sampler = new Sampler(context, this.watch)
     this.reconciliation = new Reconciliation(context, this.outcomes)
@@ -108,13 +118,24 @@ export class TransferAssembly {
   #createContext({ digester, ...parts }: TransferParts): TransferContext {
     const { options, source, log, directory } = parts
     const share = options.redundancy ? options.redundancy.budget : 0
+    const plan = new PartitionPlan(source.sizeBytes)
     return {
       ...parts,
-      plan: new PartitionPlan(source.sizeBytes),
+      plan,
       statuses: new UploadStatuses((uploadID, by) => this.outcomes.supersede(uploadID, { via: 'client', by })),
       budget: new HedgeBudget({ share, allowanceBytes: 2 * options.partitioning.initialSize }),
       leaves: new BlockLeaves(source, digester),
       runners: new Map(),
+      share: new SessionShare({
+        ...{
+          limits: parts.sessions,
+          plan,
+          directory,
+          priority: options.priority ?? priorityOfType(source.contentType),
+        },
+        ...{ max: options.maxSessions, onRoom: () => this.alarm.ring() },
+      }),
+      noteRoundTrip: (store, roundTripMs) => this.gauge.note(store, roundTripMs),
       signal: this.#stop.signal,
       onlyHome: EMPTY_RANGES,
       atHome: EMPTY_RANGES,

@@ -11,6 +11,7 @@ import type { Clock, LoadListener, Randomness, Source } from './ports.js'
 import type { Rests } from './rests.js'
 import type { ServerDirectory } from './server-directory.js'
 import type { SessionRunner } from './session-runner.js'
+import type { SessionShare } from './session-share.js'
 import type { UploadStatuses } from './upload-status.js'
 
 /** What the parts of one running transfer share. Only `Transfer` builds one. */
@@ -34,6 +35,10 @@ export interface TransferContext {
   readonly leaves: BlockLeaves
   readonly statuses: UploadStatuses
   readonly runners: Map<SessionId, SessionRunner>
+  /** What this upload may have of the sessions of its page or process. */
+  readonly share: SessionShare
+  /** A store answered a small request directly, after so long. */
+  noteRoundTrip(store: StoreId, roundTripMs: number): void
   /** Fires when the transfer pauses, fails or is done. */
   readonly signal: AbortSignal
   /** Bytes that the home was found to lack, though a peer was thought to have them: sent to the home itself. */

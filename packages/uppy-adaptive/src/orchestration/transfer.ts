@@ -51,6 +51,7 @@ export class Transfer {
   async run(): Promise<TransferResult | undefined> {
     const { signal, plan } = this.#context
     this.#leaveOutHomebound()
+    this.#context.share.join()
     try {
       if (plan.sizeBytes === 0) await openEmptyGroup(this.#context)
       if (this.#resume) await adoptStored(this.#context, this.#parts)
@@ -64,6 +65,7 @@ export class Transfer {
     } finally {
       this.#parts.stop()
       await this.#parts.outcomes.stopAll()
+      this.#context.share.leave()
     }
     if (this.#parts.failure) throw this.#parts.failure
     return undefined
@@ -114,12 +116,13 @@ export class Transfer {
   }
 
   #decide(nowMs: number): void {
-    const { watch, streams, outcomes, assigner, claims, sampler, patience } = this.#parts
+    const { watch, flow, streams, outcomes, assigner, claims, sampler, patience } = this.#parts
     const isTick = nowMs - this.#lastTickMs >= TICK_MS
     if (isTick) this.#tick(nowMs)
     watch.score(nowMs, isTick)
     if (isTick) sampler.sample(nowMs)
     watch.treat(nowMs)
+    if (isTick) flow.tick(nowMs)
     for (const store of this.#context.directory.stores()) streams.open(store)
     outcomes.completeVerified()
     assigner.pass()

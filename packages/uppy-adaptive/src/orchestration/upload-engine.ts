@@ -25,6 +25,7 @@ import type { UploadProgress } from './progress.js'
 import { Rests } from './rests.js'
 import { ServerDirectory } from './server-directory.js'
 import { ServerSearch } from './server-search.js'
+import type { SessionLimits } from './session-share.js'
 import { toError, UploadError } from './upload-error.js'
 import type { UploadStats } from './upload-stats.js'
 import { summarize } from './upload-stats.js'
@@ -36,6 +37,8 @@ export interface UploadHost {
   readonly clock: Clock
   readonly randomness: Randomness
   readonly digester: Digester
+  /** Of all uploads of this page or process together. */
+  readonly sessions: SessionLimits
   readonly journal: JournalStorage | undefined
   /** Where what predictions learned is kept from one upload to the next. */
   readonly memory: JournalStorage | undefined
@@ -92,7 +95,7 @@ export class UploadEngine {
   constructor(host: UploadHost, options: ResolvedOptions) {
     this.#host = host
     this.#options = options
-    const { clock, randomness, digester } = host
+    const { clock, randomness, digester, sessions } = host
     const client = randomness.id()
     const onListenerError = (error: unknown) => host.reportError(error)
     this.#log = new EventLog({ clock, upload: client.slice(-8), onListenerError })
@@ -117,7 +120,7 @@ export class UploadEngine {
     }
     const shared = { clock, randomness, options, ...own }
     const isSavingData = () => host.page.isSavingData()
-    this.#group = new GroupUpload({ digester, client, isSavingData, ...shared })
+    this.#group = new GroupUpload({ digester, client, sessions, isSavingData, ...shared })
     this.#plain = new PlainUpload({ plain: host.plain, ...shared })
   }
 

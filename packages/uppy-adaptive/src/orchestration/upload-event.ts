@@ -1,9 +1,11 @@
 import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
 import type { Priors, RiskAssessment, RiskModel, RiskModelState } from 'upload-predictor'
+import type { ConcurrencyChange } from '../partitioning/concurrency-search.js'
 import type { PartitionId, SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { CopyGain } from '../redundancy/copy-gain.js'
 import type { RefusalCode } from '../redundancy/hedge-policy.js'
 import type { Known } from './known.js'
+import type { PathState } from './path-gauge.js'
 import type { UploadProgress } from './progress.js'
 
 /** A server as the log names it: 0 is the primary, then the mirrors as they were given. */
@@ -44,6 +46,8 @@ export type UploadEvent =
       readonly reason: string
     }
   | { readonly type: 'warning'; readonly code: string; readonly message: string; readonly endpoint?: string }
+  /** How many sessions may send. */
+  | ({ readonly type: 'concurrency'; readonly paths: readonly PathState[] } & ConcurrencyChange)
   | ({
       readonly type: 'session'
       readonly kind: 'first' | 'takeOver' | 'copy'

@@ -15,6 +15,7 @@ const USUAL: SizerInput = {
   previousBytes: 12 * MIB,
   unassignedBytes: 1024 * MIB,
   concurrency: 2,
+  isAlone: false,
   priority: 'normal',
   initialBytes: MIB,
   limits: DEFAULT_LIMITS,
@@ -31,6 +32,7 @@ const input: fc.Arbitrary<SizerInput> = fc
     previousBytes: fc.option(blocks, { nil: undefined }),
     unassignedBytes: fc.integer({ min: 1, max: 1e12 }),
     concurrency: fc.integer({ min: 1, max: 16 }),
+    isAlone: fc.constant(false),
     priority: fc.constantFrom('high' as const, 'normal' as const, 'bulk' as const),
     initialBytes: blocks,
     targetSeconds: fc.option(fc.double({ min: 0.1, max: 60, noNaN: true }), { nil: undefined }),
@@ -141,4 +143,22 @@ test('near the end a partition takes half of its fair share, so that all servers
 
 test('at the very end requests do not outnumber bytes: a partition still takes 300 ms', () => {
   expect(decide({ unassignedBytes: MIB })).toMatchObject({ sizeBytes: 1.25 * MIB, reason: 'endgame' })
+})
+
+test('who sends alone takes all that there is, as whole blocks, within the limits', () => {
+  fc.assert(
+    fc.property(input, (given) => {
+      const { sizeBytes, reason } = decidePartitionSize({ ...given, isAlone: true, targetSeconds: undefined })
+      expect(reason).toBe('alone')
+      expect(sizeBytes % BLOCK_SIZE).toBe(0)
+      const { minSizeBytes, maxSizeBytes } = given.limits
+      expect(sizeBytes).toBeGreaterThanOrEqual(Math.min(given.unassignedBytes, maxSizeBytes))
+      expect(sizeBytes).toBeLessThan(Math.max(minSizeBytes, given.unassignedBytes) + BLOCK_SIZE)
+      expect(sizeBytes).toBeLessThanOrEqual(maxSizeBytes)
+    }),
+  )
+})
+
+test('a time that the application wants for each partition holds for one that sends alone, too', () => {
+  expect(decide({ isAlone: true, targetSeconds: 1, previousBytes: 4 * MIB })).toMatchObject({ sizeBytes: 4 * MIB })
 })

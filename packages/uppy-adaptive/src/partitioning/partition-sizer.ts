@@ -1,3 +1,4 @@
+import { blockCeil } from 'tus-reconcile-protocol'
 import type { Priority } from './priority.js'
 import { windowFactor } from './priority.js'
 import type { SizeLimits } from './size-limits.js'
@@ -16,6 +17,8 @@ export interface SizerInput {
   /** Bytes nobody has been given yet, and how many sessions share them. */
   readonly unassignedBytes: number
   readonly concurrency: number
+  /** Nobody else sends, and nobody is to: each more request would cost a round trip and gain nothing (METHODS, finding 5). */
+  readonly isAlone: boolean
   readonly priority: Priority
   readonly initialBytes: number
   /** When given, replaces the computed window. */
@@ -27,7 +30,7 @@ export interface SizeDecision {
   readonly sizeBytes: number
   /** How long the partition should take, milliseconds. */
   readonly windowMs: number
-  readonly reason: 'initial' | 'window' | 'growth' | 'shrink' | 'endgame'
+  readonly reason: 'initial' | 'window' | 'growth' | 'shrink' | 'endgame' | 'alone'
 }
 
 /** METHODS, Sizing: 2–8 s. Half of that, so that a file of twenty seconds still has room to react (guess). */
@@ -45,6 +48,12 @@ const MIN_END_WINDOW_MS = 300
  * self-scheduling, Polychronopoulos 1987).
  */
 export function decidePartitionSize(input: SizerInput): SizeDecision {
+  if (input.isAlone && input.targetSeconds === undefined)
+    return {
+      sizeBytes: clampSize(blockCeil(input.unassignedBytes, Number.POSITIVE_INFINITY), input.limits),
+      windowMs: 0,
+      reason: 'alone',
+    }
   const windowMs = estimateWindowMs(input)
   const { goodputBytesPerSecond: goodput, previousBytes: previous } = input
   const wanted = goodput === undefined ? (previous ?? input.initialBytes) : (goodput * windowMs) / 1000

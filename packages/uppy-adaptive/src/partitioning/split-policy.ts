@@ -16,6 +16,15 @@ export function decideSlowSplit(victim: SplitCandidate, windowMs: number, sizeBy
   return boundary(victim, victim.acked + keeps, sizeBytes)
 }
 
+/** Where a session should end so that its last `bytes` are another's; at most half of what it has left, undefined under a block. */
+export function decideTail(
+  victim: Pick<SplitCandidate, 'acked' | 'end'>,
+  bytes: number,
+  sizeBytes: number,
+): number | undefined {
+  return boundary(victim, victim.end - Math.min(bytes, (victim.end - victim.acked) / 2), sizeBytes)
+}
+
 /**
  * Where to split for an idle thief so that both finish together: the tail x = r_t (R − r_v setup) / (r_t + r_v) of the
  * remaining R bytes (METHODS, Scheduling). Undefined when the tail is not worth a request: under a block, or under two
@@ -34,7 +43,7 @@ export function decideSteal(
   return boundary(victim, victim.end - tail, sizeBytes)
 }
 
-function boundary(victim: SplitCandidate, at: number, sizeBytes: number): number | undefined {
+function boundary(victim: Pick<SplitCandidate, 'acked' | 'end'>, at: number, sizeBytes: number): number | undefined {
   const end = blockCeil(at, sizeBytes)
   return victim.end - end >= BLOCK_SIZE && end > victim.acked ? end : undefined
 }

@@ -1,9 +1,25 @@
 import { KnownServers } from '../orchestration/known-servers.js'
-import type { Clock, JournalStorage, Page, Randomness, ServerPort, Source, Turns } from '../orchestration/ports.js'
+import type {
+  Clock,
+  ConnectionLimits,
+  JournalStorage,
+  Page,
+  Randomness,
+  ServerPort,
+  Source,
+  Turns,
+} from '../orchestration/ports.js'
+import { SessionPool } from '../orchestration/session-pool.js'
 import type { UploadHost } from '../orchestration/upload-engine.js'
 import { sha256 } from './known-bytes.js'
 
 const NODE: Page = { watch: () => () => {}, isSavingData: () => false }
+
+/** As Node: as many connections as are wanted, each request with one of its own. */
+export const unlimited: ConnectionLimits = {
+  most: () => Number.POSITIVE_INFINITY,
+  areMultiplexed: () => false,
+}
 
 /** A client's machine, in memory. `ports`: of the primary, then of the mirrors as the options name them. */
 export function createMemoryHost(o: {
@@ -15,12 +31,15 @@ export function createMemoryHost(o: {
   readonly turns?: Turns | undefined
   readonly servers?: KnownServers
   readonly ports: readonly ServerPort[]
+  /** Shared with other uploads (default its own). */
+  readonly pool?: SessionPool
   readonly openSource: () => Promise<Source>
 }): UploadHost {
   const { clock, randomness, journal, memory, page = NODE, turns, ports, openSource } = o
   return {
     ...{ clock, randomness, journal, memory, page, turns, openSource, digester: sha256 },
     servers: o.servers ?? new KnownServers(clock),
+    sessions: { pool: o.pool ?? new SessionPool(), connections: unlimited },
     reportError: (error) => {
       throw error
     },

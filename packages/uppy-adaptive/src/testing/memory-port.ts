@@ -27,6 +27,8 @@ export class MemoryPort implements ServerPort {
   /** One way. */
   delayMs = 20
   upBytesPerSecond = 2_000_000
+  /** Of each body, whatever the path could carry: as where bytes are lost, or a window is small. */
+  connectionBytesPerSecond = Number.POSITIVE_INFINITY
   /** Nothing comes through, and nobody is told. */
   isSilent = false
   /** The event stream is open and says nothing, as behind a proxy that buffers. */
@@ -215,7 +217,9 @@ export class MemoryPort implements ServerPort {
         await pause(this.clock, STEP_MS, signal)
         if (signal.aborted) throw new CutError('aborted')
         if (this.isDark) continue
-        const share = Math.min(this.upBytesPerSecond / this.sending, this.lastMile.shareBytesPerSecond)
+        const share = Math.min(
+          ...[this.upBytesPerSecond / this.sending, this.lastMile.shareBytesPerSecond, this.connectionBytesPerSecond],
+        )
         const piece = bytes.subarray(sent, sent + Math.max(1, Math.floor((share * STEP_MS) / 1000)))
         if (refusal) break
         refusal = this.server.take(open, this.onBytes(piece))

@@ -11,10 +11,12 @@ import { OperationError } from '../orchestration/ports.js'
 import { Rests } from '../orchestration/rests.js'
 import type { Route, Store } from '../orchestration/server-directory.js'
 import { ServerDirectory } from '../orchestration/server-directory.js'
+import { SessionPool } from '../orchestration/session-pool.js'
 import { TransferAssembly } from '../orchestration/transfer-assembly.js'
 import type { TransferContext } from '../orchestration/transfer-context.js'
 import type { PlannedSession } from '../partitioning/partition-plan.js'
 import { sha256 } from './known-bytes.js'
+import { unlimited } from './memory-host.js'
 import { MemorySource } from './memory-source.js'
 import { ScriptedPort } from './scripted-port.js'
 import { SimulatedClock } from './simulated-clock.js'
@@ -59,6 +61,7 @@ export class TransferRig {
       ...{ log, directory: this.directory, model: new LoggedModel(log) },
       bodies: new BodyLimits({ clock, storage: undefined }),
       ...{ rests: new Rests(clock), isSavingData: () => false },
+      sessions: { pool: new SessionPool(), connections: unlimited },
     })
     this.context = this.parts.context
   }

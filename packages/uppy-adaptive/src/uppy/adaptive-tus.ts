@@ -24,6 +24,8 @@ export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends Plug
   predictor?: PredictorOptions
   /** Files uploaded at once (default 3; every file may use several connections). */
   limit?: number
+  /** Sessions that send at once at most, over all files (default 12). */
+  maxSessions?: number
   /** Largest partition, bytes; size of each PATCH to a server without our extension (default: neither is set). */
   chunkSize?: number
   /** Most bytes per second that are sent, of all files together; a `RateCap` may be changed while they are uploaded. */

@@ -133,6 +133,7 @@ export class FileBinding<M extends Meta, B extends Body> {
         'httpStack',
         'giveUpAfter',
         'commitAt',
+        'maxSessions',
         'onAfterResponse',
       ]),
     }

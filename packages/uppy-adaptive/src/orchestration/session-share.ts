@@ -1,0 +1,74 @@
+import type { PartitionPlan, StoreId } from '../partitioning/partition-plan.js'
+import type { Priority } from '../partitioning/priority.js'
+import type { ConnectionLimits } from './ports.js'
+import type { ServerDirectory } from './server-directory.js'
+import type { PoolMember, SessionPool } from './session-pool.js'
+
+/** What limits the sessions of all uploads of one page or process. */
+export interface SessionLimits {
+  readonly pool: SessionPool
+  readonly connections: ConnectionLimits
+}
+
+/** One transfer's part of the sessions of its page or process. */
+export class SessionShare implements PoolMember {
+  readonly priority: Priority
+  readonly max: number
+  readonly onRoom: () => void
+  readonly #limits: SessionLimits
+  readonly #plan: PartitionPlan
+  readonly #directory: ServerDirectory
+
+  constructor(o: {
+    limits: SessionLimits
+    plan: PartitionPlan
+    directory: ServerDirectory
+    priority: Priority
+    max: number
+    onRoom: () => void
+  }) {
+    this.priority = o.priority
+    this.max = o.max
+    this.onRoom = o.onRoom
+    this.#limits = o.limits
+    this.#plan = o.plan
+    this.#directory = o.directory
+  }
+
+  join(): void {
+    this.#limits.pool.join(this)
+  }
+
+  leave(): void {
+    this.#limits.pool.leave(this)
+  }
+
+  /** How many more sessions may send to the store. */
+  room(store: StoreId): number {
+    const endpoint = this.#directory.get(store)?.route.endpoint
+    if (endpoint === undefined) return 0
+    const connections = this.#limits.connections.most(endpoint)
+    return this.#limits.pool.room(this, { host: new URL(endpoint).host, connections })
+  }
+
+  isMultiplexed(store: StoreId): boolean {
+    const endpoint = this.#directory.get(store)?.route.endpoint
+    return endpoint !== undefined && this.#limits.connections.areMultiplexed(endpoint)
+  }
+
+  /** After every decision. @param isWaiting there are bytes that no session has */
+  note(isWaiting: boolean): void {
+    this.#limits.pool.note(this, isWaiting && this.sessions().size === 0)
+  }
+
+  sessions(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>()
+    for (const { store, acked, end } of this.#plan.sessions()) {
+      const endpoint = this.#directory.get(store)?.route.endpoint
+      if (endpoint === undefined || acked >= end) continue
+      const { host } = new URL(endpoint)
+      counts.set(host, (counts.get(host) ?? 0) + 1)
+    }
+    return counts
+  }
+}

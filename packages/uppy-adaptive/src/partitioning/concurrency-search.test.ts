@@ -1,0 +1,149 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { ConcurrencyChange, FlowSample } from './concurrency-search.js'
+import { ConcurrencySearch } from './concurrency-search.js'
+
+const TICK_MS = 250
+const MB = 1_000_000
+
+/** A path on which a rate follows from the number of sessions, looked at four times a second. */
+class Path {
+  readonly search: ConcurrencySearch
+  readonly changes: ConcurrencyChange[] = []
+  nowMs = 0
+  #ackedBytes = 0
+  #tick = 0
+
+  constructor(max = 8) {
+    this.search = new ConcurrencySearch(max)
+  }
+
+  /** @param rateOf bytes per second of so many sessions, at the tick of that number */
+  run(ms: number, rateOf: (sessions: number, tick: number) => number, facts: Partial<FlowSample> = {}): this {
+    for (const untilMs = this.nowMs + ms; this.nowMs < untilMs; ) {
+      this.#tick += 1
+      this.nowMs += TICK_MS
+      this.#ackedBytes += (rateOf(this.search.limit, this.#tick) * TICK_MS) / 1000
+      const sample = {
+        ...{
+          nowMs: this.nowMs,
+          ackedBytes: this.#ackedBytes,
+          sending: this.search.limit,
+          room: 8,
+          evidence: undefined,
+        },
+        ...{ hasFreshHost: false, isFull: false, requestRttMs: 40, ...facts },
+      }
+      const change = this.search.observe(sample)
+      if (change) this.changes.push(change)
+    }
+    return this
+  }
+
+  get steps(): string[] {
+    return this.changes.map(({ kind, limit, reason }) => `${kind} ${limit} ${reason}`)
+  }
+}
+
+const window = { evidence: 'window' } as const
+/** Each session carries a fifth of what the path does. */
+const fifth = (sessions: number) => Math.min(sessions, 5) * MB
+/** One session carries all. */
+const whole = () => 5 * MB
+/** What one session under loss carries, four times a second. */
+const UNSTEADY = [0.2, 0.7, 0.35, 0.45, 0.1, 0.6, 0.9, 0.2, 0.5, 0.15, 0.8, 0.3]
+const lossy = (sessions: number, tick: number) => sessions * MB * (UNSTEADY[tick % UNSTEADY.length] ?? 0)
+
+test('where each session has a small window, their number doubles as long as it pays, and stops where it does not', () => {
+  const path = new Path().run(10_000, fifth, window)
+  expect(path.steps.slice(0, 4)).toEqual(['add 2 window', 'keep 2 pays', 'add 4 ramp', 'keep 4 pays'])
+  expect(path.search.limit).toBeGreaterThanOrEqual(4)
+  // it has grown fivefold within three seconds
+  expect(new Path().run(3_000, fifth, window).search.limit).toBeGreaterThanOrEqual(4)
+})
+
+test('a session that brings nothing is given back, and the next trial waits twice as long each time', () => {
+  const path = new Path().run(60_000, whole, window)
+  expect(new Set(path.steps)).toEqual(new Set(['add 2 window', 'giveBack 1 no gain']))
+  const adds = path.changes.filter(({ kind }) => kind === 'add').length
+  expect(adds).toBeGreaterThan(1)
+  expect(adds).toBeLessThan(6)
+})
+
+test('a steady rate is tried only after a long while, an unsteady one without a queue soon', () => {
+  expect(new Path().run(15_000, whole).steps).toEqual([])
+  expect(new Path().run(5_000, lossy).steps[0]).toBe('add 2 unsteady')
+})
+
+test('where every path has a standing queue nothing is added, and what is not missed is given back', () => {
+  expect(new Path().run(60_000, lossy, { isFull: true, room: 0 }).steps).toEqual([])
+  const path = new Path().run(6_000, fifth, window).run(1_000, fifth)
+  const before = path.search.limit
+  path.run(60_000, whole, { isFull: true, room: 0 })
+  expect(path.search.limit).toBe(1)
+  expect(path.steps).toContain(`giveBack ${before - 1} full`)
+})
+
+test('a session whose loss is felt comes back', () => {
+  const path = new Path(4).run(6_000, fifth, window)
+  const before = path.search.limit
+  path.run(30_000, fifth, { isFull: true, room: 0 })
+  expect(path.steps).toContain(`restore ${before} loss`)
+})
+
+test('when bytes cease to flow a host that has just answered is tried, and is left when it brings nothing', () => {
+  const path = new Path().run(3_000, whole).run(1_000, () => 0, { hasFreshHost: true })
+  expect(path.steps).toEqual(['add 2 lull'])
+  path.run(2_000, whole)
+  expect(path.steps.slice(1)).toEqual(['keep 2 pays'])
+  const vain = new Path().run(3_000, whole).run(5_000, () => 0.1 * MB, { hasFreshHost: true })
+  expect(vain.steps).toEqual(['add 2 lull', 'giveBack 1 no gain'])
+})
+
+test('acknowledgements that come in lumps are no lull', () => {
+  const path = new Path().run(20_000, (_, tick) => (tick % 4 === 0 ? 4 * MB : 0), { hasFreshHost: true })
+  expect(path.steps).toEqual([])
+})
+
+test('when fewer send than may for a while, the number falls to theirs', () => {
+  const path = new Path().run(4_000, fifth, window)
+  path.run(3_000, fifth, { sending: 2, room: 0 })
+  expect(path.search.limit).toBe(2)
+  expect(path.steps.at(-1)).toBe('leave 2 unused')
+})
+
+test('a machine that slept compares nothing with what was before', () => {
+  const path = new Path().run(1_250, fifth, window)
+  expect(path.steps).toEqual(['add 2 window'])
+  path.nowMs += 60_000
+  path.run(TICK_MS, () => 0)
+  expect(path.search.limit).toBe(1)
+})
+
+test('whatever flows, the number stays between one and the most', () => {
+  const tick = fc.record({
+    bytes: fc.integer({ min: 0, max: 10 * MB }),
+    room: fc.integer({ min: 0, max: 9 }),
+    sending: fc.integer({ min: 0, max: 9 }),
+    evidence: fc.constantFrom('window' as const, 'route' as const, undefined),
+    hasFreshHost: fc.boolean(),
+    isFull: fc.boolean(),
+    requestRttMs: fc.double({ min: 0, max: 5_000, noNaN: true }),
+    stepMs: fc.integer({ min: 0, max: 2_000 }),
+  })
+  fc.assert(
+    fc.property(fc.array(tick, { maxLength: 80 }), fc.integer({ min: 1, max: 8 }), (ticks, max) => {
+      const search = new ConcurrencySearch(max)
+      let [nowMs, ackedBytes] = [0, 0]
+      for (const { bytes, stepMs, ...facts } of ticks) {
+        nowMs += stepMs
+        ackedBytes += bytes
+        const change = search.observe({ ...facts, nowMs, ackedBytes })
+        expect(search.limit).toBeGreaterThanOrEqual(1)
+        expect(search.limit).toBeLessThanOrEqual(max)
+        if (change) expect(change.limit).toBe(search.limit)
+        if (change?.kind === 'add' && change.reason !== 'lull') expect(facts.room).toBeGreaterThan(0)
+      }
+    }),
+  )
+})
