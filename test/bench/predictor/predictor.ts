@@ -29,7 +29,7 @@ function observeAll(traces: readonly LinkTrace[], o: { seed: string; seeds: numb
       const stores = 1 + (run % 3)
       const offsetMs = Math.floor(random() * trace.lengthMs)
       const faults = planFaults({ random, stores, durationMs: DURATION_MS })
-      return observeRun({ trace, run, stores, offsetMs, faults, durationMs: DURATION_MS, random })
+      return observeRun({ trace, run, stores, hasSpare: true, offsetMs, faults, durationMs: DURATION_MS, random })
     }),
   )
 }

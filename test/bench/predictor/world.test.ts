@@ -56,6 +56,17 @@ function play(o: Partial<WorldOptions>, witness = new Witness()): { world: World
 const fault = (kind: FaultKind, fromMs: number, untilMs: number): Fault => ({ store: 0, kind, fromMs, untilMs })
 const touched = ({ world }: { world: World }) => world.sessions.filter(({ faultAtMs }) => faultAtMs !== undefined)
 
+test('a spare mirror is heard and answers what it is asked, carries nothing and takes nothing from the others', () => {
+  const asking = new Witness()
+  asking.probing = [3]
+  const { witness, world } = play({ hasSpare: true }, asking)
+  expect(witness.answered.filter((store) => store === 3).length).toBeGreaterThan(12)
+  expect(world.sessions.filter(({ store }) => store === 3)).toEqual([])
+  const without = play({})
+  expect(without.witness.answered).not.toContain(3)
+  expect(world.lastMile.deliveredBytes).toBe(without.world.lastMile.deliveredBytes)
+})
+
 test('no byte is made or lost: what is acknowledged was delivered, and no more than the link could carry', () => {
   for (const trace of [steady, lte, outages]) {
     if (!trace) throw new Error('a link is missing')

@@ -13,12 +13,16 @@ const LONGEST_BACKOFF_MS = 8_000
 const RUN_OUT_MS = 90_000
 /** Below this share of what the plan assumed, the link itself makes a straggler. */
 const LINK_FAULT_SHARE = 0.25
+/** The mean of the others'. */
+const SPARE_ROUND_TRIP_MS = 70
 
 export interface WorldOptions {
   readonly trace: LinkTrace
   /** Where in the trace the run begins. */
   readonly offsetMs: number
   readonly stores: number
+  /** Default false: beside those in use there is a mirror that copies may go to. It has no faults, beats and answers. */
+  readonly hasSpare?: boolean
   readonly faults: readonly Fault[]
   /** No session begins later. */
   readonly durationMs: number
@@ -67,7 +71,7 @@ export class World {
     this.#requests = new SmallRequests({
       lastMile: this.lastMile,
       faults: options.faults,
-      roundTripsMs: this.#roundTripsMs,
+      roundTripsMs: [...this.#roundTripsMs, ...(options.hasSpare ? [SPARE_ROUND_TRIP_MS] : [])],
       heard: (store, nowMs) => this.#tell(nowMs, () => client.heard(store, nowMs)),
       lost: (store, nowMs) => this.#tell(nowMs, () => client.probeLost(store, nowMs)),
     })
