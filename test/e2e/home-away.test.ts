@@ -97,8 +97,10 @@ test('a home that is restarted is waited for, and the mirrors take the file mean
   await homeHasSome
   await home.stop()
   const sentBefore = mirrors.map(({ link }) => link.counters.bodyBytesUp)
-  // all that is not the home's goes to the mirrors while it is away
-  await expect.poll(() => events.some(({ type }) => type === 'committing')).toBe(true)
+  const before = events.length
+  // what is not the home's goes to the mirrors while it is away
+  const atMirror = (event: LoggedEvent) => event.type === 'completed' && event.server !== 0
+  await expect.poll(() => events.slice(before).some(atMirror)).toBe(true)
   expect(mirrors.some(({ link }, i) => link.counters.bodyBytesUp > (sentBefore[i] ?? 0))).toBe(true)
   await home.restart()
   const { url } = await done

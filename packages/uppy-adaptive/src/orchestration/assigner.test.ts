@@ -50,3 +50,25 @@ test('with nobody else to send it, the store goes on with its own tail', () => {
   assigner.pass()
   expect(takers(rig)).toEqual(['s1'])
 })
+
+test('a server that has handed over all it has takes nothing from its own session', async () => {
+  const rig = new TransferRig({ blocks: 40 })
+  const { starter, assigner, watch } = rig.parts
+  const session = rig.begin({ last: 40 })
+  for (let block = 1; block <= 10; block++) {
+    await rig.clock.run(100)
+    rig.context.model.acknowledged({ nowMs: rig.clock.now(), session: session.session, bytes: BLOCK_SIZE })
+    rig.context.plan.acknowledge(session.session, block * BLOCK_SIZE)
+  }
+  watch.score(rig.clock.now(), true)
+  const assessment = watch.assessmentOf(session.session)
+  if (!assessment) throw new Error('not assessed')
+  vi.spyOn(watch, 'assessmentOf').mockReturnValue({
+    ...assessment,
+    expectedRemainingMs: 60_000,
+    rateBytesPerSecond: 1e5,
+  })
+  vi.spyOn(starter, 'sending').mockReturnValue(0)
+  assigner.pass()
+  expect(rig.logged('split')).toEqual([])
+})

@@ -161,7 +161,8 @@ export class Assigner {
     if (!victim?.assessment || victim.assessment.rateBytesPerSecond <= 0) return
     const { session, assessment } = victim
     const remaining = session.end - session.acked
-    const [thief] = this.#freeStores(remaining)
+    // one that has handed all over is free again, and no other server for that
+    const [thief] = this.#freeStores(remaining).filter(({ store }) => store !== session.store)
     if (!thief?.goodputBytesPerSecond) return
     const setupMs = 2 * (model.store(thief.store).requestRttMs ?? UNKNOWN_RTT_MS)
     const end = decideSteal(

@@ -53,6 +53,22 @@ test('no session begins while it searches, and then they begin with what is miss
   expect(rig.context.plan.sessions()[0]?.start).toBe(blocks(20, 21).start)
 })
 
+test('a session that would send the rest is cut where it is: of what is found in it nothing is sent', async () => {
+  const { rig, found } = having({ blocks: 40, has: (index) => index < 20 })
+  const { session } = rig.begin({ last: 40 })
+  await found()
+  expect(rig.context.plan.session(session)?.end).toBeLessThan(4 * BLOCK_SIZE)
+  rig.parts.assigner.pass()
+  expect(rig.logged('session').map(({ start }) => start)).toEqual([0, 20 * BLOCK_SIZE])
+})
+
+test('one that has little left to send sends it meanwhile', async () => {
+  const { rig, found } = having({ blocks: 40, has: (index) => index < 20 })
+  const { session } = rig.begin({ last: 15 })
+  await found()
+  expect(rig.context.plan.session(session)?.end).toBe(15 * BLOCK_SIZE)
+})
+
 test('what our own sessions have brought starts no search', async () => {
   const { rig, asked, found } = having({ blocks: 8, has: () => true })
   const { session } = rig.begin({ last: 4 })

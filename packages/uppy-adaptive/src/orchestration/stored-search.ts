@@ -1,33 +1,43 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
-import { BLOCK_SIZE, blockFloor, missingRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, blockCeil, blockFloor, missingRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import type { Operations } from './operations.js'
 import type { Reconciliation } from './reconciliation.js'
+import type { SessionStarter } from './session-starter.js'
 import type { TransferContext } from './transfer-context.js'
 
 /** Blocks asked about at once: 64 MiB, which are hashed in a tenth of a second (guess). */
 const MOST_BLOCKS = 256
 /** So many questions in a row that find nothing end the search (guess). */
 const MOST_MISSES = 2
+/** A session with less than this unsent is done before the answers are there (guess). */
+const CUT_FROM_BYTES = 16 * BLOCK_SIZE
 
 /**
  * Finds what a store has though nobody has sent it: of an upload whose journal is lost, or of another file of its scope.
- * Asked for by digest, far ahead of the sender, once a claim has shown that there is some; until it ends no session begins.
+ * Asked for by digest, far ahead of the sender, once a claim has shown that there is some; until it ends no session begins, and one that would send much
+ * more ends with what it has handed over: what is found in the rest need not be sent.
  */
 export class StoredSearch {
   readonly #context: TransferContext
   readonly #operations: Operations
   readonly #reconciliation: Reconciliation
+  readonly #starter: SessionStarter
 
-  constructor(context: TransferContext, parts: { operations: Operations; reconciliation: Reconciliation }) {
+  constructor(
+    context: TransferContext,
+    parts: { operations: Operations; reconciliation: Reconciliation; starter: SessionStarter },
+  ) {
     this.#context = context
     this.#operations = parts.operations
     this.#reconciliation = parts.reconciliation
+    this.#starter = parts.starter
   }
 
   begin(store: StoreId): void {
     if (this.#context.isSearching) return
     this.#context.isSearching = true
+    this.#cutLong()
     void this.#run(store).finally(() => {
       this.#context.isSearching = false
       this.#context.wake()
@@ -42,6 +52,18 @@ export class StoredSearch {
       end: Math.max(acked, runners.get(session)?.handedOver ?? start),
     }))
     return subtractRanges(verified, toRangeSet([...plan.acknowledged(), ...sent])).length > 0
+  }
+
+  #cutLong(): void {
+    const { plan, runners, model, clock } = this.#context
+    for (const session of plan.sessions()) {
+      const sent = Math.max(session.acked, runners.get(session.session)?.handedOver ?? session.start)
+      if (session.end - sent < CUT_FROM_BYTES) continue
+      const asked = { nowMs: clock.now(), session: session.session, remainingBytes: plan.missingOf(session) }
+      const assessment = model.assess({ ...asked, isGlance: true })
+      const reason = 'its server has what nobody sent: it is asked for more of it first'
+      this.#starter.split(session, blockCeil(sent, plan.sizeBytes), { reason, assessment })
+    }
   }
 
   async #run(store: StoreId): Promise<void> {
