@@ -55,26 +55,26 @@ export class PathGauge {
     if (gauged.recent.length > MOST_SAMPLES) gauged.recent.shift()
   }
 
-  /** Undefined while too little is known. @param withinMs how old a round trip may be */
-  isFull(store: StoreId, withinMs: number = FRESH_MS): boolean | undefined {
-    const state = this.stateOf(store, withinMs)
+  /** Undefined while too little is known. */
+  isFull(store: StoreId): boolean | undefined {
+    const state = this.stateOf(store)
     return state && state.middleMs > QUEUED_SHARE * state.leastMs + QUEUED_MS
   }
 
-  stateOf(store: StoreId, withinMs: number = FRESH_MS): PathState | undefined {
+  stateOf(store: StoreId): PathState | undefined {
     const { recent, leastMs } = this.#of(store)
-    const sinceMs = this.#context.clock.now() - withinMs
+    const sinceMs = this.#context.clock.now() - FRESH_MS
     const fresh = recent.filter(({ atMs }) => atMs >= sinceMs).map(({ roundTripMs }) => roundTripMs)
     const middleMs = fresh.sort((a, b) => a - b)[Math.floor((fresh.length - 1) / 2)]
     if (middleMs === undefined || fresh.length < LEAST_SAMPLES) return undefined
     return { store, leastMs: Math.round(leastMs), middleMs: Math.round(middleMs) }
   }
 
-  /** Asks a store whose path is not known, or was full a while ago; at once where it is to say whether it is there. */
-  ask(store: Store, atOnce = false): void {
+  /** Asks a store whose path is not known, or was full a while ago. */
+  ask(store: Store): void {
     const { clock, signal } = this.#context
     const gauged = this.#of(store.id)
-    if (gauged.isAsked || signal.aborted || (!atOnce && gauged.nextAskMs > clock.now())) return
+    if (gauged.isAsked || signal.aborted || gauged.nextAskMs > clock.now()) return
     void this.#ask(store, gauged)
   }
 

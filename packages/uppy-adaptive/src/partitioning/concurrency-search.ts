@@ -8,17 +8,11 @@ export interface FlowSample {
   readonly ackedBytes: number
   /** Sessions that have bytes to send. */
   readonly sending: number
-  /** How many more could send: there are bytes for them, and hosts whose paths have no standing queue. */
+  /** How many more could send: there are bytes for them, and the path has no standing queue. */
   readonly room: number
-  /**
-   * What says that more sessions would carry more: `window`, each has a window of its own that is known to be small
-   * (HTTP/2); `route`, a free host's path has no queue while those in use have; `unknown`, nothing was sent to a free host
-   * yet. Undefined: the rates are to say.
-   */
-  readonly evidence: 'window' | 'route' | 'unknown' | undefined
-  /** A host is free that nothing is sent to, and has just answered. */
-  readonly hasFreshHost: boolean
-  /** Each path in use has a standing queue: more connections would only take a larger share from others. */
+  /** Each session has a window of its own that is known to be small (HTTP/2): more of them carry more. Else the rates are to say. */
+  readonly hasSmallWindows: boolean
+  /** The path has a standing queue: more connections would only take a larger share from others. */
   readonly isFull: boolean
   readonly requestRttMs: number
 }
@@ -29,12 +23,9 @@ export interface ConcurrencyChange {
   readonly limit: number
   readonly reason:
     | 'window'
-    | 'route'
-    | 'unknown'
     | 'unsteady'
     | 'quiet'
     | 'ramp'
-    | 'lull'
     | 'pays'
     | 'no gain'
     | 'full'
@@ -50,7 +41,6 @@ export interface ConcurrencyChange {
 interface Trial {
   readonly from: number
   readonly direction: 'up' | 'down'
-  readonly isLull: boolean
   readonly before: RateSample
   readonly sinceMs: number
 }
@@ -77,11 +67,6 @@ const FIRST_REST_MS = 4_000
 const LONGEST_REST_MS = 60_000
 /** Still rising: a connection that starts up, not a level. */
 const RISING = 1.3
-/** Under this share of what flowed before, something is wrong with a path (guess; METHODS asks at half its forecast). */
-const LULL = 0.4
-/** Lulls are told from starts after this long (guess). */
-const KNOWN_MS = 1_500
-const LULL_MS = 450
 /** Rates over the last seconds that vary by this share are not a link's own pace: bytes are lost on it (measured: up to 0.11 clean, from 0.36 under 1 % loss). */
 const UNSTEADY = 0.25
 const STEADY_MS = 3_050
@@ -93,9 +78,9 @@ const UNUSED_MS = 1_500
 const PAUSE_MS = 1_500
 
 /**
- * How many sessions of one upload send at once: one more, or twice as many, is tried where a path has no standing queue,
- * kept while the sum grows by more than the noise, and given back otherwise; where every path has a standing queue, one
- * is given back unless the sum falls. Means are compared by their difference over its standard error (Welch).
+ * How many sessions of one upload send at once: one more, or twice as many, is tried where the path has no standing queue,
+ * kept while the sum grows by more than the noise, and given back otherwise; where it has a standing queue, one is given
+ * back unless the sum falls. Means are compared by their difference over its standard error (Welch).
  */
 export class ConcurrencySearch {
   readonly #max: number
@@ -103,7 +88,6 @@ export class ConcurrencySearch {
   #isRamping = true
   /** The last number that was tried has paid: the next one needs no other reason. */
   #hasPaid = false
-  #hasFailed = false
   #rates = new RateWindow()
   #last: FlowSample | undefined
   #levelSinceMs: number | undefined
@@ -111,7 +95,6 @@ export class ConcurrencySearch {
   #unusedSinceMs: number | undefined
   readonly #up = new Rest()
   readonly #down = new Rest()
-  readonly #lull = new Rest()
 
   /** @param max sessions at most, from 1 */
   constructor(max: number) {
@@ -123,25 +106,9 @@ export class ConcurrencySearch {
     return this.#limit
   }
 
-  /** The last moments look as if a path had a fault: time to ask who else is there. */
-  get mayBeLull(): boolean {
-    const { recent, before } = this.#rates.split(1)
-    return before.durationMs >= KNOWN_MS && (this.#rates.isSilent || isLull(recent, before))
-  }
-
   /** A number is being tried that may be given back. */
   get isTrying(): boolean {
     return this.#trial?.direction === 'up'
-  }
-
-  /** More sessions have brought nothing before. */
-  get hasFailed(): boolean {
-    return this.#hasFailed
-  }
-
-  /** Bytes have ceased to flow, and another host is tried for them. */
-  get isMoving(): boolean {
-    return this.#trial?.isLull ?? false
   }
 
   /** Told four times a second; says what is changed, and why. */
@@ -179,8 +146,6 @@ export class ConcurrencySearch {
 
   #consider(sample: FlowSample): ConcurrencyChange | undefined {
     const { nowMs } = sample
-    const lull = this.#noticeLull(sample)
-    if (lull) return lull
     const sinceMs = this.#levelSinceMs ?? nowMs
     const level = this.#rates.since(sinceMs)
     if (nowMs - sinceMs < LEVEL_MS || level.samples < 3 || this.#rates.isRising(RISING)) return undefined
@@ -196,19 +161,11 @@ export class ConcurrencySearch {
   }
 
   /** A wrong trial costs a connection's start and what it makes others lose: a link that is used well is left alone. */
-  #reasonToAdd({ nowMs, evidence }: FlowSample, levelMs: number): ConcurrencyChange['reason'] | undefined {
+  #reasonToAdd({ nowMs, hasSmallWindows }: FlowSample, levelMs: number): ConcurrencyChange['reason'] | undefined {
     if (this.#hasPaid) return 'ramp'
-    if (evidence) return evidence
+    if (hasSmallWindows) return 'window'
     if (levelMs >= STEADY_MS && this.#rates.variation(nowMs - STEADY_MS) > UNSTEADY) return 'unsteady'
     return levelMs >= QUIET_MS ? 'quiet' : undefined
-  }
-
-  #noticeLull(sample: FlowSample): ConcurrencyChange | undefined {
-    const { nowMs } = sample
-    if (!sample.hasFreshHost || this.#limit >= this.#max || this.#lull.isOn(nowMs)) return undefined
-    const { recent, before } = this.#rates.split(LULL_MS)
-    if (recent.durationMs < LULL_MS || !isLull(recent, before)) return undefined
-    return this.#begin(sample, { to: this.#limit + 1, before: recent, reason: 'lull' })
   }
 
   #begin(
@@ -217,7 +174,7 @@ export class ConcurrencySearch {
   ): ConcurrencyChange {
     const from = this.#limit
     const direction = o.to > from ? 'up' : 'down'
-    this.#trial = { from, direction, isLull: o.reason === 'lull', before: o.before, sinceMs: nowMs }
+    this.#trial = { from, direction, before: o.before, sinceMs: nowMs }
     this.#limit = o.to
     const kind = direction === 'up' ? 'add' : 'giveBack'
     return { kind, limit: o.to, reason: o.reason, beforeBytesPerSecond: o.before.mean, afterBytesPerSecond: null }
@@ -245,20 +202,18 @@ export class ConcurrencySearch {
   }
 
   #endUp(
-    { from, isLull }: Trial,
+    { from }: Trial,
     o: { holds: boolean; grown: number; proportional: number; nowMs: number },
   ): Pick<ConcurrencyChange, 'kind' | 'limit' | 'reason'> {
-    const rest = isLull ? this.#lull : this.#up
-    this.#hasPaid = o.holds && !isLull
-    this.#hasFailed ||= !o.holds
-    this.#isRamping &&= o.holds && (isLull || o.grown >= RAMP_GAIN_SHARE * o.proportional)
+    this.#hasPaid = o.holds
+    this.#isRamping &&= o.holds && o.grown >= RAMP_GAIN_SHARE * o.proportional
     if (o.holds) {
-      rest.end()
+      this.#up.end()
       // what has just paid is not tried without soon
       this.#down.begin(o.nowMs)
       return { kind: 'keep', limit: this.#limit, reason: 'pays' }
     }
-    rest.begin(o.nowMs)
+    this.#up.begin(o.nowMs)
     return { kind: 'giveBack', limit: from, reason: 'no gain' }
   }
 
@@ -277,10 +232,6 @@ export class ConcurrencySearch {
     this.#levelSinceMs = sinceMs
     return { ...o, beforeBytesPerSecond: null, afterBytesPerSecond: null }
   }
-}
-
-function isLull(recent: RateSample, before: RateSample): boolean {
-  return before.durationMs >= KNOWN_MS && recent.durationMs > 0 && recent.mean < LULL * before.mean
 }
 
 /** A while without trials, twice as long with each in a row. */

@@ -32,11 +32,6 @@ export class RateWindow {
   /** Since the last acknowledgement. */
   #silence: Flow | undefined
 
-  /** Nothing came between the last two looks. */
-  get isSilent(): boolean {
-    return this.#silence !== undefined
-  }
-
   /** What came between two looks at what is acknowledged; nothing belongs to what comes next. */
   add(flow: Flow): void {
     const whole = { ...flow, fromMs: this.#silence?.fromMs ?? flow.fromMs }
@@ -52,16 +47,6 @@ export class RateWindow {
   /** Of what began at that time or later. */
   since(ms: number): RateSample {
     return meanRate(this.#known().filter(({ fromMs }) => fromMs >= ms))
-  }
-
-  /** What came in the last so many milliseconds, and all before. */
-  split(latestMs: number): { recent: RateSample; before: RateSample } {
-    const flows = this.#known()
-    const atMs = (flows.at(-1)?.toMs ?? 0) - latestMs
-    return {
-      recent: meanRate(flows.filter(({ toMs }) => toMs > atMs)),
-      before: meanRate(flows.filter(({ toMs }) => toMs <= atMs)),
-    }
   }
 
   /**
