@@ -14,11 +14,12 @@ import type { HeaderSource, ResolvedOptions, UploadOptions } from './orchestrati
 import { resolveOptions } from './orchestration/options.js'
 import type { JournalStorage, Source } from './orchestration/ports.js'
 import { SessionPool } from './orchestration/session-pool.js'
-import type { UploadHost } from './orchestration/upload-engine.js'
 import { UploadEngine } from './orchestration/upload-engine.js'
+import type { UploadHost } from './orchestration/upload-host.js'
 
 export type { SourceInput } from './io/source.js'
 export type { StreamInput } from './io/stream-source.js'
+export type { UploadResult } from './orchestration/delivery.js'
 export type { LoggedEvent, SessionSample, UploadEvent } from './orchestration/event-log.js'
 export type { FileFacts, MirrorList, MirrorOptions, MirrorsOfFile } from './orchestration/mirror-options.js'
 export type {
@@ -31,7 +32,6 @@ export type {
 export type { JournalStorage } from './orchestration/ports.js'
 export type { UploadProgress } from './orchestration/progress.js'
 export { RateCap } from './orchestration/rate-cap.js'
-export type { UploadResult } from './orchestration/upload-engine.js'
 export type { UploadErrorCode } from './orchestration/upload-error.js'
 export { UploadError } from './orchestration/upload-error.js'
 export type { UploadStats } from './orchestration/upload-stats.js'

@@ -10,7 +10,7 @@ import type {
   Turns,
 } from '../orchestration/ports.js'
 import { SessionPool } from '../orchestration/session-pool.js'
-import type { UploadHost } from '../orchestration/upload-engine.js'
+import type { UploadHost } from '../orchestration/upload-host.js'
 import { sha256 } from './known-bytes.js'
 
 const NODE: Page = { watch: () => () => {}, isSavingData: () => false }
