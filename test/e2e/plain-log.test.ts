@@ -24,7 +24,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-test("the log of a plain server's upload is whole, and is explained, judged and replayed as any other", async () => {
+test("the log of a plain server's upload is whole, and is explained, judged and replayed like the others", async () => {
   const upload = new AdaptiveUpload(randomBytes(6 * MB), options)
   await upload.start()
   const log = readLog({ name: 'plain', text: upload.toNdjson(), sha256: '' })
