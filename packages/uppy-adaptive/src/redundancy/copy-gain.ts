@@ -1,3 +1,5 @@
+import { seconds } from './reason-words.js'
+
 /** What is at stake when a session's missing bytes are sent by another server as well. Times in milliseconds. */
 export interface CopyStakes {
   /** P(this server or its path fails the session | link good), and P(alive but slow, and others are not). */
@@ -83,9 +85,4 @@ export function describeGain({ pServer, savedMs, costMs }: CopyGain): string {
 
 function percent(share: number): string {
   return `${Math.round(100 * share)} %`
-}
-
-/** An hour stands for anything longer. */
-function seconds(ms: number): string {
-  return `${(Math.min(ms, 3_600_000) / 1000).toFixed(1)} s`
 }

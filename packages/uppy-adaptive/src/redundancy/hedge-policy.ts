@@ -1,4 +1,5 @@
 import { type CopyGain, type CopyRefusal, describeGain, estimateCopyGain, refuseGain } from './copy-gain.js'
+import { seconds } from './reason-words.js'
 
 /** What the policy knows of one session in flight. Times in milliseconds, rates in bytes per second. */
 export interface SessionRisk {
@@ -164,8 +165,4 @@ export function decideCopy(
     return refuse('concurrency', `${around.copiesInFlight} copies are in flight`, gain)
   if (session.remainingBytes > around.budgetBytes) return refuse('budget', 'the byte budget is spent', gain)
   return { kind: 'copy', reason: isGivenUp ? 'it is given up otherwise' : describeGain(gain), gain }
-}
-
-function seconds(ms: number): string {
-  return `${(Math.min(ms, 3_600_000) / 1000).toFixed(1)} s`
 }
