@@ -8,14 +8,10 @@ import { knownOf } from './known.js'
 import type { PlainProbe } from './plain-probe.js'
 import type { PlainTransferParts } from './plain-transfer.js'
 import { rounded } from './rounded.js'
+import { GRACE_MS, LOCAL_PAUSE_MS, TICK_MS } from './watch-times.js'
 
-const TICK_MS = 250
-/** A tick this late means that we slept, not the server. */
-const LOCAL_PAUSE_MS = 1_500
 /** The model is told of what was handed over at most this often, as of acknowledgements (protocol: 10 a second). */
 const TELL_MS = 100
-/** An answer on a new connection counts when it came so much after the silence began (guess). */
-const GRACE_MS = 500
 
 interface Patch {
   readonly session: string

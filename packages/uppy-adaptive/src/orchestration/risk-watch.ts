@@ -12,11 +12,10 @@ import type { Reasons, SessionStarter } from './session-starter.js'
 import { drawForBytes, rankForBytes } from './store-ranking.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
+import { GRACE_MS } from './watch-times.js'
 
 /** A slow session keeps what it can send in this time; the rest moves (guess: two risk horizons). */
 const SLOW_KEEPS_MS = 1_500
-/** A store that answers on another connection is believed after this much more silence on the first (guess). */
-const GRACE_MS = 500
 /** A new connection gets this long to bring its first bytes before the next remedy (guess: five usual starts). */
 const RECONNECT_GRACE_MS = 1_500
 /** The grace doubles with each connection in vain, up to this (guess). */

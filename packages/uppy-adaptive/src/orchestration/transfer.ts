@@ -8,11 +8,7 @@ import type { TransferParts } from './transfer-assembly.js'
 import { TransferAssembly } from './transfer-assembly.js'
 import type { TransferContext } from './transfer-context.js'
 import type { UploadStatuses } from './upload-status.js'
-
-/** Sessions are scored this often (METHODS, finding 3: 250–500 ms). */
-const TICK_MS = 250
-/** A tick this late means that we slept, not the servers. */
-const LOCAL_PAUSE_MS = 1_500
+import { LOCAL_PAUSE_MS, TICK_MS } from './watch-times.js'
 
 export type TransferResult = Extract<CommitOutcome, { kind: 'committed' }>
 
