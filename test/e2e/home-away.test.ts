@@ -50,7 +50,7 @@ test('a home that dies when it has part of the file, and stays dead: with commit
   const servers = await threeServers()
   const [home, ...mirrors] = servers
   const bytes = randomBytes(12 * MB)
-  const { upload, events } = uploadTo(servers, bytes, { commitAt: 'any', giveUpAfter: 3 })
+  const { upload, events } = uploadTo(servers, bytes, { commitAt: 'any', giveUpAfter: 5 })
   const homeHasSome = untilHomeHasSome(upload)
   const done = upload.start()
   await homeHasSome

@@ -2,10 +2,13 @@ import type { CommitAnswer } from 'tus-reconcile-protocol'
 import { EMPTY_RANGES } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import { backoffMs } from './failure-rules.js'
+import { OperationError } from './ports.js'
 import type { TransferContext } from './transfer-context.js'
 
 /** A question and the pause after it take no longer: what is over it, the machine slept (guess). */
 const LONGEST_ROUND_MS = 60_000
+/** As many questions fit into `giveUpAfter`, however short that is: half of them to the home, half to the others (guess). */
+const QUESTIONS_IN_PATIENCE = 8
 
 /**
  * Whom to ask for the commit next, and until when: the home for as long as `giveUpAfter`; then, where another store may take
@@ -75,8 +78,11 @@ export class CommitTurns {
   }
 
   /** Nobody answered, or not yet: how long to leave it, milliseconds. */
-  failed(): number {
+  failed(error: Error): number {
+    const { options, randomness } = this.#context
     this.#fruitless += 1
-    return backoffMs({ fruitless: this.#fruitless, uniform: this.#context.randomness.uniform() })
+    const askedMs = error instanceof OperationError ? error.retryAfterMs : undefined
+    const ownMs = backoffMs({ fruitless: this.#fruitless, uniform: randomness.uniform() })
+    return Math.min(askedMs ?? ownMs, options.giveUpAfterMs / QUESTIONS_IN_PATIENCE)
   }
 }

@@ -209,6 +209,22 @@ test('each of the others is asked: the first may not know the upload, or another
   expect(rig.context.place.store).toBe('s2')
 })
 
+test('however short patience is, each of the others is asked more than once: they may need a moment to agree', async () => {
+  let asked = 0
+  const rig = homeless(
+    {
+      s1: refusal(503, 'unreachable-store'),
+      s2: () => {
+        asked += 1
+        return asked === 1 ? refusal(503, 'unreachable-store')() : AT_S1
+      },
+    },
+    { commitAt: 'any', giveUpAfter: 3 },
+  )
+  expect(await committing(rig)).toMatchObject({ kind: 'committed' })
+  expect(rig.context.place.store).toBe('s2')
+})
+
 test('a home that comes back meanwhile makes the file after all', async () => {
   const rig = homeless(
     { s1: refusal(503, 'unreachable-store'), s2: refusal(503, 'unreachable-store') },

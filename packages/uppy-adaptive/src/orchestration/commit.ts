@@ -100,8 +100,9 @@ async function askForCommit(
     } catch (error) {
       // another store may not know the upload, or not be allowed to make its file: the home's word alone ends it
       if (store === place.store) refuse(error)
-      steps.noteFailure(toError(error))
-      await context.rests.take(turns.failed(), signal)
+      const failure = toError(error)
+      steps.noteFailure(failure)
+      await context.rests.take(turns.failed(failure), signal)
     }
     if (turns.waitedMs > turns.mostMs) throw giveUp(turns.mostMs)
   }

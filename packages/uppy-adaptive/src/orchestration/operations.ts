@@ -104,8 +104,9 @@ export class Operations {
       if (refusal?.status === 404 && !relayed) this.#context.noteRoundTrip?.(via.id, clock.now() - startedMs)
       // the application's credentials bound this: the same are refused twice at most
       if (refusal?.isRenewed && !signal.aborted) return await this.#send({ via, route }, storeId, operation, signal)
-      // whose load a relayed refusal tells of is not said
-      if (refusal && !relayed && failureOfStatus(refusal) === 'load')
+      // whose load a relayed refusal tells of is not said, and that another cannot be reached is no load
+      const isOwn = !relayed && refusal?.code !== 'unreachable-store'
+      if (refusal && isOwn && failureOfStatus(refusal) === 'load')
         model.busy({ nowMs: clock.now(), store: via.id, retryAfterMs: refusal.retryAfterMs })
       throw error
     } finally {
