@@ -11,7 +11,7 @@ import type { Blame, RiskSplit } from './risk-split.js'
  * What is wrong at this moment: `link`, `server`, `connection` and `straggle`, each a probability by itself. They are for
  * choosing a remedy, and may lie above `risk`: what has stopped may go on in time, and what is slow may have time enough.
  *
- * What a model gives makes the last three when they are asked for: a copy of it, by spreading too, has them as they are then.
+ * What a model gives makes the last three when they are asked for; its `toJSON` has all, a copy by spreading has not.
  */
 export interface RiskAssessment {
   /** P(the session fails or takes over twice its plan in all); without a plan, within the horizon. */

@@ -1,7 +1,7 @@
 import { estimateRemainingMs } from './completion-time.js'
 import { anyOf, type Diagnosis, diagnose, type RiskEvidence, type SilenceEvidence } from './diagnosis.js'
 import type { Fleet } from './fleet.js'
-import { withReasons } from './lazy-assessment.js'
+import { LazyAssessment } from './lazy-assessment.js'
 import type { LinkWatch } from './link-watch.js'
 import type { RiskModelOptions } from './options.js'
 import type { Recalibration } from './recalibration.js'
@@ -83,7 +83,7 @@ export class SessionAssessor {
       horizonMs: rates.horizonMs,
       plannedMs: known.standing?.plannedMs,
     }
-    return withReasons(figures, { reasons, blame: () => blameFor(evidence, diagnosis, pStoreDown) })
+    return new LazyAssessment(figures, { reasons, blame: () => blameFor(evidence, diagnosis, pStoreDown) })
   }
 
   /** What its risk is combined from; undefined without a plan. */

@@ -128,7 +128,7 @@ class Upload {
       }
       this.assessed += 1
       // as a log has it: plain, with its reasons
-      const assessment = { ...this.#model.assess({ nowMs, session, remainingBytes }) }
+      const assessment = JSON.parse(JSON.stringify(this.#model.assess({ nowMs, session, remainingBytes })))
       return { ...of, assessment }
     })
     return { ...event, link: this.#model.link(), sessions }
