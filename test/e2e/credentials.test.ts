@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import Uppy from '@uppy/core'
+import AdaptiveTus from 'uppy-adaptive'
 import { AdaptiveUpload, type LoggedEvent, type UploadError } from 'uppy-adaptive/upload'
 import { afterEach, expect, it } from 'vitest'
 import { startReconcileServers } from '../support/reconcile-servers.js'
@@ -104,4 +106,29 @@ it('ends with what to do when the same credentials are refused again, and goes o
   const { url } = await upload.start()
   const stored = await fetch(`${primary?.direct}/${url.slice(url.lastIndexOf('/') + 1)}`)
   expect(Buffer.from(await stored.arrayBuffer()).equals(file)).toBe(true)
+})
+
+it('asks the plugin’s headers function for each request of a file, and for others when the token expires', async () => {
+  const { servers, options, refused } = await expiringServers({
+    lifetime: (token) => (token === 'Bearer 0 of film.mp4' ? 1 : 1_000),
+    count: 1,
+  })
+  const [primary] = servers
+  let token = 0
+  const uppy = new Uppy().use(AdaptiveTus, {
+    ...options,
+    endpoint: primary?.endpoint ?? '',
+    headers: async (file, request) => {
+      if (request.refused?.status === 401) token += 1
+      return { Authorization: `Bearer ${token} of ${file.name}` }
+    },
+  })
+  cleanups.push(async () => uppy.destroy())
+  const file = randomBytes(6 * MB)
+  uppy.addFile({ name: 'film.mp4', type: 'video/mp4', data: new Blob([file]) })
+  const result = await uppy.upload()
+  const url = result?.successful?.[0]?.uploadURL ?? ''
+  const stored = await fetch(`${primary?.direct}/${url.slice(url.lastIndexOf('/') + 1)}`)
+  expect(Buffer.from(await stored.arrayBuffer()).equals(file)).toBe(true)
+  expect([token, refused.length > 0]).toEqual([1, true])
 })

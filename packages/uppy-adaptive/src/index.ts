@@ -1,3 +1,3 @@
 export * from './upload.js'
-export type { AdaptiveTusOptions } from './uppy/adaptive-tus.js'
+export type { AdaptiveTusOptions, HeadersOfFile } from './uppy/adaptive-tus.js'
 export { default } from './uppy/adaptive-tus.js'

@@ -23,6 +23,7 @@ export type { UploadResult } from './orchestration/delivery.js'
 export type { LoggedEvent, SessionSample, UploadEvent } from './orchestration/event-log.js'
 export type { FileFacts, MirrorList, MirrorOptions, MirrorsOfFile } from './orchestration/mirror-options.js'
 export type {
+  HeaderRequest,
   HeaderSource,
   PartitioningOptions,
   PredictorOptions,

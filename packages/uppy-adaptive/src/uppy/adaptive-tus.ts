@@ -6,10 +6,21 @@ import { filterFilesToEmitUploadStarted, filterFilesToUpload, RateLimitedQueue }
 import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
 import type { LoggedEvent } from '../orchestration/event-log.js'
 import type { MirrorList } from '../orchestration/mirror-options.js'
-import type { PartitioningOptions, PredictorOptions, RedundancyOptions } from '../orchestration/options.js'
+import type {
+  HeaderRequest,
+  PartitioningOptions,
+  PredictorOptions,
+  RedundancyOptions,
+} from '../orchestration/options.js'
 import { RateCap } from '../orchestration/rate-cap.js'
 import type { Priority } from '../partitioning/priority.js'
 import { FileBinding } from './file-binding.js'
+
+/** As @uppy/tus's, and told of the request; may be async. */
+export type HeadersOfFile<M extends Meta, B extends Body> = (
+  file: UppyFile<M, B>,
+  request: HeaderRequest,
+) => Record<string, string> | Promise<Record<string, string>>
 
 /** Options of the plugin: those of @uppy/tus that the engine knows, with the same meaning, and the engine's own. */
 export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends PluginOpts {
@@ -17,7 +28,11 @@ export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends Plug
   endpoint: string
   /** Other servers with storage of their own; a string gets no headers of the primary's unless it has the same origin. Or what chooses them for a file, such as those of its country. */
   mirrors?: MirrorList | ((file: UppyFile<M, B>) => MirrorList | Promise<MirrorList>)
-  headers?: Record<string, string> | ((file: UppyFile<M, B>) => Record<string, string>)
+  /**
+   * Sent to the primary, and to mirrors of its origin. A function is called for every request, and with `request.refused`
+   * when the server has answered 401 or 403: the upload then goes on with what it gives next.
+   */
+  headers?: Record<string, string> | HeadersOfFile<M, B>
   partitioning?: PartitioningOptions & { priority?: (file: UppyFile<M, B>) => Priority }
   redundancy?: RedundancyOptions | false
   /** Where predictions start, and where what they learn is kept for the next file (default localStorage). */
@@ -104,15 +119,15 @@ export default class AdaptiveTus<M extends Meta, B extends Body> extends BasePlu
     }
     this.uppy.on('file-removed', onRemoved)
     const { headers, endpoint } = this.opts
-    const request = {
-      ...file.remote.body,
-      endpoint,
-      protocol: 'tus',
-      size: file.data.size,
-      headers: typeof headers === 'function' ? headers(file) : headers,
-      metadata: file.meta,
-    }
     try {
+      const request = {
+        ...file.remote.body,
+        endpoint,
+        protocol: 'tus',
+        size: file.data.size,
+        headers: typeof headers === 'function' ? await headers(file, { endpoint, method: 'POST' }) : headers,
+        metadata: file.meta,
+      }
       const client = this.uppy.getRequestClientForFile<RequestClient<M, B>>(file)
       await client.uploadRemoteFile(file, request, { signal: controller.signal, getQueue: () => this.#queue })
     } finally {

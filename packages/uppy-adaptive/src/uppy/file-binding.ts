@@ -121,7 +121,7 @@ export class FileBinding<M extends Meta, B extends Body> {
       partitioning: chunkSize !== undefined && Number.isFinite(chunkSize) ? { ...sizes, maxSize: chunkSize } : sizes,
       ...(chunkSize === undefined ? {} : { chunkSize }),
       ...(rateCap ? { maxRate: rateCap } : {}),
-      ...(headers ? { headers: typeof headers === 'function' ? headers(file) : headers } : {}),
+      ...(headers ? { headers: typeof headers === 'function' ? (request) => headers(file, request) : headers } : {}),
       ...(mirrors ? { mirrors: typeof mirrors === 'function' ? () => mirrors(file) : mirrors } : {}),
       ...(priority ? { priority: priority(file) } : {}),
       ...(onBeforeRequest ? { onBeforeRequest: (request) => onBeforeRequest(request, file) } : {}),
