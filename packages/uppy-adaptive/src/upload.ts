@@ -33,7 +33,7 @@ export type {
 export type { JournalStorage } from './orchestration/ports.js'
 export type { UploadProgress } from './orchestration/progress.js'
 export { RateCap } from './orchestration/rate-cap.js'
-export type { UploadErrorCode } from './orchestration/upload-error.js'
+export type { UploadErrorCode, WarningCode } from './orchestration/upload-error.js'
 export { UploadError } from './orchestration/upload-error.js'
 export type { UploadStats } from './orchestration/upload-stats.js'
 export type { UploadStatus } from './orchestration/upload-status.js'

@@ -6,6 +6,7 @@ import type { Capabilities, Clock, Randomness, ServerPort } from './ports.js'
 import type { Rests } from './rests.js'
 import type { ServerDirectory, Store } from './server-directory.js'
 import { withDeadline } from './timing.js'
+import type { WarningCode } from './upload-error.js'
 import { toError, UploadError } from './upload-error.js'
 
 const PROBE_DEADLINE_MS = 5_000
@@ -108,7 +109,7 @@ export class Connector {
     }
   }
 
-  #warn(port: ServerPort, code: string, message: string): void {
+  #warn(port: ServerPort, code: WarningCode, message: string): void {
     this.#parts.log.emit({ type: 'warning', code, message, endpoint: port.endpoint })
   }
 

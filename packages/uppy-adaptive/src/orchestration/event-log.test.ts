@@ -92,7 +92,7 @@ test('progress is told and not kept: acknowledgements and samples say more', () 
 test('no text is longer than 300 characters, and of an address only its path is kept', () => {
   const log = create()
   const endpoint = 'https://user:secret@up.test/files?token=secret#secret'
-  log.emit({ type: 'warning', code: 'odd', message: `${endpoint}: ${'x'.repeat(1_000)}`, endpoint })
+  log.emit({ type: 'warning', code: 'same-store', message: `${endpoint}: ${'x'.repeat(1_000)}`, endpoint })
   const [event] = log.events()
   expect(event).toMatchObject({ endpoint: 'https://up.test/files' })
   expect(JSON.stringify(event)).not.toContain('secret')
@@ -102,7 +102,7 @@ test('no text is longer than 300 characters, and of an address only its path is 
 test('as text, each event is one line of JSON', () => {
   const log = create()
   expect(log.toNdjson()).toBe('')
-  log.emit({ type: 'warning', code: 'odd', message: 'two\nlines' })
+  log.emit({ type: 'warning', code: 'same-store', message: 'two\nlines' })
   log.emit({ type: 'paused' })
   const text = log.toNdjson()
   expect(text.endsWith('\n')).toBe(true)
@@ -130,7 +130,7 @@ const grounds = { risk: 0.5, gapMs: 300, known }
 const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent, { type: Type }> } = {
   started: { type: 'started', group: 'g', sizeBytes: 9, resumed: false },
   server: { type: 'server', endpoint: 'https://a', server: 0, store: 'a', state: 'ready', reason: 'answered' },
-  warning: { type: 'warning', code: 'odd', message: 'odd', endpoint: 'https://a' },
+  warning: { type: 'warning', code: 'same-store', message: 'same-store', endpoint: 'https://a' },
   following: { type: 'following' },
   asleep: { type: 'asleep', reason: 'freeze' },
   awake: { type: 'awake', gapMs: 5_000 },

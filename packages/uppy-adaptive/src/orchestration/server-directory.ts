@@ -3,6 +3,7 @@ import type { StoreId } from '../partitioning/partition-plan.js'
 import type { EventLog } from './event-log.js'
 import type { KnownServers } from './known-servers.js'
 import type { Capabilities, ServerPort } from './ports.js'
+import type { WarningCode } from './upload-error.js'
 
 /** An address of a store. */
 export interface Route {
@@ -132,7 +133,7 @@ export class ServerDirectory {
   }
 
   /** The store is left out for the rest of this upload. */
-  exclude(id: StoreId, code: string, message: string): void {
+  exclude(id: StoreId, code: WarningCode, message: string): void {
     const store = this.#stores.get(id)
     if (!store || store.state === 'unusable') return
     store.state = 'unusable'

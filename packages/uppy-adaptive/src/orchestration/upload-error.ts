@@ -16,6 +16,28 @@ export type UploadErrorCode =
   | 'aborted'
   | 'cancelled'
 
+/** What is at fault that an upload goes on without. */
+export type WarningCode =
+  | 'asked-again'
+  | 'begun-anew'
+  | 'cancel-incomplete'
+  | 'commit-at-primary'
+  | 'credentials-refused'
+  | 'home-elsewhere'
+  | 'journal-failed'
+  | 'memory-failed'
+  | 'mirror-commits-at-home'
+  | 'mirror-refused'
+  | 'mirror-unreachable'
+  | 'mirror-unusable'
+  | 'mirror-without-extension'
+  | 'mirrors-failed'
+  | 'plain-server'
+  | 'same-store'
+  | 'server-full'
+  | 'split-late'
+  | 'unreachable'
+
 /** Why an upload ended without a file. The message names the thing at fault and says what to do. */
 export class UploadError extends Error {
   readonly code: UploadErrorCode

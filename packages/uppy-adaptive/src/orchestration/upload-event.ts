@@ -7,6 +7,7 @@ import type { RefusalCode } from '../redundancy/hedge-policy.js'
 import type { Known } from './known.js'
 import type { PathState } from './path-gauge.js'
 import type { UploadProgress } from './progress.js'
+import type { WarningCode } from './upload-error.js'
 
 /** A server as the log names it: 0 is the primary, then the mirrors as they were given. */
 type ServerIndex = number
@@ -45,7 +46,7 @@ export type UploadEvent =
       readonly state: 'ready' | 'suspect' | 'returned' | 'unusable'
       readonly reason: string
     }
-  | { readonly type: 'warning'; readonly code: string; readonly message: string; readonly endpoint?: string }
+  | { readonly type: 'warning'; readonly code: WarningCode; readonly message: string; readonly endpoint?: string }
   /** How many sessions may send. */
   | ({ readonly type: 'concurrency'; readonly paths: readonly PathState[] } & ConcurrencyChange)
   | ({
