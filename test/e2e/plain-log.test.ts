@@ -30,7 +30,7 @@ test("the log of a plain server's upload is whole, and is explained, judged and 
   const log = readLog({ name: 'plain', text: upload.toNdjson(), sha256: '' })
   expect(log.report).toMatchObject({ refused: [], missing: 0 })
   const [run] = runsOf([log])
-  expect(run).toMatchObject({ isPlain: true, sizeBytes: 6 * MB, end: 'committed' })
+  expect(run).toMatchObject({ isPlain: true, sizeBytes: 6 * MB, end: 'uploaded' })
   const sessions = [...(run?.sessions.values() ?? [])]
   expect(sessions.map(({ start, end, ending }) => [start, end, ending])).toEqual([
     [0, 2 * MB, 'completed'],

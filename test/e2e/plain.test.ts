@@ -103,6 +103,24 @@ describe('a plain tus server', () => {
     expect(ofType(events, 'session')[1]?.start).toBeGreaterThan(0)
   })
 
+  it.runIf(wireProtocol === 'h2')('is spoken to again as soon as a dead shared connection is let go', async () => {
+    const server = await given({ upBytesPerSecond: 2 * MB })
+    const data = randomBytes(12 * MB)
+    const upload = new AdaptiveUpload(data, server.options)
+    const events = recorded(upload)
+    once(upload, hasSent(8 * MB), () => server.link.stallConnections())
+    // whoever keeps one connection asks over it, too
+    once(
+      upload,
+      ({ type }) => type === 'probeLost',
+      () => server.link.reset(),
+    )
+    const { url } = await upload.start()
+    await expectStored(server, url, data)
+    expect(ofType(events, 'session').at(-1)?.start).toBeGreaterThan(0)
+    expect(server.asked.filter((method) => method === 'POST')).toHaveLength(1)
+  })
+
   it('is waited for while it is away, and goes on where it stopped', async () => {
     const server = await given({ upBytesPerSecond: 4 * MB })
     const data = randomBytes(12 * MB)

@@ -128,7 +128,7 @@ function describeRest(event: LoggedEvent): string | undefined {
     case 'bad':
       return 'blocks arrived damaged'
     case 'localPause':
-      return `this machine slept ${seconds(event.gapMs)}`
+      return `nothing ran for ${seconds(event.gapMs)}`
     case 'committing':
       return 'all bytes verified, committing'
     case 'committed':

@@ -93,7 +93,7 @@ function take(run: UploadRun, event: LogEvent): void {
     case 'plain':
       run.isPlain = true
       run.id = event.upload ?? run.id
-      run.sizeBytes = event.sizeBytes
+      run.sizeBytes = event.sizeBytes ?? undefined
       return
     case 'server':
       run.servers.set(event.store, event.server)
@@ -127,6 +127,7 @@ function take(run: UploadRun, event: LogEvent): void {
     case 'resumed':
       return run.pauses.ended(event.elapsedMs)
     case 'committed':
+    case 'uploaded':
     case 'cancelled':
     case 'error':
       run.end = event.type
@@ -199,8 +200,6 @@ function learn(run: UploadRun, { session: id, outcome, failure, elapsedMs }: Eve
 
 function finish(run: UploadRun): UploadRun {
   for (const session of run.sessions.values()) {
-    // a plain server has no word for it: the file is whole with its last byte
-    if (run.isPlain && session.ending === 'completed' && session.end === run.sizeBytes) run.end ??= 'committed'
     if (session.ending !== 'unknown') continue
     if (run.end === 'cancelled') session.ending = 'cancelled'
     const heardMs = [session.acks.at(-1), session.samples.at(-1)].map((last) => last?.elapsedMs ?? 0)

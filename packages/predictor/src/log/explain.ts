@@ -91,7 +91,7 @@ function summarise(run: UploadRun): string {
   const end =
     run.end === undefined
       ? 'its log stops'
-      : { committed: run.isPlain ? 'complete' : 'committed', cancelled: 'cancelled', error: 'failed' }[run.end]
+      : { committed: 'committed', uploaded: 'complete', cancelled: 'cancelled', error: 'failed' }[run.end]
   const servers = new Set([...run.sessions.values()].map(({ store }) => store)).size
   const parts = [count('copy', 'copy'), count('split', 'split'), count('takeOver', 'take-over')].join(', ')
   const failed = [...run.sessions.values()].filter(({ ending }) => ending === 'failed').length

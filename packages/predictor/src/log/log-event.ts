@@ -78,7 +78,8 @@ export interface SessionSample extends OfSession {
 export type LogEvent = Timed &
   (
     | { readonly type: 'started'; readonly group: string; readonly sizeBytes: number }
-    | { readonly type: 'plain'; readonly sizeBytes: number }
+    /** `sizeBytes`: null of a stream. */
+    | { readonly type: 'plain'; readonly sizeBytes: number | null }
     | { readonly type: 'server'; readonly server: number; readonly store: string; readonly state: string }
     | ({
         readonly type: 'session'
@@ -170,6 +171,8 @@ export type LogEvent = Timed &
         readonly sessions: readonly SessionSample[]
       }
     | { readonly type: 'committed' }
+    /** To a plain server, which has the whole file. */
+    | { readonly type: 'uploaded' }
     | { readonly type: 'cancelled' }
     | { readonly type: 'error'; readonly code: string }
     | { readonly type: 'script'; readonly text: string }

@@ -25,6 +25,7 @@ type Check = (value: unknown) => boolean
 
 const text: Check = (value) => typeof value === 'string' && value.length > 0
 const amount: Check = (value) => typeof value === 'number' && value >= 0 && value <= Number.MAX_SAFE_INTEGER
+const amountOrNull: Check = (value) => value === null || amount(value)
 /** No page uploads for longer than thirty days on end: a number beyond is a damaged one. */
 const elapsed: Check = (value) => amount(value) && (value as number) <= 30 * 86_400_000
 const share: Check = (value) => amount(value) && (value as number) <= 1
@@ -92,7 +93,7 @@ const KIND = oneOf('first', 'takeOver', 'copy')
 /** Of the events that are used: the fields that are. */
 const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
   started: { group: text, sizeBytes: amount },
-  plain: { sizeBytes: amount },
+  plain: { sizeBytes: amountOrNull },
   server: { server: amount, store: text, state: text },
   session: {
     ...OF_SESSION,
@@ -100,7 +101,7 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
     start: amount,
     end: amount,
     reason: text,
-    goodputBytesPerSecond: (value) => value === null || amount(value),
+    goodputBytesPerSecond: amountOrNull,
     plannedMs: optional((value) => value === null || plan(value)),
   },
   split: { ...OF_SESSION, oldEnd: amount, newEnd: amount, reason: text, risk: share, known: optional(KNOWN) },
@@ -147,6 +148,7 @@ const USED: Readonly<Record<Exclude<LogEvent['type'], 'atServer'>, Fields>> = {
     }),
   },
   committed: {},
+  uploaded: {},
   cancelled: {},
   error: { code: text },
   script: { text },

@@ -128,6 +128,8 @@ function sorted(
   return { inOrder: placed.sort((a, b) => a.place - b.place).map(({ event }) => event), outOfOrder }
 }
 
+const ENDS: ReadonlySet<string> = new Set(['committed', 'uploaded', 'cancelled', 'error'])
+
 /** Several runs may follow each other; `server` and `started` begin one. */
 function separateStarts(events: readonly LogEvent[]): LogEvent[][] {
   const parts: LogEvent[][] = [[]]
@@ -143,7 +145,7 @@ function separateStarts(events: readonly LogEvent[]): LogEvent[][] {
       hasStarted = false
     }
     hasStarted ||= event.type === 'started'
-    hasEnded ||= event.type === 'committed' || event.type === 'cancelled' || event.type === 'error'
+    hasEnded ||= ENDS.has(event.type)
     parts.at(-1)?.push(event)
   }
   return parts

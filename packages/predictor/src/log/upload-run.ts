@@ -56,7 +56,7 @@ export interface UploadRun {
   /** Wall clock less elapsed time. */
   startedAt: number | undefined
   lastMs: number
-  end: 'committed' | 'cancelled' | 'error' | undefined
+  end: 'committed' | 'uploaded' | 'cancelled' | 'error' | undefined
   /** Events that stood after later ones, and were put back in their place. */
   outOfOrder: number
   /** Events whose time fits neither what came before nor what came after: left out. */

@@ -196,6 +196,7 @@ const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent
   committing: { type: 'committing' },
   homeMoved: { type: 'homeMoved', server: 1, store: 'b', from: 'a', endpoint: 'https://b', waitedMs: 9 },
   committed: { type: 'committed', url: 'https://a/f', waitMs: 1, pullWaitMs: 0, pulledAtCommit: 0, pulledEarly: 0 },
+  uploaded: { type: 'uploaded', url: 'https://a/f' },
   paused: { type: 'paused' },
   resumed: { type: 'resumed' },
   cancelled: { type: 'cancelled' },
@@ -213,6 +214,12 @@ test('docs/events.md tells of every event, with its fields', () => {
   const byType = (a: { type: string }, b: { type: string }) => a.type.localeCompare(b.type)
   expect([...ROWS].sort(byType)).toEqual(events.sort(byType))
   for (const part of Object.keys(known)) expect(DOCUMENT).toContain(`\`${part}\``)
+})
+
+test('the predictor reads of a stream, whose size nobody knows', () => {
+  const log = create()
+  log.emit({ type: 'plain', endpoint: 'https://a', sizeBytes: null })
+  expect(readLog({ name: 'stream', text: log.toNdjson(), sha256: '' }).report.refused).toEqual([])
 })
 
 test('the predictor learns from these lines: it reads every event that there is', () => {

@@ -11,7 +11,9 @@ import type { EventLog } from './event-log.js'
 import type { Remembered } from './predictor-memory.js'
 
 /** Told to the model, and said in no other event than this one's. */
-type Told<Call extends 'sessionEnded' | 'heard' | 'probeLost' | 'serverLoad' | 'busy'> = Parameters<RiskModel[Call]>[0]
+type Told<Call extends 'sessionEnded' | 'localPause' | 'heard' | 'probeLost' | 'serverLoad' | 'busy'> = Parameters<
+  RiskModel[Call]
+>[0]
 
 /**
  * A store that spoke just now need not be heard again (guess: the protocol's least interval of a session's events). It
@@ -67,9 +69,9 @@ export class LoggedModel {
     this.#log.emit({ type: 'ended', ...told }, nowMs)
   }
 
-  /** Stands in the log as `localPause`. */
-  localPause(o: Parameters<RiskModel['localPause']>[0]): void {
-    this.#model.localPause(this.#timed(o))
+  localPause({ nowMs, gapMs }: Told<'localPause'>): void {
+    this.#model.localPause(this.#timed({ nowMs, gapMs }))
+    this.#log.emit({ type: 'localPause', gapMs }, nowMs)
   }
 
   /** Stands in the log as `sample`. */

@@ -53,7 +53,6 @@ export class PageLife {
     const nowMs = clock.now()
     log.emit({ type: 'awake', gapMs }, nowMs)
     model.localPause({ nowMs, gapMs })
-    log.emit({ type: 'localPause', gapMs }, nowMs)
     gate.open('page')
   }
 }

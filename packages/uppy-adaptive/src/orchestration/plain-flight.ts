@@ -177,13 +177,12 @@ export class PlainFlight {
   }
 
   #tick(nowMs: number, onReconnect: () => void): void {
-    const { model, log } = this.#parts
+    const { model } = this.#parts
     const gapMs = nowMs - this.#lastTickMs
     this.#lastTickMs = nowMs
     if (gapMs > LOCAL_PAUSE_MS) {
       model.localPause({ nowMs, gapMs })
       this.#parts.progress.rest()
-      log.emit({ type: 'localPause', gapMs }, nowMs)
     }
     const patch = this.#patch
     if (patch && gapMs > LOCAL_PAUSE_MS) patch.lastMovedMs = nowMs

@@ -68,7 +68,10 @@ export class PlainUpload {
       const end = await this.#transferOnce(o)
       if (end.kind === 'stopped') continue
       await journal.forget()
-      if (end.kind === 'done') return end.url
+      if (end.kind === 'done') {
+        this.#parts.log.emit({ type: 'uploaded', url: end.url })
+        return end.url
+      }
       this.#url = undefined
       beginnings = end.hasProgressed ? 0 : beginnings + 1
       const message = `${options.endpoint} no longer has what was begun there (${end.why})`

@@ -128,14 +128,13 @@ export class Transfer {
   }
 
   #tick(nowMs: number): void {
-    const { model, log } = this.#context
+    const { model } = this.#context
     const gapMs = nowMs - this.#lastTickMs
     this.#lastTickMs = nowMs
     if (gapMs > LOCAL_PAUSE_MS) {
       model.localPause({ nowMs, gapMs })
       this.#parts.patience.noteLocalPause(gapMs)
       this.#progress.rest()
-      log.emit({ type: 'localPause', gapMs }, nowMs)
     }
     model.tick({ nowMs })
     this.#parts.probes.pass(nowMs)

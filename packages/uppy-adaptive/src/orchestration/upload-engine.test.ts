@@ -1,4 +1,5 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { readLog, replay } from 'upload-predictor'
 import { expect, test } from 'vitest'
 import { outcomeOf, UploadWorld } from '../testing/upload-world.js'
 
@@ -84,6 +85,20 @@ test('while it is paused nothing is sent; afterwards no whole block that arrived
   // one begun block of each of the two sessions that a store may have
   expect(world.receivedBytes).toBeLessThanOrEqual(world.source.sizeBytes + 4 * B)
   await world.expectQuiet()
+})
+
+test('a pause of the user is no silence: the risk model is told that nothing ran, and its log tells another the same', async () => {
+  const world = new UploadWorld({ stores: 2 })
+  const done = world.engine.start()
+  await world.clock.run(1_000)
+  await world.clock.settle(world.engine.pause())
+  await world.clock.run(60_000)
+  await world.engine.resume()
+  await world.clock.settle(done)
+  const told = world.events.filter(({ type }) => ['paused', 'resumed', 'localPause'].includes(type))
+  expect(told).toMatchObject([{ type: 'paused' }, { type: 'resumed' }, { type: 'localPause', gapMs: 60_000 }])
+  const { events } = readLog({ name: 'paused', text: world.engine.toNdjson(), sha256: '' })
+  expect(replay(events).left).toBe(0)
 })
 
 test('paused before it starts, it sends nothing until it is resumed', async () => {

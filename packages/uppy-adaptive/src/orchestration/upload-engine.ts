@@ -10,6 +10,7 @@ import type { ResolvedOptions } from './options.js'
 import { PageLife } from './page-life.js'
 import { PauseGate } from './pause-gate.js'
 import { PlainUpload } from './plain-upload.js'
+import type { Clock } from './ports.js'
 import { PredictorMemory } from './predictor-memory.js'
 import type { UploadProgress } from './progress.js'
 import { Rests } from './rests.js'
@@ -22,7 +23,9 @@ type State = 'idle' | 'running' | 'paused' | 'done' | 'failed' | 'cancelled'
 
 /** One file's upload: find the servers, transfer, commit. Pausing keeps what the servers hold; cancelling ends it everywhere. */
 export class UploadEngine {
+  readonly #clock: Clock
   readonly #log: EventLog
+  readonly #model: LoggedModel
   readonly #memory: PredictorMemory
   readonly #bodies: BodyLimits
   readonly #gate = new PauseGate()
@@ -35,6 +38,7 @@ export class UploadEngine {
   /** Why the upload stopped itself. */
   #failure: Error | undefined
   #state: State = 'idle'
+  #pausedSinceMs = 0
   #running: Promise<UploadResult> | undefined
 
   constructor(host: UploadHost, options: ResolvedOptions) {
@@ -44,6 +48,8 @@ export class UploadEngine {
     this.#log = new EventLog({ clock, upload: client.slice(-8), onListenerError })
     const log = this.#log
     const model = new LoggedModel(log)
+    this.#clock = clock
+    this.#model = model
     const rests = new Rests(clock)
     const { priors } = options.predictor
     this.#memory = new PredictorMemory({ clock, storage: host.memory, log, model, priors })
@@ -99,6 +105,7 @@ export class UploadEngine {
   async pause(): Promise<void> {
     if (this.#state !== 'running' && this.#state !== 'idle') return
     this.#state = 'paused'
+    this.#pausedSinceMs = this.#clock.now()
     this.#gate.close('user')
     this.#log.emit({ type: 'paused' })
     await this.#stopAll()
@@ -107,7 +114,10 @@ export class UploadEngine {
   async resume(): Promise<void> {
     if (this.#state !== 'paused') return
     this.#state = 'running'
-    this.#log.emit({ type: 'resumed' })
+    const nowMs = this.#clock.now()
+    this.#log.emit({ type: 'resumed' }, nowMs)
+    // what nobody was asked to send is no silence
+    this.#model.localPause({ nowMs, gapMs: nowMs - this.#pausedSinceMs })
     this.#gate.open('user')
   }
 

@@ -187,6 +187,8 @@ export type UploadEvent =
       readonly pulledAtCommit: number
       readonly pulledEarly: number
     }
+  /** A plain server has the whole file. */
+  | { readonly type: 'uploaded'; readonly url: string }
   | { readonly type: 'paused' }
   | { readonly type: 'resumed' }
   /** Another page uploads this file: this one waits for its turn. */

@@ -102,7 +102,7 @@ function describeOutcome(event: LoggedEvent, { nameOf }: ServerNames): DecisionR
         kind: 'pause',
         tone: 'plain',
         server: undefined,
-        text: `this machine slept ${(event.gapMs / 1000).toFixed(1)} s`,
+        text: `nothing ran for ${(event.gapMs / 1000).toFixed(1)} s`,
       }
     case 'committing':
       return { kind: 'commit', tone: 'plain', server: 0, text: 'every block is verified: commit asked for' }
