@@ -16,7 +16,7 @@ const COUNTED = new Set<LoggedEvent['type']>([
 ])
 
 /** Warnings that say that a store is not used any more. */
-const LEAVING_OUT = new Set(['mirror-unusable', 'mirror-refused', 'server-full'])
+const LEAVING_OUT = new Set(['mirror-unusable', 'mirror-refused', 'mirror-expired', 'server-full'])
 const TERMINAL = new Set(['completed', 'failed', 'superseded'])
 
 /** Counts every change of state that is seen, of clients' sessions, of stores as clients see them, of servers' groups and sessions. */

@@ -21,6 +21,8 @@ export interface TestServer {
   stop(): Promise<void>
   /** Ends it, and starts it again at the same addresses with the same bytes. */
   restart(): Promise<void>
+  /** Ends the uploads that got no byte for `expireMs`, and says how many those were. */
+  cleanUp(): Promise<number>
 }
 
 export interface TestServers {
@@ -40,6 +42,8 @@ export interface TestServersOptions {
   readonly commitAt?: 'home' | 'any'
   /** All files are of one tenant, whose blocks are found by digest (default: each upload is apart). */
   readonly dedup?: boolean
+  /** How long unfinished uploads are kept (default a day). */
+  readonly expireMs?: number
   /** Stands before the server of that index, and answers what it does not let in (returns false); not asked of peers' messages. */
   readonly gate?: (server: number, request: IncomingMessage, response: ServerResponse) => boolean
 }
@@ -72,13 +76,17 @@ export async function startReconcileServers(options: TestServersOptions): Promis
         start(http, i)
         await extensions.get(http)?.ready
       },
+      cleanUp: async () => (await extensions.get(http)?.cleanUp()) ?? 0,
     }
   })
   const start = (http: HttpServer, i: number): void => {
     const peers = servers
       .filter((_, index) => index !== i)
       .map((other) => ({ endpoint: other.endpoint, internalEndpoint: other.direct }))
-    const datastore = new RangeStore({ directory: join(root, `server-${i}`) })
+    const datastore = new RangeStore({
+      directory: join(root, `server-${i}`),
+      ...(options.expireMs === undefined ? {} : { expirationPeriodInMilliseconds: options.expireMs }),
+    })
     // what ends TLS says how clients reach it; peers come past it and say nothing
     const tus = new Server({ path: '/files', datastore, respectForwardedHeaders: true })
     extensions.set(

@@ -28,7 +28,7 @@ export class Acknowledgements {
       runner.freshTries = 0
       runner.aliveAtMs = nowMs
     }
-    directory.trust(session.store, 'its bytes flow again')
+    directory.acquit(session.store)
     log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes, ...pace }, nowMs)
     if (session.acked + bytes >= session.end) {
       runner?.stopBodyAt(session.end)

@@ -100,7 +100,6 @@ export class GroupUpload {
       const followed = await turn.pass(source, { signal, onFollowed })
       if (isFirst || followed) await this.#goOnWith(followed?.known ?? start.known, followed?.where, homeId)
       const resume = this.#group !== undefined
-      const wasAcknowledged = this.#isAcknowledged
       this.#group ??= randomness.id()
       this.#place ??= new CommitPlace(homeId, this.#mayMove(start))
       if (isFirst || !resume) await this.#announce(start, { group: this.#group, place: this.#place, resumed: resume })
@@ -111,8 +110,8 @@ export class GroupUpload {
         return done
       } catch (error) {
         if (!(await this.#forgetGone(error))) throw error
-        // what a journal remembered is gone from the servers, or never came there: the file goes there anew
-        if (!resume || (!isFirst && wasAcknowledged)) throw error
+        // what a journal or a long pause remembers is gone from the servers, or never came there: the file goes there anew
+        if (!resume || (!isFirst && this.uploads.length > 0)) throw error
       }
     }
   }

@@ -39,6 +39,7 @@ export class Probes {
   /** Of what the model does not ask about (it has a pace of its own): by which another route may lead, or that is to be trusted again. */
   #isDue(store: Store, nowMs: number): boolean {
     const mayTurn = store.routes.length > 1 && this.#watch.isInDoubt(store.id)
+    if (this.#context.directory.isQuarantined(store, nowMs)) return false
     return (store.state === 'suspect' || mayTurn) && (this.#nextAtMs.get(store.id) ?? 0) <= nowMs
   }
 

@@ -107,9 +107,10 @@ export class RiskWatch {
 
   /** A suspect store that was heard after it fell silent may have sessions again, once its old ones are ended there. */
   trustAnswering(): void {
-    const { directory, model } = this.#context
+    const { directory, model, clock } = this.#context
+    const nowMs = clock.now()
     for (const store of directory.stores()) {
-      if (store.state !== 'suspect' || this.isInDoubt(store.id)) continue
+      if (store.state !== 'suspect' || this.isInDoubt(store.id) || directory.isQuarantined(store, nowMs)) continue
       const heardMs = model.store(store.id).lastHeardMs
       if (heardMs === undefined || heardMs <= store.suspectSinceMs) continue
       if (store.route.heardAtMs <= store.suspectSinceMs) directory.leaveRoute(store.id, store.route)

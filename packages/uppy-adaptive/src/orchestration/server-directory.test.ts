@@ -116,3 +116,40 @@ test('a route that was left for its silence is not where the next upload begins,
   await clock.run(300_000)
   expect(begin().store.route.endpoint).toBe(FIRST)
 })
+
+test('who comes into suspicion again and again is left alone for ever longer, until it acknowledges a byte', () => {
+  const { directory: stores, events } = directory()
+  stores.admit(port(FIRST), 0, CAPABILITIES)
+  const store = stores.admit(port(SECOND), 1, { ...CAPABILITIES, storeId: 'other' })
+  if (!store) throw new Error('not admitted')
+  const fail = (nowMs: number) => {
+    stores.suspect('other', 'failed', nowMs)
+    stores.trust('other', 'answers again')
+  }
+  const isAlone = (o: { sinceMs: number; nowMs: number }) => {
+    stores.suspect('other', 'failed', o.sinceMs)
+    const isQuarantined = stores.isQuarantined(store, o.nowMs)
+    return isQuarantined
+  }
+  expect(isAlone({ sinceMs: 0, nowMs: 0 })).toBe(false)
+  stores.trust('other', 'answers again')
+  fail(10)
+  expect(isAlone({ sinceMs: 20, nowMs: 2_019 })).toBe(true)
+  expect(stores.isQuarantined(store, 2_020)).toBe(false)
+  stores.acquit('other')
+  expect(store.state).toBe('ready')
+  expect(isAlone({ sinceMs: 30, nowMs: 30 })).toBe(false)
+  const told = events.flatMap((event) => (event.type === 'server' && event.state === 'suspect' ? [event] : []))
+  expect(told.map(({ quarantineMs }) => quarantineMs)).toEqual([undefined, 1_000, 2_000, undefined])
+})
+
+test('the only store at work is never left alone', () => {
+  const { directory: stores } = directory()
+  const store = stores.admit(port(FIRST), 0, CAPABILITIES)
+  if (!store) throw new Error('not admitted')
+  for (const nowMs of [1, 2, 3]) {
+    stores.suspect('store', 'failed', nowMs)
+    expect(stores.isQuarantined(store, nowMs)).toBe(false)
+    stores.trust('store', 'answers again')
+  }
+})

@@ -1,5 +1,6 @@
 import type { UploadLimit } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
+import { decideQuarantineMs } from '../redundancy/quarantine.js'
 import type { EventLog } from './event-log.js'
 import type { KnownServers } from './known-servers.js'
 import type { Capabilities, ServerPort } from './ports.js'
@@ -29,6 +30,8 @@ export interface Store {
   /** `suspect` gets no new session until it has answered; `unusable` none at all. */
   state: 'ready' | 'suspect' | 'unusable'
   suspectSinceMs: number
+  /** How often it came into suspicion since it last acknowledged a byte. */
+  suspicions: number
   /** It was suspect: its next partition is a small one, whatever it carried before. */
   onProbation: boolean
 }
@@ -60,6 +63,7 @@ export class ServerDirectory {
       commitsElsewhere: capabilities.commitsElsewhere ?? false,
       state: 'ready',
       suspectSinceMs: 0,
+      suspicions: 0,
       onProbation: false,
     }
     this.#stores.set(id, store)
@@ -107,15 +111,26 @@ export class ServerDirectory {
     if (store?.state !== 'ready') return
     store.state = 'suspect'
     store.suspectSinceMs = nowMs
+    store.suspicions += 1
     store.onProbation = true
-    this.#log.emit({
-      type: 'server',
-      endpoint: store.route.endpoint,
-      server: store.server,
-      store: id,
-      state: 'suspect',
-      reason,
-    })
+    const { endpoint } = store.route
+    const quarantineMs = decideQuarantineMs(store.suspicions)
+    const said = { type: 'server', endpoint, server: store.server, store: id, state: 'suspect', reason } as const
+    this.#log.emit({ ...said, ...(quarantineMs > 0 && { quarantineMs }) })
+  }
+
+  /** A store in suspicion that is left alone for now, whatever it answers: it failed again and again, and others carry on. */
+  isQuarantined(store: Store, nowMs: number): boolean {
+    if (store.state !== 'suspect' || nowMs - store.suspectSinceMs >= decideQuarantineMs(store.suspicions)) return false
+    return this.stores().some((other) => other.state === 'ready')
+  }
+
+  /** The store has acknowledged bytes: whatever it failed at is over. */
+  acquit(id: StoreId): void {
+    const store = this.#stores.get(id)
+    if (!store) return
+    store.suspicions = 0
+    this.trust(id, 'its bytes flow again')
   }
 
   trust(id: StoreId, reason: string): void {

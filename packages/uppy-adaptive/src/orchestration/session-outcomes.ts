@@ -5,20 +5,19 @@ import type { PlannedSession, SessionId, StoreId } from '../partitioning/partiti
 import type { Claims } from './claims.js'
 import type { SessionEnd } from './failure-rules.js'
 import { knownOf } from './known.js'
+import { creditWinner, findWinnerOver } from './partition-winner.js'
 import type { Ending } from './session-ending.js'
 import { tellEnding } from './session-ending.js'
 import type { SessionRunner } from './session-runner.js'
 import type { Reasons } from './session-starter.js'
+import { StoreVerdicts } from './store-verdicts.js'
 import type { Terminations } from './terminations.js'
 import type { TransferContext } from './transfer-context.js'
 import { nameSession } from './transfer-context.js'
-import { toError, UploadError } from './upload-error.js'
+import { toError } from './upload-error.js'
 
 /** An answer that is later than this after the bytes were verified is not waited for. */
 const ANSWER_PATIENCE_MS = 2_000
-/** So many sessions ended by servers, without one completing between, are no accident. */
-const MAX_ENDED_BY_SERVER = 5
-
 /** What a server says of a session that it had acknowledged and does not know any more; other ends are somebody's will. */
 const FORGOTTEN: readonly string[] = ['gone', 'expired']
 
@@ -27,14 +26,15 @@ export class SessionOutcomes {
   readonly #context: TransferContext
   readonly #claims: Claims
   readonly #terminations: Terminations
+  readonly #verdicts: StoreVerdicts
   readonly #tookOver: ByteRange[] = []
   readonly #running = new Map<SessionRunner, Promise<void>>()
-  #endedByServer = 0
 
   constructor(context: TransferContext, parts: { claims: Claims; terminations: Terminations }) {
     this.#context = context
     this.#claims = parts.claims
     this.#terminations = parts.terminations
+    this.#verdicts = new StoreVerdicts(context)
   }
 
   /** Whether these bytes were another session's that failed or was in doubt. */
@@ -74,7 +74,7 @@ export class SessionOutcomes {
     const session = plan.session(id)
     if (!session) return
     statuses.setStatus(id, 'superseded')
-    const by = o.by ?? this.#winnerOver(session)
+    const by = o.by ?? findWinnerOver(this.#context, session)
     log.emit({ type: 'superseded', ...nameSession(this.#context, session), via: o.via, by })
     this.#settleCopy(session, false)
     this.#close(id, { outcome: 'superseded' })
@@ -87,7 +87,7 @@ export class SessionOutcomes {
     for (const { session: id } of plan.sessions()) {
       const session = plan.session(id)
       if (!session || plan.missingOf(session) > 0) continue
-      this.#creditWinner(session)
+      creditWinner(this.#context, session)
       const credited = plan.session(id)
       if (!credited) continue
       // what it has not sent yet is verified elsewhere; what it has sent stays on its store
@@ -97,35 +97,6 @@ export class SessionOutcomes {
         statuses.markCompleted(id, leaves.known(credited).at(-1) ?? '')
       }
     }
-  }
-
-  /** Who has sent these bytes as well: the partition's completed upload, or who has acknowledged most of them. Null: nobody of ours. */
-  #winnerOver({ session, partition, start, end }: PlannedSession): SessionId | null {
-    const { plan, statuses } = this.#context
-    const completed = statuses.uploads.find(
-      (upload) => upload.partitionID === partition && upload.status === 'completed',
-    )
-    const sent = (rival: PlannedSession) => Math.min(rival.acked, end) - Math.max(rival.start, start)
-    const [best] = plan
-      .sessions()
-      .filter((rival) => rival.session !== session && sent(rival) > 0)
-      .sort((a, b) => sent(b) - sent(a))
-    return completed?.uploadID ?? best?.session ?? null
-  }
-
-  /**
-   * The blocks are verified, and no session of the partition is known to have sent them all: the news of an offset is
-   * still on its way. It is the offset of the session that was alive last.
-   */
-  #creditWinner(session: PlannedSession): void {
-    const { plan, runners } = this.#context
-    const rivals = plan.sessions().filter((other) => other.partition === session.partition)
-    if (rivals.some((rival) => rival.acked >= rival.end)) return
-    const alive = rivals.filter((rival) => plan.isCovered(rival))
-    const winner = alive.sort(
-      (a, b) => (runners.get(b.session)?.aliveAtMs ?? 0) - (runners.get(a.session)?.aliveAtMs ?? 0),
-    )[0]
-    if (winner) this.#context.acknowledge(winner.session, winner.end)
   }
 
   /** The store acknowledged the session's bytes and does not hold them: they were another's to write. */
@@ -162,7 +133,7 @@ export class SessionOutcomes {
     if (session.store === this.#context.place.store)
       this.#context.atHome = addRanges(this.#context.atHome, { start, end })
     this.#settleCopy(session, true)
-    this.#endedByServer = 0
+    this.#verdicts.noteCompleted()
     this.#close(session.session, { outcome: 'completed' })
   }
 
@@ -182,55 +153,22 @@ export class SessionOutcomes {
         if (end.state === 'superseded') return this.supersede(session.session, { via: 'server' })
         return this.#loseEnded(session, end.state)
       case 'failed':
-        if (end.code === 'network') this.#context.directory.suspect(session.store, end.cause, this.#context.clock.now())
-        else this.#exclude(session, end)
+        this.#verdicts.noteFailed(session, end)
         return this.#lose(session, end)
     }
   }
 
-  /** A session that its server ended by itself: once may be another page's doing, again and again is the group's end. */
   #loseEnded(session: PlannedSession, state: string): void {
-    const { directory, clock, plan, place } = this.#context
-    if (state === 'committed') plan.verify([{ start: 0, end: plan.sizeBytes }])
-    else if (++this.#endedByServer > MAX_ENDED_BY_SERVER) {
-      const message = `the servers end every session of this upload (${state}): start it again`
-      this.#context.fail(new UploadError('gone', message))
-    }
-    if (session.store !== place.store || state !== 'committed') {
-      directory.suspect(session.store, `it says that a session is ${state}`, clock.now())
-    }
+    const { plan } = this.#context
+    const isLeftOut = this.#verdicts.noteEnded(session, state)
     this.#lose(session, {
       cause: `the server says that it is ${state}`,
       ...(FORGOTTEN.includes(state) && { failure: 'serverError' }),
     })
-  }
-
-  #exclude(session: PlannedSession, end: Extract<SessionEnd, { kind: 'failed' }>): void {
-    const { directory, place } = this.#context
-    const endpoint = directory.get(session.store)?.route.endpoint ?? session.store
-    const full = end.code === 'full'
-    if (session.store !== place.store) {
-      directory.exclude(
-        session.store,
-        full ? 'server-full' : 'mirror-refused',
-        `${endpoint} answered ${end.cause}: going on without it`,
-      )
-      return
-    }
-    const status = end.status === undefined ? {} : { status: end.status }
-    this.#context.fail(
-      full
-        ? new UploadError(
-            'server-full',
-            `${endpoint} has no room for this file (507): free space there and upload it again`,
-            status,
-          )
-        : new UploadError(
-            end.status === 413 ? 'too-large' : 'refused',
-            `${endpoint} refused the upload (${end.cause})`,
-            status,
-          ),
-    )
+    if (!isLeftOut) return
+    this.giveUpStore(session.store)
+    plan.forget(session.store)
+    this.#claims.forgetStore(session.store)
   }
 
   /** Without `failure` it says nothing of the server. */

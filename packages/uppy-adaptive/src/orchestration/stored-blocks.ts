@@ -6,6 +6,7 @@ import { backoffMs } from './failure-rules.js'
 import { isPassing } from './failure-table.js'
 import type { Operations } from './operations.js'
 import { OperationError } from './ports.js'
+import { leaveOutExpired } from './store-verdicts.js'
 import type { Terminations } from './terminations.js'
 import { pause } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
@@ -27,6 +28,7 @@ export async function adoptStored(context: TransferContext, parts: Parts): Promi
     const status = await (store.id === place.store ? askHome(context, parts) : askMirror(context, parts, store.id))
     if (status === 'unknown') return
     if (status === 'silent') return directory.suspect(store.id, 'did not say what it holds', clock.now())
+    if (status.state === 'expired') return leaveOutExpired(context, store.id)
     adopt(context, parts, { store: store.id, status })
   })
   await Promise.all(asked)

@@ -45,6 +45,8 @@ export type UploadEvent =
       readonly store: StoreId
       readonly state: 'ready' | 'suspect' | 'returned' | 'unusable'
       readonly reason: string
+      /** Of `suspect`: how long it is left alone in any case, while others carry on (default 0). */
+      readonly quarantineMs?: number
     }
   | { readonly type: 'warning'; readonly code: WarningCode; readonly message: string; readonly endpoint?: string }
   /** How many sessions may send. */
