@@ -129,7 +129,10 @@ const gain = { pServer: 0.9, savedMs: 7_000, costMs: 3_000, worth: 0.95 }
 const grounds = { risk: 0.5, gapMs: 300, known }
 const EVERY_EVENT: { readonly [Type in UploadEvent['type']]: Extract<UploadEvent, { type: Type }> } = {
   started: { type: 'started', group: 'g', sizeBytes: 9, resumed: false },
-  server: { type: 'server', endpoint: 'https://a', server: 0, store: 'a', state: 'ready', reason: 'answered' },
+  server: {
+    ...{ type: 'server', endpoint: 'https://a', server: 0, store: 'a', state: 'suspect', reason: 'silent' },
+    quarantineMs: 1_000,
+  },
   warning: { type: 'warning', code: 'same-store', message: 'same-store', endpoint: 'https://a' },
   following: { type: 'following' },
   asleep: { type: 'asleep', reason: 'freeze' },

@@ -93,3 +93,12 @@ test('a mirror that knows nothing stays in trust, one that cannot be asked is in
   await adopting(rig)
   expect([rig.store('s1').state, rig.store('s2').state]).toEqual(['ready', 'suspect'])
 })
+
+test('a mirror that has dropped its part is left out, and nothing is sent there again', async () => {
+  const rig = new TransferRig({ addresses: [1, 1] })
+  rig.port().onOperation = () => statusOf()
+  rig.port('s1').onOperation = () => statusOf({ state: 'expired' })
+  await adopting(rig)
+  expect(rig.store('s1').state).toBe('unusable')
+  expect(rig.logged('warning')).toMatchObject([{ code: 'mirror-expired', endpoint: 'http://s1-0.test/files' }])
+})

@@ -27,6 +27,7 @@ export type WarningCode =
   | 'journal-failed'
   | 'memory-failed'
   | 'mirror-commits-at-home'
+  | 'mirror-expired'
   | 'mirror-refused'
   | 'mirror-unreachable'
   | 'mirror-unusable'
