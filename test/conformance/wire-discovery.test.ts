@@ -47,6 +47,28 @@ rule(
 )
 
 rule(
+  217,
+  "An answer that lets a page's origin read it (`Access-Control-Allow-Origin`) MUST let that origin know how it came: `Timing-Allow-Origin` with the same value",
+  async () => {
+    const client = pair.client(B)
+    const session = client.session(0, B)
+    const replies = [
+      await send(pair.home, { method: 'OPTIONS' }),
+      await client.create(session),
+      await client.patch(session, 0, client.file.bytes),
+      await client.head(session),
+      await client.ask('status'),
+      await send(`${pair.home}/${newId()}`),
+      await send(`${pair.home}/${newId()}`, { method: 'HEAD', headers: TUS }),
+    ]
+    expect(replies.map(({ status }) => status)).toEqual([204, 201, 204, 200, 200, 404, 404])
+    const values = replies.map((reply) => headerOf(reply, 'timing-allow-origin'))
+    expect(values).toEqual(replies.map((reply) => headerOf(reply, 'access-control-allow-origin')))
+    expect(values).not.toContain(null)
+  },
+)
+
+rule(
   8,
   'Every request but OPTIONS and GET MUST carry `Tus-Resumable: 1.0.0`, operations included; one without is answered 412',
   async () => {

@@ -73,6 +73,46 @@ describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
     expect(sizes.filter((size) => size > 1024 * 1024).length).toBeLessThanOrEqual(3)
   })
 
+  it('a proxy that takes 1 MiB at once, and whose refusal no page can read, refuses two bodies at most, reloads included', async () => {
+    let refused = 0
+    const { servers: all, close } = await startReconcileServers({
+      count: 1,
+      gate: (_, request, response) => {
+        if (Number(request.headers['content-length'] ?? 0) <= 1024 * 1024) return true
+        refused += 1
+        request.resume()
+        response.writeHead(413).end()
+        return false
+      },
+    })
+    cleanups.push(close)
+    const page = await site.openPage(all)
+    const wasted: number[] = []
+    for (const size of [5 * MB, 6 * MB, 7 * MB]) {
+      const file = await site.randomFile(size)
+      const before = refused
+      await page.setInputFiles('input', file.path)
+      const { url } = await outcome(page)
+      expect(await storedSha256(all[0], url)).toBe(file.sha256)
+      wasted.push(refused - before)
+      await page.reload()
+    }
+    expect(wasted[0]).toBeGreaterThan(0)
+    expect(refused).toBeLessThanOrEqual(2)
+  })
+
+  it('sees by its timing that a server of another origin speaks HTTP/2, however full the page’s list of requests is', async () => {
+    const all = await servers(1, 4 * MB)
+    const file = await site.randomFile(24 * MB)
+    const page = await site.openPage(all)
+    await page.evaluate(() => performance.setResourceTimingBufferSize(0))
+    await page.setInputFiles('input', file.path)
+    const { url } = await outcome(page)
+    expect(await storedSha256(all[0], url)).toBe(file.sha256)
+    const reasons = (await eventsOf(page)).flatMap((event) => (event.type === 'concurrency' ? [event.reason] : []))
+    expect(reasons.includes('window')).toBe(wireProtocol === 'h2')
+  })
+
   it('a partition that fits one body costs one request, and no preflight of its own', async () => {
     const [server, ...others] = await servers(1, 4 * MB)
     if (!server) throw new Error('no server')

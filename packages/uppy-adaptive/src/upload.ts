@@ -90,7 +90,7 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     clock: systemClock,
     randomness: systemRandomness,
     digester: createDigester(),
-    sessions: { pool, connections: platform.connections },
+    sessions: { pool, connections: platform.openConnections() },
     reportError: (error) => console.error(error),
     journal: chooseJournal(options.journal),
     memory: chooseMemory(resolved.predictor.memory, options.journal),

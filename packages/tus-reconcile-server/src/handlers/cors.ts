@@ -7,6 +7,13 @@ export function setCors(options: ServerOptions, origin: string | null, headers: 
   if (allowed) headers.set('Access-Control-Allow-Origin', allowed)
   if (options.allowedCredentials === true) headers.set('Access-Control-Allow-Credentials', 'true')
   headers.set('Access-Control-Expose-Headers', [...HEADERS, ...(options.exposedHeaders ?? [])].join(', '))
+  allowTiming(headers)
+}
+
+/** Who may read an answer may also know how it came: without it a page does not learn that its server speaks HTTP/2. */
+export function allowTiming(headers: Headers): void {
+  const allowed = headers.get('Access-Control-Allow-Origin')
+  if (allowed) headers.set('Timing-Allow-Origin', allowed)
 }
 
 function allowedOrigin(options: ServerOptions, origin: string | null): string | null {

@@ -5,6 +5,7 @@ import type { SignatureVerifier } from '../peers/signature.js'
 import { refuseMark } from '../plain/concat-mark.js'
 import type { PlainStore } from '../plain/plain-store.js'
 import type { TusRequest } from '../tus-request.js'
+import { allowTiming } from './cors.js'
 import { refuseWhenBusy } from './exchange/admission.js'
 import { asRefusal, refusalAnswer } from './exchange/answer.js'
 import { refuseConsumedBody } from './exchange/consumed-body.js'
@@ -61,6 +62,7 @@ function wrap(handler: Handler, site: Promise<Site>, route: Route): void {
   handler.send = async (req, context, headers = new Headers()) => {
     const here = siteOfRequest(await site, req, headers)
     headers.set(HEADER.load, formatLoad(here.load.load))
+    allowTiming(headers)
     const exchange = { req, context, headers }
     const original = async () => asResponse(await send(req, context, headers))
     return recorded(here, req, () =>

@@ -1,5 +1,6 @@
 import type { JournalStorage } from '../orchestration/ports.js'
 import { UploadError } from '../orchestration/upload-error.js'
+import { openConnections } from './connections-browser.js'
 import { page } from './page-browser.js'
 import type { Platform } from './platform.js'
 import { openTurns } from './turns-browser.js'
@@ -18,23 +19,7 @@ export const platform: Platform = {
   defaultJournal: () => (canStore() ? localJournal : undefined),
   page,
   openTurns,
-  connections: {
-    most: (endpoint) => (isMultiplexed(endpoint) ? Number.POSITIVE_INFINITY : HTTP1_CONNECTIONS),
-    areMultiplexed: isMultiplexed,
-  },
-}
-
-/** Browsers open no more of them to one host (measured: the seventh request waits). */
-const HTTP1_CONNECTIONS = 6
-
-/** HTTP/2 or 3, where the server lets a page know: `Timing-Allow-Origin`, across origins. */
-function isMultiplexed(endpoint: string): boolean {
-  const { origin } = new URL(endpoint)
-  const entries = performance.getEntriesByType('resource')
-  return entries.some(
-    (entry) =>
-      entry.name.startsWith(`${origin}/`) && 'nextHopProtocol' in entry && /^h[23]/.test(String(entry.nextHopProtocol)),
-  )
+  openConnections,
 }
 
 /** Where it is full, or refused by the browser's settings, the upload goes on and nothing is remembered. */

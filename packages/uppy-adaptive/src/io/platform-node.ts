@@ -13,7 +13,7 @@ export const platform: Platform = {
   defaultJournal: () => undefined,
   page: { watch: () => () => {}, isSavingData: () => false },
   openTurns: () => undefined,
-  connections: { most: () => Number.POSITIVE_INFINITY, areMultiplexed: () => false },
+  openConnections: () => ({ most: () => Number.POSITIVE_INFINITY, areMultiplexed: () => false }),
 }
 
 async function openPath(path: string): Promise<Source> {

@@ -11,5 +11,5 @@ export interface Platform {
   readonly page: Page
   /** What the pages of one origin share; in Node nothing. */
   openTurns(): Turns | undefined
-  readonly connections: ConnectionLimits
+  openConnections(): ConnectionLimits
 }

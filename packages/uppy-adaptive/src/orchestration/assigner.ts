@@ -39,18 +39,18 @@ export class Assigner {
     while (!this.#context.isSearching && this.#assignNext());
     const isAllGiven = this.#context.plan.unassigned().length === 0
     if (isAllGiven) {
-      if (this.#flow.isTrying && !this.#flow.isAlone) this.#cutForTrial()
+      if (this.#flow.isShared) this.#cutForFree()
       else this.#stealForIdle()
     }
     this.#context.share.note(!isAllGiven)
   }
 
-  /** A session that is tried takes the end of the longest, which goes on undisturbed. */
-  #cutForTrial(): void {
+  /** Each session that may send beside others takes the end of the longest, which goes on undisturbed. */
+  #cutForFree(): void {
     for (;;) {
       const [store] = this.#freeStores(1)
-      const range = store && this.#flow.cutPiece()
-      if (!range || !this.#starter.begin({ store: store.store, range, reason: 'trial' })) return
+      const piece = store && this.#flow.cutPiece()
+      if (!piece || !this.#starter.begin({ store: store.store, ...piece })) return
     }
   }
 

@@ -30,21 +30,41 @@ test.each([
   [256 * KIB, 64 * MIB],
   [100_000_000, 128 * MIB],
 ])('a host that takes %i bytes at once refuses two bodies of up to %i at most, ever', async (limit, largest) => {
+  expect(await wastedBy('refused', limit, largest)).toBeLessThanOrEqual(2)
+  // a page is told of no refusal, only that a body has vanished
+  expect(await wastedBy('vanished', limit, largest)).toBeLessThanOrEqual(2)
+})
+
+/** How many bodies a host with that limit refuses in four uploads, each of another page. */
+async function wastedBy(how: 'refused' | 'vanished', limit: number, largest: number): Promise<number> {
   const storage = memory()
   let wasted = 0
-  for (let upload = 0; upload < 3; upload++) {
+  for (let upload = 0; upload < 4; upload++) {
     const bodies = await limits(storage)
     for (let i = 0; i < 10; i++) {
       const bytes = Math.min(largest, bodies.largest(HOST, undefined))
       if (bytes <= limit) bodies.took(HOST, bytes)
       else {
         wasted += 1
-        bodies.refused(HOST, bytes, undefined)
+        if (how === 'refused') bodies.refused(HOST, bytes, undefined)
+        else bodies.vanished(HOST, bytes)
       }
     }
   }
   expect(wasted).toBeGreaterThan(0)
-  expect(wasted).toBeLessThanOrEqual(2)
+  return wasted
+}
+
+test('one body that vanished limits no other upload, and is forgotten when as large a one arrives', async () => {
+  const storage = memory()
+  const first = await limits(storage)
+  first.vanished(HOST, 4 * MIB)
+  const second = await limits(storage)
+  expect(second.largest(HOST, undefined)).toBe(Number.POSITIVE_INFINITY)
+  second.took(HOST, 4 * MIB)
+  const third = await limits(storage)
+  third.vanished(HOST, 8 * MIB)
+  expect((await limits(storage)).largest(HOST, undefined)).toBe(Number.POSITIVE_INFINITY)
 })
 
 test('a body that passed is the size to go on with, and refusals that come together count as one', async () => {

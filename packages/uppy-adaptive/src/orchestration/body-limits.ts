@@ -21,7 +21,13 @@ const Memory = v.object({
   version: v.literal(1),
   hosts: v.record(
     v.string(),
-    v.object({ bytes: v.pipe(v.number(), v.safeInteger(), v.minValue(1)), isSaid: v.boolean(), savedAt: v.number() }),
+    v.object({
+      bytes: v.pipe(v.number(), v.safeInteger(), v.minValue(1)),
+      isSaid: v.boolean(),
+      /** False: one body vanished, and the next one that does makes it certain. */
+      isCertain: v.optional(v.boolean(), true),
+      savedAt: v.number(),
+    }),
   ),
 })
 
@@ -40,7 +46,7 @@ interface Host {
 /**
  * How large a body each host takes, as found out by bodies that it refused (413) or that vanished (a browser is not told of
  * a 413 without CORS headers). Kept over uploads and reloads by host name, of the last 32 hosts: what a 413 said for 30
- * days, what was guessed for 7.
+ * days, what was guessed for 7. A guess limits the next upload only from the second body that vanished, whichever upload's.
  */
 export class BodyLimits {
   readonly #clock: Pick<Clock, 'epochMs'>
@@ -58,7 +64,10 @@ export class BodyLimits {
     const nowMs = this.#clock.epochMs()
     for (const [name, kept] of Object.entries(parse(text))) {
       const isOver = nowMs - kept.savedAt > (kept.isSaid ? EXPIRES_MS : GUESS_EXPIRES_MS)
-      if (!isOver && !this.#hosts.has(name)) this.#hosts.set(name, { ...kept, isCertain: true, taken: 0, vanished: 0 })
+      if (isOver || this.#hosts.has(name)) continue
+      const certain = { ...kept, taken: 0, vanished: 0 }
+      // what one body may have lost to a broken connection limits nobody yet
+      this.#hosts.set(name, kept.isCertain ? certain : { ...certain, bytes: undefined, vanished: CERTAIN_AFTER - 1 })
     }
   }
 
@@ -73,6 +82,11 @@ export class BodyLimits {
   took(endpoint: string, bytes: number): void {
     const host = this.#host(endpoint)
     host.taken = Math.max(host.taken, bytes)
+    // larger than any that is guessed to be refused: what vanished before vanished for another reason
+    if (host.isCertain || host.vanished === 0 || bytes <= (host.bytes ?? USUAL_LIMIT_BYTES)) return
+    host.vanished = 0
+    host.bytes = undefined
+    void this.#save().catch(() => {})
   }
 
   /** 413. @param said the size that the answer names */
@@ -95,14 +109,14 @@ export class BodyLimits {
   #lower(host: Host, bytes: number): void {
     host.bytes = Math.min(host.bytes ?? bytes, bytes)
     host.savedAt = this.#clock.epochMs()
-    if (host.isCertain) void this.#save().catch(() => {})
+    void this.#save().catch(() => {})
   }
 
   async #save(): Promise<void> {
-    const certain = [...this.#hosts].flatMap(([name, { bytes, isCertain, isSaid, savedAt }]) =>
-      bytes !== undefined && isCertain ? [[name, { bytes, isSaid, savedAt }] as const] : [],
+    const known = [...this.#hosts].flatMap(([name, { bytes, isCertain, isSaid, savedAt }]) =>
+      bytes !== undefined ? [[name, { bytes, isSaid, isCertain, savedAt }] as const] : [],
     )
-    const newest = certain.sort((a, b) => b[1].savedAt - a[1].savedAt).slice(0, MAX_HOSTS)
+    const newest = known.sort((a, b) => b[1].savedAt - a[1].savedAt).slice(0, MAX_HOSTS)
     await this.#storage?.set(KEY, JSON.stringify({ version: 1, hosts: Object.fromEntries(newest) }))
   }
 

@@ -3,7 +3,7 @@ import { BLOCK_SIZE, totalBytes } from 'tus-reconcile-protocol'
 import type { ConcurrencyChange } from '../partitioning/concurrency-search.js'
 import { ConcurrencySearch } from '../partitioning/concurrency-search.js'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
-import { decideTail } from '../partitioning/split-policy.js'
+import { decideSteal, decideTail } from '../partitioning/split-policy.js'
 import type { PathGauge } from './path-gauge.js'
 import type { RiskWatch } from './risk-watch.js'
 import type { Store } from './server-directory.js'
@@ -12,7 +12,9 @@ import { UNKNOWN_RTT_MS } from './store-ranking.js'
 import type { TransferContext } from './transfer-context.js'
 
 /** A session that is tried takes what it can send in this time: a trial's length (guess). */
-const PIECE_MS = 1_500
+const TRIAL_PIECE_MS = 1_500
+/** One of a number that has been kept: fewer requests, and still soon given back (guess: the longest window of a partition). */
+const PIECE_MS = 4_000
 const LEAST_PIECE_BYTES = 2 * BLOCK_SIZE
 /** Less than this to go, at the present rate: more sessions would not pay for their start (guess). */
 const WORTHWHILE_MS = 1_500
@@ -49,26 +51,28 @@ export class FlowControl {
     return !this.isByStore && this.#search.limit === 1
   }
 
-  /** Whether one of those that send may have to be given back: it gets no more than a piece. */
-  get isTrying(): boolean {
-    return !this.isByStore && this.#search.isTrying
+  /** Several send to a server alone: who is free takes no more than a piece, as it may have to be given back. */
+  get isShared(): boolean {
+    return !this.isByStore && this.#search.limit > 1
   }
 
   /** With each tick: what has flowed, and what follows from it. */
   tick(nowMs: number): void {
     const [store] = this.#usable()
     if (this.isByStore || !store) return
-    const { plan, model, log } = this.#context
-    if (this.#gauge.isFull(store.id) !== false) this.#gauge.ask(store)
+    const { plan, model, log, share } = this.#context
+    const hasSmallWindows = share.isMultiplexed(store.id)
+    if (!hasSmallWindows && this.#gauge.isFull(store.id) !== false) this.#gauge.ask(store)
     const sending = plan.sessions().filter(({ acked, end }) => acked < end)
-    const room = this.#roomAt(store.id, sending)
+    const room = this.#roomAt(store.id, { sending, hasSmallWindows })
     const change = this.#search.observe({
       nowMs,
       ackedBytes: totalBytes(plan.acknowledged()),
       sending: sending.length,
       room,
-      hasSmallWindows: this.#context.share.isMultiplexed(store.id),
-      isFull: sending.length > 0 && this.isFull(store.id),
+      hasSmallWindows,
+      // they share one connection, which takes no more of the path for it
+      isFull: !hasSmallWindows && sending.length > 0 && this.isFull(store.id),
       requestRttMs: model.store(store.id).requestRttMs ?? UNKNOWN_RTT_MS,
     })
     if (!change) return
@@ -82,17 +86,23 @@ export class FlowControl {
     return this.#gauge.isFull(store) === true
   }
 
-  /** Nothing is unassigned, and one more session is tried: the end of the longest is cut off for it. Undefined when there is none. */
-  cutPiece(): ByteRange | undefined {
-    const { plan } = this.#context
+  /** Nothing is unassigned, and one more session may send: the end of the longest is cut off for it. Undefined where that is not worth a request. */
+  cutPiece(): { range: ByteRange; reason: 'trial' | 'shared' } | undefined {
+    const { plan, model } = this.#context
     const longest = this.#longest()
     const assessment = longest && this.#watch.assessmentOf(longest.session)
     if (!assessment) return undefined
-    const pieceBytes = Math.max(LEAST_PIECE_BYTES, (assessment.rateBytesPerSecond * PIECE_MS) / 1000)
-    const end = decideTail(longest, pieceBytes, plan.sizeBytes)
+    const { rateBytesPerSecond } = assessment
+    const setupMs = 2 * (model.store(longest.store).requestRttMs ?? UNKNOWN_RTT_MS)
+    if (decideSteal({ ...longest, rateBytesPerSecond }, { rateBytesPerSecond, setupMs }, plan.sizeBytes) === undefined)
+      return undefined
+    const isTrial = this.#search.isTrying
+    const pieceMs = isTrial ? TRIAL_PIECE_MS : PIECE_MS
+    const end = decideTail(longest, Math.max(LEAST_PIECE_BYTES, (rateBytesPerSecond * pieceMs) / 1000), plan.sizeBytes)
     if (end === undefined) return undefined
-    this.#starter.split(longest, end, { reason: 'one more session is tried', assessment })
-    return { start: end, end: longest.end }
+    const reason = isTrial ? 'one more session is tried' : 'several sessions send at once'
+    this.#starter.split(longest, end, { reason, assessment })
+    return { range: { start: end, end: longest.end }, reason: isTrial ? 'trial' : 'shared' }
   }
 
   #longest(): PlannedSession | undefined {
@@ -107,10 +117,11 @@ export class FlowControl {
     return this.#context.directory.stores().filter((store) => this.#starter.canTake(store))
   }
 
-  /** How many more could send: while there is no queue on the way, nor doubt, and bytes for them. */
-  #roomAt(store: StoreId, sending: readonly PlannedSession[]): number {
-    if (sending.length >= this.#context.options.maxSessions || this.#watch.isInDoubt(store)) return 0
-    return this.#gauge.isFull(store) === false && this.#isWorthwhile(sending) ? this.#starter.room(store) : 0
+  /** How many more could send: while there is no doubt, bytes for them, and no queue on the way that theirs would add to. */
+  #roomAt(store: StoreId, o: { sending: readonly PlannedSession[]; hasSmallWindows: boolean }): number {
+    if (o.sending.length >= this.#context.options.maxSessions || this.#watch.isInDoubt(store)) return 0
+    const isFree = o.hasSmallWindows || this.#gauge.isFull(store) === false
+    return isFree && this.#isWorthwhile(o.sending) ? this.#starter.room(store) : 0
   }
 
   /** There are bytes to share that take a while yet. */

@@ -54,17 +54,24 @@ const whole = () => 5 * MB
 const UNSTEADY = [0.2, 0.7, 0.35, 0.45, 0.1, 0.6, 0.9, 0.2, 0.5, 0.15, 0.8, 0.3]
 const lossy = (sessions: number, tick: number) => sessions * MB * (UNSTEADY[tick % UNSTEADY.length] ?? 0)
 
-test('where each session has a small window, their number doubles as long as it pays, and stops where it does not', () => {
-  const path = new Path().run(10_000, fifth, window)
-  expect(path.steps.slice(0, 4)).toEqual(['add 2 window', 'keep 2 pays', 'add 4 ramp', 'keep 4 pays'])
-  expect(path.search.limit).toBeGreaterThanOrEqual(4)
+test('where each session has a small window, four times as many are tried at once, then twice as many as long as it pays', () => {
+  const path = new Path(32).run(10_000, fifth, window)
+  expect(path.steps.slice(0, 4)).toEqual(['add 4 window', 'keep 4 pays', 'add 8 ramp', 'keep 8 pays'])
+  expect(path.search.limit).toBeLessThan(16)
   // it has grown fivefold within three seconds
   expect(new Path().run(3_000, fifth, window).search.limit).toBeGreaterThanOrEqual(4)
 })
 
+test('sessions that share a connection stay where they bring half as much again, though fewer of them would', () => {
+  const oneAndAHalf = (sessions: number) => Math.min(sessions, 1.5) * MB
+  const path = new Path().run(10_000, oneAndAHalf, window)
+  expect(path.steps.slice(0, 2)).toEqual(['add 4 window', 'keep 4 pays'])
+  expect(path.search.limit).toBe(4)
+})
+
 test('a session that brings nothing is given back, and the next trial waits twice as long each time', () => {
   const path = new Path().run(60_000, whole, window)
-  expect(new Set(path.steps)).toEqual(new Set(['add 2 window', 'giveBack 1 no gain']))
+  expect(new Set(path.steps)).toEqual(new Set(['add 4 window', 'add 2 window', 'giveBack 1 no gain']))
   const adds = path.changes.filter(({ kind }) => kind === 'add').length
   expect(adds).toBeGreaterThan(1)
   expect(adds).toBeLessThan(6)
@@ -91,6 +98,16 @@ test('a session whose loss is felt comes back', () => {
   expect(path.steps).toContain(`restore ${before} loss`)
 })
 
+test('what is given back is missed only when it has ended', () => {
+  const path = new Path(4).run(6_000, fifth, window)
+  const before = path.search.limit
+  // all still end what they have
+  path.run(20_000, whole, { isFull: true, room: 0, sending: before })
+  expect(path.steps.at(-1)).toBe(`giveBack ${before - 1} full`)
+  path.run(3_000, whole, { isFull: true, room: 0 })
+  expect(path.steps).toContain(`keep ${before - 1} no loss`)
+})
+
 test('acknowledgements that come in lumps are no unsteady rate', () => {
   expect(new Path().run(15_000, (_, tick) => (tick % 4 === 0 ? 4 * MB : 0)).steps).toEqual([])
 })
@@ -104,7 +121,7 @@ test('when fewer send than may for a while, the number falls to theirs', () => {
 
 test('a machine that slept compares nothing with what was before', () => {
   const path = new Path().run(1_250, fifth, window)
-  expect(path.steps).toEqual(['add 2 window'])
+  expect(path.steps).toEqual(['add 4 window'])
   path.nowMs += 60_000
   path.run(TICK_MS, () => 0)
   expect(path.search.limit).toBe(1)
