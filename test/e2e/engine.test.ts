@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
+import { blockFloor, coversRange, parsePartitionHeader } from 'tus-reconcile-protocol'
 import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent, UploadError } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, it } from 'vitest'
 import {
@@ -162,6 +163,33 @@ describe('the engine without Uppy', () => {
       new Set([0, 1, 2]),
     )
     expect(upload.uploads.every((status) => status.status === 'completed')).toBe(true)
+  })
+
+  it('sends bytes of high priority before the others: they are verified while all the rest is held back', async () => {
+    const all = await servers({ count: 2 })
+    const data = randomBytes(5 * MB)
+    const urgent = blockFloor(3 * MB)
+    const upload = new AdaptiveUpload(data, {
+      ...endpointsOf(all),
+      priority: [
+        { start: 3 * MB, end: 3 * MB + 1, priority: 'high' },
+        { start: -1, priority: 'high' },
+      ],
+      onBeforeRequest: async (request) => {
+        const header = request.getHeader('Upload-Partition')
+        if (header === undefined) return
+        const { start } = parsePartitionHeader(header)
+        if (start !== urgent && start !== blockFloor(data.length)) await areVerified
+      },
+    })
+    const missing = new Set([urgent, blockFloor(data.length)])
+    const areVerified = eventThat(upload, (event) => {
+      if (event.type !== 'verified') return false
+      for (const start of missing) if (coversRange(event.ranges, { start, end: start + 1 })) missing.delete(start)
+      return missing.size === 0
+    })
+    const result = await upload.start()
+    expect(await storedSha256(all[0], result.url)).toBe(sha256(data))
   })
 
   it('reports progress that is monotone and ends at the size', async () => {

@@ -70,8 +70,17 @@ export function missingRanges(set: RangeSet, size: number): RangeSet {
   return subtractRanges(size > 0 ? [{ start: 0, end: size }] : [], set)
 }
 
+/** Logarithmic in the set's length. */
 export function coversRange(set: RangeSet, range: ByteRange): boolean {
-  return range.end <= range.start || set.some((held) => held.start <= range.start && held.end >= range.end)
+  if (range.end <= range.start) return true
+  // the last that begins by then
+  let [low, high] = [0, set.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if ((set[middle]?.start ?? 0) <= range.start) low = middle + 1
+    else high = middle
+  }
+  return (set[low - 1]?.end ?? 0) >= range.end
 }
 
 export function totalBytes(set: RangeSet): number {

@@ -37,6 +37,7 @@ export type { UploadErrorCode, WarningCode } from './orchestration/upload-error.
 export { UploadError } from './orchestration/upload-error.js'
 export type { UploadStats } from './orchestration/upload-stats.js'
 export type { UploadStatus } from './orchestration/upload-status.js'
+export type { Priority, PriorityRange } from './partitioning/priority.js'
 
 /** UploadOptions, and how requests are made. */
 export interface AdaptiveUploadOptions extends UploadOptions {

@@ -1,6 +1,6 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test, vi } from 'vitest'
-import { TransferRig } from '../testing/transfer-rig.js'
+import { blocks, TransferRig } from '../testing/transfer-rig.js'
 
 /** s1's session was split: it has sent what it kept, and s0 is at work. Its tail was to take 5 s more at s1. */
 function afterSplit() {
@@ -71,4 +71,58 @@ test('a server that has handed over all it has takes nothing from its own sessio
   vi.spyOn(starter, 'sending').mockReturnValue(0)
   assigner.pass()
   expect(rig.logged('split')).toEqual([])
+})
+
+const sent = (rig: TransferRig) => rig.logged('session').map(({ start, end }) => ({ start, end }))
+
+test('what is urgent goes first, shared by all servers, and then the rest in its order', () => {
+  const priority = [
+    { start: 0, end: BLOCK_SIZE, priority: 'bulk' },
+    { start: -6 * BLOCK_SIZE, priority: 'high' },
+  ] as const
+  const rig = new TransferRig({
+    addresses: [1, 1, 1],
+    blocks: 40,
+    options: { priority, partitioning: { initialSize: 8 * BLOCK_SIZE } },
+  })
+  rig.parts.assigner.pass()
+  expect(sent(rig)).toEqual([blocks(34, 36), blocks(36, 37), blocks(37, 38)])
+  expect(rig.logged('session').map(({ reason }) => reason)).toEqual(['priority', 'priority', 'priority'])
+  rig.begin({ first: 38, last: 40 })
+  const { context } = rig
+  for (const { session, end } of context.plan.sessions()) context.acknowledge(session, end)
+  rig.parts.assigner.pass()
+  // the rest is of normal priority from the second block on
+  expect(sent(rig)[4]?.start).toBe(BLOCK_SIZE)
+})
+
+test('one server alone gets what is urgent first, then what was before it, then what was behind it', () => {
+  const priority = [{ start: 10 * BLOCK_SIZE, end: 12 * BLOCK_SIZE, priority: 'high' }] as const
+  const rig = new TransferRig({ blocks: 40, options: { priority } })
+  const { context } = rig
+  rig.parts.assigner.pass()
+  expect(sent(rig)).toEqual([blocks(10, 12)])
+  for (const { session, end } of context.plan.sessions()) context.acknowledge(session, end)
+  rig.parts.assigner.pass()
+  expect(sent(rig)).toEqual([blocks(10, 12), blocks(0, 10)])
+})
+
+test('a head goes with the rest in one request where one server is alone: it is first in any case', () => {
+  const priority = [{ start: 0, end: 2 * BLOCK_SIZE, priority: 'high' }] as const
+  const rig = new TransferRig({ blocks: 40, options: { priority } })
+  rig.parts.assigner.pass()
+  expect(sent(rig)).toEqual([blocks(0, 40)])
+})
+
+test('beside other uploads a file counts as what it sends next', () => {
+  const priority = [{ start: 0, end: 2 * BLOCK_SIZE, priority: 'high' }] as const
+  const rig = new TransferRig({
+    addresses: [1, 1],
+    blocks: 40,
+    options: { priority, partitioning: { initialSize: BLOCK_SIZE } },
+  })
+  const { share } = rig.context
+  expect(share.priority).toBe('high')
+  rig.parts.assigner.pass()
+  expect(share.priority).toBe('normal')
 })

@@ -1,8 +1,8 @@
-import type { ByteRange } from 'tus-reconcile-protocol'
-import { totalBytes } from 'tus-reconcile-protocol'
+import { rangeLength } from 'tus-reconcile-protocol'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
 import { decidePartitionSize } from '../partitioning/partition-sizer.js'
+import type { Priority, RankedRange } from '../partitioning/priority.js'
 import { decideSteal } from '../partitioning/split-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
 import type { FlowControl } from './flow-control.js'
@@ -37,12 +37,18 @@ export class Assigner {
     this.#noteSplits()
     // what is found need not be sent
     while (!this.#context.isSearching && this.#assignNext());
-    const isAllGiven = this.#context.plan.unassigned().length === 0
-    if (isAllGiven) {
+    const next = this.#nextPriority()
+    if (next === undefined) {
       if (this.#flow.isShared) this.#cutForFree()
       else this.#stealForIdle()
     }
-    this.#context.share.note(!isAllGiven)
+    this.#context.share.note(next)
+  }
+
+  /** Of the bytes that nobody has been given yet; undefined where all are given. */
+  #nextPriority(): Priority | undefined {
+    const { plan, order } = this.#context
+    return order.find((range) => plan.unassignedWithin(range).next().done !== true)?.priority
   }
 
   /** Each session that may send beside others takes the end of the longest, which goes on undisturbed. */
@@ -65,16 +71,25 @@ export class Assigner {
 
   /** Begins one session; false when no free store may take any of the unassigned bytes. */
   #assignNext(): boolean {
-    const { plan } = this.#context
-    const bytes = totalBytes(plan.unassigned())
+    const bytes = this.#context.plan.unassignedBytes
     if (bytes === 0) return false
     for (const store of this.#inOrder(this.#freeStores(bytes), bytes)) {
-      const [gap] = this.#starter.sendable(store.store)
-      if (!gap) continue
-      this.#assign(store, gap)
+      const range = this.#nextRange(store.store)
+      if (!range) continue
+      this.#assign(store, range)
       return true
     }
     return false
+  }
+
+  /** Of one priority; but what goes out in one request takes along what is next in any case. */
+  #nextRange(store: StoreId): RankedRange | undefined {
+    let next: RankedRange | undefined
+    for (const range of this.#starter.sendable(store)) {
+      if (next && (range.start !== next.end || !this.#flow.isAlone)) break
+      next = next ? { ...next, end: range.end } : range
+    }
+    return next
   }
 
   /** Those that may begin a session, distinct ones before one that sends already: each path adds what it can carry. */
@@ -106,8 +121,8 @@ export class Assigner {
     return [...equals, ...free.filter((store) => !isAsFree(store))]
   }
 
-  #assign(store: RankedStore, gap: ByteRange): void {
-    const size = this.#restrain(store.store, this.#size(store))
+  #assign(store: RankedStore, gap: RankedRange): void {
+    const size = this.#restrain(store.store, this.#size(store, gap))
     const end = Math.min(gap.end, gap.start + size.sizeBytes)
     const session = this.#starter.begin({
       store: store.store,
@@ -118,7 +133,7 @@ export class Assigner {
     // what took all that there was, or its end, says nothing of what a good size is
     if (size.reason === 'alone') return
     if (session) this.#latest.set(store.store, session)
-    if (size.reason !== 'endgame') this.#previousBytes.set(store.store, size.sizeBytes)
+    if (size.reason !== 'endgame' && size.reason !== 'priority') this.#previousBytes.set(store.store, size.sizeBytes)
   }
 
   #restrain(id: StoreId, size: SizeDecision): SizeDecision {
@@ -129,8 +144,8 @@ export class Assigner {
     return size.sizeBytes <= initialSize ? size : { ...size, sizeBytes: initialSize, reason: 'initial' }
   }
 
-  #size(store: RankedStore): SizeDecision {
-    const { model, options, plan, share } = this.#context
+  #size(store: RankedStore, gap: RankedRange): SizeDecision {
+    const { model, options, plan } = this.#context
     const { initialSize, minSize, maxSize, targetSeconds } = options.partitioning
     return decidePartitionSize({
       // the store's, which its sessions share
@@ -140,14 +155,21 @@ export class Assigner {
       meanTimeBetweenFailuresMs: model.store(store.store).meanTimeBetweenFailuresMs,
       lostShare: LOST_SHARE,
       previousBytes: this.#previousBytes.get(store.store),
-      unassignedBytes: totalBytes(plan.unassigned()),
+      unassignedBytes: plan.unassignedBytes,
+      urgentBytes: gap.priority === 'high' ? this.#urgentBytes() : undefined,
       concurrency: this.#flow.limit,
       isAlone: this.#flow.isAlone,
-      priority: share.priority,
+      priority: gap.priority,
       initialBytes: initialSize,
       targetSeconds,
       limits: { minSizeBytes: minSize, maxSizeBytes: maxSize },
     })
+  }
+
+  #urgentBytes(): number {
+    const { plan, order } = this.#context
+    const urgent = order.filter(({ priority }) => priority === 'high')
+    return urgent.flatMap((range) => [...plan.unassignedWithin(range)]).reduce((sum, gap) => sum + rangeLength(gap), 0)
   }
 
   /** Nothing is unsent: an idle store takes the tail of the session that would end last, where that is worth it. */

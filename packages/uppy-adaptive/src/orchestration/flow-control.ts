@@ -1,5 +1,5 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
-import { BLOCK_SIZE, totalBytes } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import type { ConcurrencyChange } from '../partitioning/concurrency-search.js'
 import { ConcurrencySearch } from '../partitioning/concurrency-search.js'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
@@ -67,7 +67,7 @@ export class FlowControl {
     const room = this.#roomAt(store.id, { sending, hasSmallWindows })
     const change = this.#search.observe({
       nowMs,
-      ackedBytes: totalBytes(plan.acknowledged()),
+      ackedBytes: plan.acknowledgedBytes,
       sending: sending.length,
       room,
       hasSmallWindows,
@@ -127,7 +127,7 @@ export class FlowControl {
   /** There are bytes to share that take a while yet. */
   #isWorthwhile(sending: readonly PlannedSession[]): boolean {
     const { plan, model } = this.#context
-    const bytes = sending.reduce((sum, { acked, end }) => sum + end - acked, totalBytes(plan.unassigned()))
+    const bytes = sending.reduce((sum, { acked, end }) => sum + end - acked, plan.unassignedBytes)
     const rate = model.aggregateGoodput()
     return bytes > 2 * BLOCK_SIZE && rate !== undefined && bytes > (rate * WORTHWHILE_MS) / 1000
   }

@@ -171,12 +171,28 @@ test('two paths, ports or schemes of one host are two servers', () => {
   expect(resolveAny({ mirrors }).mirrors).toEqual(mirrors.map((endpoint) => ({ endpoint })))
 })
 
+test('bytes of a file may have a priority of their own', () => {
+  const priority = [
+    { start: 0, end: 1_000, priority: 'high' },
+    { start: -1_000, priority: 'bulk' },
+    { start: 5, end: -5, priority: 'normal' },
+  ] as const
+  expect(resolveAny({ priority }).priority).toEqual(priority)
+})
+
 test('NaN is quoted as NaN', () => {
   expect(refusal({ giveUpAfter: Number.NaN }).message).toContain('not NaN')
 })
 
 test.each([
   ['a priority that is none', { priority: 'urgent' }, '"urgent"'],
+  ['a priority of bytes that is none', { priority: [{ start: 0, end: 9, priority: 'urgent' }] }, '"urgent"'],
+  ['a range of priority that is no range', { priority: ['high'] }, '"high"'],
+  ['a range without a start', { priority: [{ end: 9, priority: 'high' }] }, 'undefined'],
+  ['a range that begins between bytes', { priority: [{ start: 0.5, priority: 'high' }] }, '0.5'],
+  ['a range that ends at null', { priority: [{ start: 0, end: null, priority: 'high' }] }, 'null'],
+  ['a range that ends before it begins', { priority: [{ start: 9, end: 8, priority: 'high' }] }, 'priority[0].end'],
+  ['one that does so from the end', { priority: [{ start: -8, end: -9, priority: 'high' }] }, '-9'],
   ['one mirror that is no list', { mirrors: 'https://eu.example.com/files' }, 'https://eu.example.com/files'],
   ['a mirror that is null', { mirrors: [null] }, 'null'],
   ['a bigint', { giveUpAfter: 10n }, '10'],

@@ -1,11 +1,12 @@
 import type { Priors } from 'upload-predictor'
 import { parseModel, priorsOf } from 'upload-predictor'
-import type { Priority } from '../partitioning/priority.js'
+import type { Priority, PriorityRange } from '../partitioning/priority.js'
 import { DEFAULT_LIMITS } from '../partitioning/size-limits.js'
 import { DEFAULT_THRESHOLD } from '../redundancy/copy-gain.js'
 import type { MirrorList, MirrorOptions, MirrorsOfFile, ResolvedMirrorsOfFile } from './mirror-options.js'
 import { parseEndpoint, resolveMirrors } from './mirror-options.js'
 import type { JournalStorage } from './ports.js'
+import { resolvePriority } from './priority-options.js'
 import { quote } from './quote.js'
 import { RateCap } from './rate-cap.js'
 import { toError, UploadError } from './upload-error.js'
@@ -72,7 +73,13 @@ export interface UploadOptions {
    */
   readonly headers?: HeaderSource
   readonly partitioning?: PartitioningOptions
-  readonly priority?: Priority
+  /**
+   * How urgent the file is beside others: what is `high` gets more of the sessions and goes in smaller partitions, what is
+   * `bulk` gets fewer and larger ones. Or which of its bytes go first, such as a film's index: the rest then has the
+   * priority of its content type. By default images and text are `high`, videos and archives `bulk`, of videos the first
+   * 2 MiB `high`. To a server without our extension a file goes from its start to its end.
+   */
+  readonly priority?: Priority | readonly PriorityRange[]
   /**
    * Sessions that send at once at most, over all uploads of this page or process, copies included (default 12). How many
    * do is found by measuring: one where more would bring nothing.
@@ -117,7 +124,7 @@ export interface ResolvedOptions {
     readonly maxSize: number
     readonly targetSeconds: number | undefined
   }
-  readonly priority: Priority | undefined
+  readonly priority: Priority | readonly PriorityRange[] | undefined
   readonly maxSessions: number
   readonly redundancy: { readonly threshold: number; readonly budget: number; readonly maxConcurrent: number } | false
   readonly predictor: {
@@ -143,7 +150,7 @@ export function resolveOptions(options: UploadOptions, base?: string): ResolvedO
     metadata: options.metadata ?? {},
     headers: options.headers ?? {},
     partitioning: resolvePartitioning(options.partitioning ?? {}),
-    priority: parsePriority(options.priority),
+    priority: resolvePriority(options.priority),
     maxSessions: numberIn('maxSessions', options.maxSessions ?? 12, { min: 1 }),
     redundancy: options.redundancy === false ? false : resolveRedundancy(options.redundancy ?? {}),
     predictor: resolvePredictor(options.predictor ?? {}),
@@ -163,11 +170,6 @@ function parseCommitAt(commitAt: unknown): ResolvedOptions['commitAt'] {
 function resolveRateCap(maxRate: number | RateCap | undefined): RateCap | undefined {
   if (maxRate === undefined || maxRate instanceof RateCap) return maxRate
   return new RateCap(maxRate)
-}
-
-function parsePriority(priority: unknown): Priority | undefined {
-  if (priority === undefined || priority === 'high' || priority === 'normal' || priority === 'bulk') return priority
-  throw new UploadError('bad-option', `priority must be 'high', 'normal' or 'bulk', not ${quote(priority)}`)
 }
 
 function resolvePartitioning(given: PartitioningOptions): ResolvedOptions['partitioning'] {

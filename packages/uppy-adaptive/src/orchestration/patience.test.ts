@@ -96,7 +96,7 @@ test('no other store is asked while a session still sends', async () => {
 test('what only a store that does not answer holds is sent again, its sessions and what they left', async () => {
   const rig = waiting()
   rig.directory.suspect('s1', 'silent', 0)
-  rig.context.plan.hold('s1', blocks(0, 4))
+  rig.context.plan.hold('s1', [blocks(0, 4)])
   await live(rig, 3_250)
   expect(rig.context.plan.unassigned()).toEqual([blocks(0, 4)])
   expect(rig.logged('failed')).toMatchObject([{ cause: 'its server does not answer' }])

@@ -64,7 +64,7 @@ export class Patience {
     this.#askForNews(nowMs)
     const sessions = plan.sessions()
     const isAllSent = sessions.every((session) => session.acked >= session.end)
-    const isWaiting = isAllSent && (sessions.length > 0 || plan.unassigned().length === 0)
+    const isWaiting = isAllSent && (sessions.length > 0 || plan.unassignedBytes === 0)
     this.#idleSinceMs = isWaiting ? (this.#idleSinceMs ?? nowMs) : undefined
     if (this.#idleSinceMs === undefined || nowMs - this.#idleSinceMs < HELD_PATIENCE_MS) return
     this.#idleSinceMs = nowMs

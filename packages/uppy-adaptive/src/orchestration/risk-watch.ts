@@ -1,4 +1,4 @@
-import { blockFloor, totalBytes } from 'tus-reconcile-protocol'
+import { blockFloor } from 'tus-reconcile-protocol'
 import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import { decideSlowSplit } from '../partitioning/split-policy.js'
@@ -147,7 +147,7 @@ export class RiskWatch {
   #surroundings(session: PlannedSession, alternative: RankedStore | undefined): HedgeSurroundings {
     const { plan, model, budget, options, isSavingData } = this.#context
     return {
-      unassignedBytes: totalBytes(plan.unassigned()),
+      unassignedBytes: plan.unassignedBytes,
       linkIsGood: model.link().pGood >= LINK_IS_GOOD,
       bestAlternativeMs: alternative?.expectedMs,
       copiesInFlight: plan.sessions().filter((session) => session.kind === 'copy').length,

@@ -1,4 +1,3 @@
-import { totalBytes } from 'tus-reconcile-protocol'
 import type { RiskWatch } from './risk-watch.js'
 import { rounded } from './rounded.js'
 import type { TransferContext } from './transfer-context.js'
@@ -26,8 +25,8 @@ export class Sampler {
     })
     const event = {
       type: 'sample' as const,
-      ackedBytes: totalBytes(plan.acknowledged()),
-      verifiedBytes: totalBytes(plan.verified),
+      ackedBytes: plan.acknowledgedBytes,
+      verifiedBytes: plan.verifiedBytes,
       goodputBytesPerSecond: model.aggregateGoodput() ?? null,
       link: model.link(),
       sessions,

@@ -12,9 +12,9 @@ export interface SessionLimits {
 
 /** One transfer's part of the sessions of its page or process. */
 export class SessionShare implements PoolMember {
-  readonly priority: Priority
   readonly max: number
   readonly onRoom: () => void
+  #priority: Priority
   readonly #limits: SessionLimits
   readonly #plan: PartitionPlan
   readonly #directory: ServerDirectory
@@ -27,12 +27,17 @@ export class SessionShare implements PoolMember {
     max: number
     onRoom: () => void
   }) {
-    this.priority = o.priority
+    this.#priority = o.priority
     this.max = o.max
     this.onRoom = o.onRoom
     this.#limits = o.limits
     this.#plan = o.plan
     this.#directory = o.directory
+  }
+
+  /** Of what it sends next. */
+  get priority(): Priority {
+    return this.#priority
   }
 
   join(): void {
@@ -56,9 +61,10 @@ export class SessionShare implements PoolMember {
     return endpoint !== undefined && this.#limits.connections.areMultiplexed(endpoint)
   }
 
-  /** After every decision. @param isWaiting there are bytes that no session has */
-  note(isWaiting: boolean): void {
-    this.#limits.pool.note(this, isWaiting && this.sessions().size === 0)
+  /** After every decision. @param next the priority of what no session has yet, first of what goes first */
+  note(next: Priority | undefined): void {
+    this.#priority = next ?? this.#priority
+    this.#limits.pool.note(this, next !== undefined && this.sessions().size === 0)
   }
 
   sessions(): ReadonlyMap<string, number> {

@@ -1,8 +1,9 @@
 import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
-import { addRanges, blockFloor, intersectRanges, rangeLength, subtractRanges } from 'tus-reconcile-protocol'
+import { addRanges, blockFloor, EMPTY_RANGES, rangeLength, subtractRanges } from 'tus-reconcile-protocol'
 import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, SessionId, SessionKind, StoreId } from '../partitioning/partition-plan.js'
 import type { SizeDecision } from '../partitioning/partition-sizer.js'
+import type { RankedRange } from '../partitioning/priority.js'
 import { SplitTails } from '../partitioning/split-tails.js'
 import type { CopyGain } from '../redundancy/copy-gain.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
@@ -87,16 +88,23 @@ export class SessionStarter {
     return this.room(store) > 0
   }
 
-  /** What of the unassigned bytes the store may send. Tails that were split off it are others', while there are others. */
-  sendable(store: StoreId): RangeSet {
+  /** What of the unassigned bytes the store may send, in the order in which they are to go. */
+  *sendable(store: StoreId): Generator<RankedRange> {
+    const { plan, order } = this.#context
+    const others = this.#forOthers(store)
+    for (const { priority, ...within } of order)
+      for (const gap of plan.unassignedWithin(within))
+        for (const range of subtractRanges([gap], others)) yield { ...range, priority }
+  }
+
+  /** Tails that were split off the store, while there are others to send them; and what the home itself is to get. */
+  #forOthers(store: StoreId): RangeSet {
     const { plan, place, onlyHome, directory, clock } = this.#context
-    const unassigned = plan.unassigned()
-    this.#tails.prune(unassigned, clock.now())
-    const others = directory.stores().filter((other) => other.id !== store && this.canTake(other))
-    const own = others.length === 0 ? unassigned : this.#tails.without(unassigned, store)
-    return store === place.store
-      ? addRanges(own, ...intersectRanges(unassigned, onlyHome))
-      : subtractRanges(own, onlyHome)
+    const isUnassigned = (range: ByteRange) => plan.unassignedWithin(range).next().done !== true
+    this.#tails.prune(isUnassigned, clock.now())
+    const hasOthers = directory.stores().some((other) => other.id !== store && this.canTake(other))
+    const tails = hasOthers ? this.#tails.of(store) : EMPTY_RANGES
+    return store === place.store ? subtractRanges(tails, onlyHome) : addRanges(tails, ...onlyHome)
   }
 
   begin(order: Omit<StartOrder, 'partition' | 'kind'>): PlannedSession | undefined {
@@ -107,7 +115,7 @@ export class SessionStarter {
   copy(original: PlannedSession, o: { store: StoreId; gain: CopyGain } & Reasons): void {
     const { plan, budget, log } = this.#context
     const range = { start: blockFloor(original.acked), end: original.end }
-    const [rest] = subtractRanges([range], plan.verified)
+    const [rest] = plan.unverifiedWithin(range)
     if (!rest) return
     const copy = this.#start({
       store: o.store,

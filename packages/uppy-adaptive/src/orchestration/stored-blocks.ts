@@ -70,7 +70,7 @@ function adopt(
 ): void {
   if (status.state === 'committed') return void plan.verify([{ start: 0, end: plan.sizeBytes }])
   plan.verify(status.verified)
-  plan.hold(store, ...status.stored)
+  plan.hold(store, status.stored)
   for (const session of status.sessions) {
     if (session.state === 'inProgress' || session.state === 'pending')
       terminations.drop({ session: session.session, store, reason: 'resumed' })

@@ -1,5 +1,5 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
-import { BLOCK_SIZE, blockCeil, blockFloor, missingRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, blockCeil, blockFloor, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import type { Operations } from './operations.js'
 import type { Reconciliation } from './reconciliation.js'
@@ -70,14 +70,15 @@ export class StoredSearch {
     const { plan, signal } = this.#context
     let [from, misses] = [0, 0]
     while (!signal.aborted && misses < MOST_MISSES) {
-      const [gap] = subtractRanges(missingRanges(plan.verified, plan.sizeBytes), [{ start: 0, end: from }])
+      const [gap] = plan.unverifiedWithin({ start: from, end: plan.sizeBytes })
       if (!gap) return
       const start = blockFloor(gap.start)
       const range = { start, end: Math.min(gap.end, start + MOST_BLOCKS * BLOCK_SIZE) }
       const found = await this.#ask(store, range)
       if (found === undefined) return
       // a store copies for a second at most: what is left of these is asked about again
-      if (subtractRanges(found, plan.verified).length === 0) {
+      const isNews = found.some((range) => !plan.isCovered(range))
+      if (!isNews) {
         misses += 1
         from = range.end
       } else misses = 0

@@ -1,6 +1,6 @@
 import { EMPTY_RANGES } from 'tus-reconcile-protocol'
 import { PartitionPlan } from '../partitioning/partition-plan.js'
-import { priorityOfType } from '../partitioning/priority.js'
+import { orderOfFile } from '../partitioning/priority.js'
 import { HedgeBudget } from '../redundancy/hedge-budget.js'
 import { Acknowledgements } from './acknowledgements.js'
 import { Alarm } from './alarm.js'
@@ -119,20 +119,17 @@ export class TransferAssembly {
     const { options, source, log, directory } = parts
     const share = options.redundancy ? options.redundancy.budget : 0
     const plan = new PartitionPlan(source.sizeBytes)
+    const order = orderOfFile(source, options.priority)
     return {
       ...parts,
       plan,
+      order,
       statuses: new UploadStatuses((uploadID, by) => this.outcomes.supersede(uploadID, { via: 'client', by })),
       budget: new HedgeBudget({ share, allowanceBytes: 2 * options.partitioning.initialSize }),
       leaves: new BlockLeaves(source, digester),
       runners: new Map(),
       share: new SessionShare({
-        ...{
-          limits: parts.sessions,
-          plan,
-          directory,
-          priority: options.priority ?? priorityOfType(source.contentType),
-        },
+        ...{ limits: parts.sessions, plan, directory, priority: order[0]?.priority ?? 'normal' },
         ...{ max: options.maxSessions, onRoom: () => this.alarm.ring() },
       }),
       noteRoundTrip: (store, roundTripMs) => this.gauge.note(store, roundTripMs),

@@ -1,5 +1,6 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
 import type { PartitionPlan, PlannedSession, SessionId, StoreId } from '../partitioning/partition-plan.js'
+import type { RankedRange } from '../partitioning/priority.js'
 import type { HedgeBudget } from '../redundancy/hedge-budget.js'
 import type { BlockLeaves } from './block-leaves.js'
 import type { BodyLimits } from './body-limits.js'
@@ -25,6 +26,8 @@ export interface TransferContext {
   readonly randomness: Randomness
   readonly log: EventLog
   readonly plan: PartitionPlan
+  /** All of the file, first what goes first. */
+  readonly order: readonly RankedRange[]
   readonly model: LoggedModel
   readonly directory: ServerDirectory
   readonly bodies: BodyLimits

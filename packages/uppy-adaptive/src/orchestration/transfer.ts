@@ -1,4 +1,3 @@
-import { totalBytes } from 'tus-reconcile-protocol'
 import type { CommitOutcome } from './commit.js'
 import { runCommit } from './commit.js'
 import { openEmptyGroup } from './empty-file.js'
@@ -40,7 +39,7 @@ export class Transfer {
 
   /** Whether any server has said that it holds something of the file. */
   get hasAcknowledged(): boolean {
-    return this.#context.plan.acknowledged().length > 0
+    return this.#context.plan.acknowledgedBytes > 0
   }
 
   /** Runs until the file is committed (the result) or the transfer is stopped (undefined). Nothing runs on afterwards. */
@@ -51,7 +50,7 @@ export class Transfer {
     try {
       if (plan.sizeBytes === 0) await openEmptyGroup(this.#context)
       if (this.#resume) await adoptStored(this.#context, this.#parts)
-      this.#progress.rest(totalBytes(plan.acknowledged()))
+      this.#progress.rest(plan.acknowledgedBytes)
       for (;;) {
         await this.#upload()
         if (signal.aborted) break
@@ -106,7 +105,7 @@ export class Transfer {
   }
 
   #account(): void {
-    const ackedBytes = totalBytes(this.#context.plan.acknowledged())
+    const ackedBytes = this.#context.plan.acknowledgedBytes
     this.#context.budget.acknowledged(ackedBytes)
     this.#progress.report(ackedBytes)
   }

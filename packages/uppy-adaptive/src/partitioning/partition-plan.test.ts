@@ -128,7 +128,7 @@ const hold = fc.tuple(store, fc.array(blockRanges, { maxLength: 3 })).map(
     say: `${where} holds ${JSON.stringify(ranges)}`,
     run: (plan, model) => {
       for (const range of ranges) each(range, (at) => model.held.get(where)?.add(at))
-      plan.hold(where, ...ranges.map(bytes))
+      plan.hold(where, ranges.map(bytes))
     },
   }),
 )
@@ -191,6 +191,11 @@ function compare(plan: PartitionPlan, model: Model): void {
   expect(cellsOf(unassigned)).toEqual(model.unassigned())
   expect(cellsOf(plan.acknowledged())).toEqual(model.acknowledged())
   expect(cellsOf(plan.verified)).toEqual(model.cells((at) => model.verified.has(at)))
+  const counted = [plan.unassignedBytes, plan.acknowledgedBytes, plan.verifiedBytes]
+  expect(counted).toEqual([unassigned, plan.acknowledged(), plan.verified].map(totalBytes))
+  const within = { start: 5 * CELL, end: 14 * CELL }
+  expect([...plan.unassignedWithin(within)]).toEqual(intersectRanges(unassigned, [within]))
+  expect([...plan.unverifiedWithin(within)]).toEqual(subtractRanges([within], plan.verified))
   expect(plan.isVerified).toBe(model.verified.size === CELLS)
   for (const where of STORES) {
     const held = model.cells((at) => model.held.get(where)?.has(at) === true && !model.verified.has(at))
@@ -337,7 +342,13 @@ test('a store that says more than the file has is not believed', () => {
   const plan = new PartitionPlan(BLOCK_SIZE)
   plan.add({ session: 's', partition: 'p1', store: 'a', kind: 'first', start: 0, end: BLOCK_SIZE })
   plan.acknowledge('s', 3 * BLOCK_SIZE)
-  expect(totalBytes(plan.acknowledged())).toBe(BLOCK_SIZE)
+  expect(plan.acknowledgedBytes).toBe(BLOCK_SIZE)
+  plan.end('s')
+  plan.discard([{ start: 0, end: BLOCK_SIZE }])
+  const beyond = { start: BLOCK_SIZE, end: 3 * BLOCK_SIZE }
+  plan.hold('a', [beyond])
+  plan.verify([beyond])
+  expect([plan.acknowledgedBytes, plan.unassignedBytes, plan.isVerified]).toEqual([0, BLOCK_SIZE, false])
 })
 
 test('bytes that a store acknowledged past a lowered end are nobody else’s to send', () => {
@@ -359,7 +370,7 @@ test('of a block that a store took in part past a lowered end the rest is its ow
 
 test('giving up a store returns only what no other store holds', () => {
   const plan = new PartitionPlan(BLOCK_SIZE)
-  plan.hold('a', { start: 0, end: BLOCK_SIZE })
-  plan.hold('b', { start: 0, end: BLOCK_SIZE })
+  plan.hold('a', [{ start: 0, end: BLOCK_SIZE }])
+  plan.hold('b', [{ start: 0, end: BLOCK_SIZE }])
   expect(plan.forget('a')).toEqual([])
 })

@@ -7,12 +7,12 @@ import {
   coversRange,
   EMPTY_RANGES,
   intersectRanges,
-  missingRanges,
+  rangeLength,
   subtractRanges,
   toRangeSet,
-  totalBytes,
   wholeBlocks,
 } from 'tus-reconcile-protocol'
+import { RangeIndex } from './range-index.js'
 
 export type SessionId = string
 export type PartitionId = string
@@ -39,13 +39,16 @@ export interface PlannedSession {
 
 /**
  * Which bytes of one file are verified, held by a store, in flight or nobody's yet.
- * What is unassigned is derived, never stored, so no byte can fall between two states.
+ * What is unassigned is derived, never stored, so no byte can fall between two states. Whatever is done or asked of some
+ * bytes takes logarithmic time in how scattered the rest is; only whole sets (`RangeSet`) are linear.
  */
 export class PartitionPlan {
   readonly sizeBytes: number
   readonly #live = new Map<SessionId, PlannedSession>()
-  readonly #held = new Map<StoreId, RangeSet>()
-  #verified: RangeSet = EMPTY_RANGES
+  readonly #held = new Map<StoreId, RangeIndex>()
+  readonly #verified = new RangeIndex()
+  /** Verified, or held by some store: what no session is to send. */
+  readonly #settled = new RangeIndex()
   #partitions = 0
 
   constructor(sizeBytes: number) {
@@ -53,11 +56,15 @@ export class PartitionPlan {
   }
 
   get verified(): RangeSet {
-    return this.#verified
+    return this.#verified.toSet()
+  }
+
+  get verifiedBytes(): number {
+    return this.#verified.totalBytes
   }
 
   get isVerified(): boolean {
-    return missingRanges(this.#verified, this.sizeBytes).length === 0
+    return this.#verified.totalBytes === this.sizeBytes
   }
 
   /** Sessions in flight, oldest first. */
@@ -80,22 +87,36 @@ export class PartitionPlan {
 
   /** Bytes that are neither verified, nor held, nor planned by a session in flight. */
   unassigned(): RangeSet {
-    const planned = this.sessions().flatMap(({ start, end, lost }) => subtractRanges([{ start, end }], lost))
-    return subtractRanges(
-      missingRanges(this.#verified, this.sizeBytes),
-      toRangeSet([...planned, ...this.#heldRanges()]),
-    )
+    return [...this.unassignedWithin(this.#whole)]
+  }
+
+  /** What of the range is unassigned, ascending. Nothing may be changed before it ends. */
+  *unassignedWithin(range: ByteRange): Generator<ByteRange> {
+    const planned = this.#planned()
+    for (const gap of this.#settled.gaps(range)) yield* subtractRanges([gap], planned)
+  }
+
+  get unassignedBytes(): number {
+    return this.sizeBytes - this.#settled.totalBytes - this.#unsettledBytes(this.#planned())
   }
 
   /** Bytes that some store acknowledged or that are verified: each counts once, whatever copies there are. */
   acknowledged(): RangeSet {
-    const acked = this.sessions().flatMap(({ start, acked: end, lost }) => subtractRanges([{ start, end }], lost))
-    return toRangeSet([...this.#verified, ...this.#heldRanges(), ...acked])
+    return toRangeSet([...this.#settled.toSet(), ...this.#acked()])
+  }
+
+  get acknowledgedBytes(): number {
+    return this.#settled.totalBytes + this.#unsettledBytes(this.#acked())
+  }
+
+  /** What of the range nobody has verified, ascending. Nothing may be changed before it ends. */
+  unverifiedWithin(range: ByteRange): Generator<ByteRange> {
+    return this.#verified.gaps(range)
   }
 
   /** Whole blocks that ended sessions left on `store` and that nobody has verified yet. */
   heldUnverified(store: StoreId): RangeSet {
-    return subtractRanges(this.#held.get(store) ?? EMPTY_RANGES, this.#verified)
+    return subtractRanges(this.#held.get(store)?.toSet() ?? EMPTY_RANGES, this.verified)
   }
 
   add(session: Omit<PlannedSession, 'acked' | 'lost'>): PlannedSession {
@@ -128,36 +149,47 @@ export class PartitionPlan {
     const session = this.#live.get(id)
     if (!session) return undefined
     this.#live.delete(id)
-    const kept = [{ start: session.start, end: this.#wholeUpTo(session.acked) }]
-    this.hold(session.store, ...subtractRanges(kept, session.lost))
+    const kept = { start: session.start, end: this.#wholeUpTo(session.acked) }
+    this.hold(session.store, subtractRanges(toRangeSet([kept]), session.lost))
     return session
   }
 
   /** `store` says that it has these whole blocks. */
-  hold(store: StoreId, ...ranges: ByteRange[]): void {
-    this.#held.set(store, addRanges(this.#held.get(store) ?? EMPTY_RANGES, ...ranges))
+  hold(store: StoreId, ranges: readonly ByteRange[]): void {
+    const held = this.#held.get(store) ?? new RangeIndex()
+    this.#held.set(store, held)
+    for (const range of this.#inFile(ranges)) {
+      held.add(range)
+      this.#settled.add(range)
+    }
   }
 
+  /** Returns what was not verified before. */
   verify(ranges: RangeSet): RangeSet {
-    const fresh = subtractRanges(ranges, this.#verified)
-    if (fresh.length > 0) this.#verified = addRanges(this.#verified, ...fresh)
+    const fresh = this.#inFile(ranges).flatMap((range) => [...this.#verified.gaps(range)])
+    for (const range of fresh) {
+      this.#verified.add(range)
+      this.#settled.add(range)
+    }
     return fresh
   }
 
   /** The blocks within these ranges of which every byte was acknowledged, or is verified. */
   acknowledgedBlocks(ranges: RangeSet): RangeSet {
-    const there = this.acknowledged()
+    const acked = this.#acked()
+    const isThere = (block: ByteRange) =>
+      coversRange(toRangeSet([...this.#settled.within(block), ...intersectRanges(acked, [block])]), block)
     const blocks = ranges.flatMap((range) => {
       const { first, last } = wholeBlocks(range, this.sizeBytes)
       return Array.from({ length: last - first }, (_, i) => blockRange(first + i, this.sizeBytes))
     })
-    return toRangeSet(blocks.filter((block) => coversRange(there, block)))
+    return toRangeSet(blocks.filter(isThere))
   }
 
   /** These blocks are not what the source has, or are gone: nobody's again. One that a session is sending is coming anew. */
   discard(ranges: RangeSet): void {
-    this.#verified = subtractRanges(this.#verified, ranges)
-    for (const [store, held] of this.#held) this.#held.set(store, subtractRanges(held, ranges))
+    for (const index of [this.#verified, this.#settled, ...this.#held.values()])
+      for (const range of ranges) index.remove(range)
     for (const session of this.#live.values()) {
       const lost = intersectRanges(ranges, toRangeSet([{ start: session.start, end: this.#wholeUpTo(session.acked) }]))
       if (lost.length > 0) this.#live.set(session.session, { ...session, lost: addRanges(session.lost, ...lost) })
@@ -166,28 +198,48 @@ export class PartitionPlan {
 
   /** The store is given up: what only it holds, unverified, is nobody's again. Returns those bytes' ranges. */
   forget(store: StoreId): RangeSet {
-    const lost = this.heldUnverified(store)
+    const unverified = this.heldUnverified(store)
     this.#held.delete(store)
-    return subtractRanges(lost, toRangeSet(this.#heldRanges()))
+    const others = toRangeSet([...this.#held.values()].flatMap((held) => held.toSet()))
+    const lost = subtractRanges(unverified, others)
+    for (const range of lost) this.#settled.remove(range)
+    return lost
   }
 
   /** Whether every byte of the session's range is verified, by whomever. */
-  isCovered(session: Pick<PlannedSession, 'start' | 'end'>): boolean {
-    return coversRange(this.#verified, session)
+  isCovered({ start, end }: Pick<PlannedSession, 'start' | 'end'>): boolean {
+    return this.#verified.covers({ start, end })
   }
 
   /** Bytes of the session's range that are neither verified nor acknowledged to it. */
   missingOf(session: PlannedSession): number {
-    const rest = [{ start: session.acked, end: session.end }]
-    return totalBytes(rest) - totalBytes(intersectRanges(rest, this.#verified))
+    const rest = { start: session.acked, end: session.end }
+    return rangeLength(rest) - this.#verified.bytesWithin(rest)
+  }
+
+  get #whole(): ByteRange {
+    return { start: 0, end: this.sizeBytes }
+  }
+
+  /** What a store says of more than the file has is not believed. */
+  #inFile(ranges: readonly ByteRange[]): ByteRange[] {
+    return ranges.map(({ start, end }) => ({ start, end: Math.min(end, this.sizeBytes) }))
+  }
+
+  #planned(): RangeSet {
+    return toRangeSet(this.sessions().flatMap(({ start, end, lost }) => subtractRanges([{ start, end }], lost)))
+  }
+
+  #acked(): RangeSet {
+    return toRangeSet(this.sessions().flatMap(({ start, acked: end, lost }) => subtractRanges([{ start, end }], lost)))
+  }
+
+  #unsettledBytes(set: RangeSet): number {
+    return set.reduce((sum, range) => sum + rangeLength(range) - this.#settled.bytesWithin(range), 0)
   }
 
   /** The end of the last block that ends by then. */
   #wholeUpTo(offset: number): number {
     return offset === this.sizeBytes ? offset : blockFloor(offset)
-  }
-
-  #heldRanges(): ByteRange[] {
-    return [...this.#held.values()].flat()
   }
 }

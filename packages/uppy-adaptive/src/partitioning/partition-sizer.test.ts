@@ -141,6 +141,13 @@ test('near the end a partition takes half of its fair share, so that all servers
   expect(decide({ unassignedBytes: 32 * MIB })).toMatchObject({ sizeBytes: 8 * MIB, reason: 'endgame' })
 })
 
+test('what goes first is shared by all who can send it; where it is all that there is, as ever', () => {
+  expect(decide({ urgentBytes: 8 * MIB })).toMatchObject({ sizeBytes: 4 * MIB, reason: 'priority' })
+  expect(decide({ urgentBytes: 8 * MIB, concurrency: 4 })).toMatchObject({ sizeBytes: 2 * MIB, reason: 'priority' })
+  expect(decide({ urgentBytes: 512 * MIB })).toEqual(decide({}))
+  expect(decide({ urgentBytes: USUAL.unassignedBytes })).toEqual(decide({}))
+})
+
 test('at the very end requests do not outnumber bytes: a partition still takes 300 ms', () => {
   expect(decide({ unassignedBytes: MIB })).toMatchObject({ sizeBytes: 1.25 * MIB, reason: 'endgame' })
 })

@@ -16,6 +16,8 @@ export interface SizerInput {
   readonly previousBytes: number | undefined
   /** Bytes nobody has been given yet, and how many sessions share them. */
   readonly unassignedBytes: number
+  /** Of these, what goes before all the rest; undefined where this partition is none of that. */
+  readonly urgentBytes?: number | undefined
   readonly concurrency: number
   /** Nobody else sends, and nobody is to: each more request would cost a round trip and gain nothing (METHODS, finding 5). */
   readonly isAlone: boolean
@@ -30,7 +32,7 @@ export interface SizeDecision {
   readonly sizeBytes: number
   /** How long the partition should take, milliseconds. */
   readonly windowMs: number
-  readonly reason: 'initial' | 'window' | 'growth' | 'shrink' | 'endgame' | 'alone'
+  readonly reason: 'initial' | 'window' | 'growth' | 'shrink' | 'endgame' | 'priority' | 'alone'
 }
 
 /** METHODS, Sizing: 2–8 s. Half of that, so that a file of twenty seconds still has room to react (guess). */
@@ -63,8 +65,16 @@ export function decidePartitionSize(input: SizerInput): SizeDecision {
     input.unassignedBytes / (2 * input.concurrency),
     ((goodput ?? 0) * MIN_END_WINDOW_MS) / 1000,
   )
-  const sizeBytes = clampSize(Math.min(stepped, endShare), input.limits)
+  const urgentShare = estimateUrgentShare(input)
+  const sizeBytes = clampSize(Math.min(stepped, endShare, urgentShare), input.limits)
+  if (urgentShare < Math.min(stepped, endShare)) return { sizeBytes, windowMs, reason: 'priority' }
   return { sizeBytes, windowMs, reason: nameReason({ wanted, stepped, endShare, known: goodput !== undefined }) }
+}
+
+/** What goes first is shared by all who can send it, so that nobody waits for one of them; it may be all that there is. */
+function estimateUrgentShare({ urgentBytes, unassignedBytes, concurrency }: SizerInput): number {
+  const isAll = urgentBytes === undefined || urgentBytes >= unassignedBytes
+  return isAll ? Number.POSITIVE_INFINITY : urgentBytes / concurrency
 }
 
 function estimateWindowMs(input: SizerInput): number {

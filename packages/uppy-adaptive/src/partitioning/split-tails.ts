@@ -1,5 +1,5 @@
 import type { ByteRange, RangeSet } from 'tus-reconcile-protocol'
-import { intersectRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import { toRangeSet } from 'tus-reconcile-protocol'
 import type { StoreId } from './partition-plan.js'
 
 interface Tail {
@@ -20,16 +20,13 @@ export class SplitTails {
     this.#tails = [...this.#tails, { range, victim: o.victim, untilMs: o.nowMs + o.expectedMs }]
   }
 
-  /** Forgets the tails that somebody has taken, and those that have waited long enough. */
-  prune(unassigned: RangeSet, nowMs: number): void {
-    this.#tails = this.#tails.filter(
-      ({ range, untilMs }) => untilMs > nowMs && intersectRanges(unassigned, [range]).length > 0,
-    )
+  /** Forgets the tails of which nothing is unassigned any more, and those that have waited long enough. */
+  prune(isUnassigned: (range: ByteRange) => boolean, nowMs: number): void {
+    this.#tails = this.#tails.filter(({ range, untilMs }) => untilMs > nowMs && isUnassigned(range))
   }
 
-  /** What of these ranges was not split off this very store. */
-  without(ranges: RangeSet, store: StoreId): RangeSet {
-    const own = this.#tails.filter(({ victim }) => victim === store).map(({ range }) => range)
-    return subtractRanges(ranges, toRangeSet(own))
+  /** What was split off this very store. */
+  of(store: StoreId): RangeSet {
+    return toRangeSet(this.#tails.filter(({ victim }) => victim === store).map(({ range }) => range))
   }
 }

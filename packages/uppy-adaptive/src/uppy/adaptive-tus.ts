@@ -13,7 +13,7 @@ import type {
   RedundancyOptions,
 } from '../orchestration/options.js'
 import { RateCap } from '../orchestration/rate-cap.js'
-import type { Priority } from '../partitioning/priority.js'
+import type { Priority, PriorityRange } from '../partitioning/priority.js'
 import { FileBinding } from './file-binding.js'
 
 /** As @uppy/tus's, and told of the request; may be async. */
@@ -33,7 +33,8 @@ export interface AdaptiveTusOptions<M extends Meta, B extends Body> extends Plug
    * when the server has answered 401 or 403: the upload then goes on with what it gives next.
    */
   headers?: Record<string, string> | HeadersOfFile<M, B>
-  partitioning?: PartitioningOptions & { priority?: (file: UppyFile<M, B>) => Priority }
+  /** `priority`: how urgent a file is beside others, or which of its bytes go first. */
+  partitioning?: PartitioningOptions & { priority?: (file: UppyFile<M, B>) => Priority | readonly PriorityRange[] }
   redundancy?: RedundancyOptions | false
   /** Where predictions start, and where what they learn is kept for the next file (default localStorage). */
   predictor?: PredictorOptions

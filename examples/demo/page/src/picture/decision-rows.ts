@@ -16,6 +16,7 @@ const SIZE_REASONS: Readonly<Record<string, string>> = {
   growth: 'growing, at most doubled',
   shrink: 'shrinking, at most halved',
   endgame: 'a fair share of the rest',
+  priority: 'a share of what goes first',
 }
 
 /** What the servers are called, by their number or address. */
