@@ -15,6 +15,8 @@ import { chromiumTrust } from '../support/wire-protocol.js'
 export interface PageOptions {
   readonly chunkSize?: number
   readonly maxRate?: number
+  /** For the primary: `name=value`. */
+  readonly header?: string
 }
 
 const found = await findChromium()
@@ -62,11 +64,11 @@ export class PageSite {
   /** The page, with these servers, in a context of its own or the one given. */
   async openPage(
     all: readonly Pick<TestServer, 'endpoint'>[],
-    { chunkSize, maxRate, ...o }: PageOptions & { context?: BrowserContext } = {},
+    { chunkSize, maxRate, header, ...o }: PageOptions & { context?: BrowserContext } = {},
   ): Promise<Page> {
     const page = await (o.context ?? (await this.openContext())).newPage()
     const query = new URLSearchParams(all.map((server) => ['server', server.endpoint]))
-    for (const [name, value] of Object.entries({ chunkSize, maxRate }))
+    for (const [name, value] of Object.entries({ chunkSize, maxRate, header }))
       if (value !== undefined) query.set(name, String(value))
     await page.goto(`${this.#preview.resolvedUrls?.local[0]}?${query}`)
     return page

@@ -1,9 +1,10 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { AdaptiveUpload } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, it } from 'vitest'
 import type { Link } from '../support/links/index.js'
@@ -210,6 +211,23 @@ it('without a journal, what the server has is found by digest and not sent again
   expect(foundBytes).toBeGreaterThan(5 * MB)
   // what was sent before the first answer, and what had not arrived
   expect(sent([server.link]) - before).toBeLessThan(data.length - before + 3 * ON_ITS_WAY)
+})
+
+it('processes that share a file for what they remember lose nothing of each other', async () => {
+  const { folder } = await fileOf(1)
+  const path = join(folder, 'shared.json')
+  const journal = new URL('../../packages/uppy-adaptive/dist/io/file-journal.js', import.meta.url)
+  const script = `
+    const [module, path, name] = process.argv.slice(1)
+    const { openJournalFile } = await import(module)
+    for (let i = 0; i < 25; i++) await openJournalFile(path).set(name + i, name)
+  `
+  const names = ['a', 'b', 'c']
+  const args = ['--input-type=module', '--eval', script, journal.href, path]
+  await Promise.all(names.map((name) => promisify(execFile)(process.execPath, [...args, name])))
+  const wanted = names.flatMap((name) => Array.from({ length: 25 }, (_, i) => [`${name}${i}`, name]))
+  expect(JSON.parse(await readFile(path, 'utf8'))).toEqual(Object.fromEntries(wanted))
+  expect(await readdir(folder)).toEqual(['shared.json', 'source.bin'])
 })
 
 it('a journal that cannot be written is a warning, and the file is uploaded', async () => {

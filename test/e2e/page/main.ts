@@ -32,12 +32,15 @@ const bench: Bench = {
 }
 window.bench = bench
 const chunkSize = Number(query.get('chunkSize') ?? Number.POSITIVE_INFINITY)
+/** Name and value of a header for the primary. */
+const [header = '', value = ''] = (query.get('header') ?? '').split('=')
 const maxRate = Number(query.get('maxRate') ?? Number.POSITIVE_INFINITY)
 uppy.use(AdaptiveTus, {
   endpoint,
   mirrors,
   chunkSize,
   maxRate,
+  headers: header ? { [header]: value } : {},
   onEvent: (_file, event) => bench.events.push(event),
   onBeforeRequest: (request) => void bench.requests.push(`${request.getMethod()} ${request.getURL()}`),
 })

@@ -1,10 +1,11 @@
 import { createReadStream } from 'node:fs'
-import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import type { ByteRange } from 'tus-reconcile-protocol'
 import { rangeLength } from 'tus-reconcile-protocol'
-import type { JournalStorage, Source } from '../orchestration/ports.js'
+import type { Source } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
+import { openJournalFile } from './file-journal.js'
 import type { Platform } from './platform.js'
 
 export const platform: Platform = {
@@ -62,74 +63,4 @@ async function readRange(file: Awaited<ReturnType<typeof open>>, path: string, r
     filled += bytesRead
   }
   return bytes
-}
-
-/** Of each file, so that all uploads of this process that use it change it one after another. */
-const openJournals = new Map<string, FileJournal>()
-
-function openJournalFile(path: string): JournalStorage {
-  const known = openJournals.get(resolve(path))
-  if (known) return known
-  const journal = new FileJournal(path)
-  openJournals.set(resolve(path), journal)
-  return journal
-}
-
-/** One JSON object in one file, replaced whole, written one change after another. */
-class FileJournal implements JournalStorage {
-  readonly #path: string
-  #queue: Promise<unknown> = Promise.resolve()
-
-  constructor(path: string) {
-    this.#path = path
-  }
-
-  get(key: string): Promise<string | undefined> {
-    return this.#next(async () => (await this.#read())[key])
-  }
-
-  set(key: string, value: string): Promise<void> {
-    return this.#next(async () => this.#write({ ...(await this.#read()), [key]: value }))
-  }
-
-  delete(key: string): Promise<void> {
-    return this.#next(async () => {
-      const { [key]: _, ...others } = await this.#read()
-      await this.#write(others)
-    })
-  }
-
-  #next<T>(step: () => Promise<T>): Promise<T> {
-    const result = this.#queue.then(step)
-    this.#queue = result.catch(() => {})
-    return result
-  }
-
-  async #read(): Promise<Record<string, string>> {
-    const text = await readFile(this.#path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return '{}'
-      throw new UploadError(
-        'bad-option',
-        `journal: ${this.#path} cannot be read (${error.message}): name a file that can`,
-        { cause: error },
-      )
-    })
-    try {
-      const json: unknown = JSON.parse(text)
-      if (typeof json !== 'object' || json === null) return {}
-      return Object.fromEntries(
-        Object.entries(json).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
-      )
-    } catch {
-      // damaged: nothing of it can be trusted, and it is written anew
-      return {}
-    }
-  }
-
-  async #write(entries: Record<string, string>): Promise<void> {
-    if (Object.keys(entries).length === 0) return rm(this.#path, { force: true })
-    const temporary = `${this.#path}.${process.pid}.tmp`
-    await writeFile(temporary, JSON.stringify(entries))
-    await rename(temporary, this.#path)
-  }
 }

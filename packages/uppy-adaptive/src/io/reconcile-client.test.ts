@@ -36,6 +36,25 @@ test('every kind of answer tells the load that it carries', async () => {
   expect(loads).toEqual([0.125, 0.125, 0.125, 0.125])
 })
 
+test('a redirect is followed by no request, so that no other origin gets the headers', async () => {
+  const asked: string[] = []
+  const other = await servers.listen((request, response) => {
+    asked.push(request.method ?? '')
+    response.writeHead(200, TUS).end('{}')
+  })
+  const client = await clientOf(307, { Location: other })
+  const ids = { group: ID, home: ID, store: ID, client: ID }
+  const listening = client.listen({
+    ...{ client: ID, lastEventId: undefined, signal: NEVER },
+    ...{ onEvent: () => {}, onAlive: () => {}, onLoad: () => {} },
+  })
+  await expect(listening).rejects.toThrow()
+  await expect(client.operate({ op: 'status', ...ids }, NEVER)).rejects.toMatchObject({ status: 307 })
+  await expect(client.probe(NEVER)).rejects.toMatchObject({ code: 'not-a-tus-server' })
+  expect(await client.attempt(ATTEMPT)).toMatchObject({ kind: 'cut', fault: 'no Tus-Resumable' })
+  expect(asked).toEqual([])
+})
+
 test.each(['', 'much', '1.5', '-0.1', 'NaN', '0.5;a, 2'])('the load %j says nothing', async (load) => {
   const client = await clientOf(200, { ...TUS, 'Reconcile-Load': load })
   await client.probe(NEVER, () => {

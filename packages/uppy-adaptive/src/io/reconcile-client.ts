@@ -113,6 +113,8 @@ export class ReconcileClient implements ServerPort {
         ...(o.lastEventId === undefined ? {} : { lastEventId: o.lastEventId }),
       }),
       credentials: this.#withCredentials ? 'include' : 'same-origin',
+      // what fetch follows gets the application's headers, whoever it is
+      redirect: 'error',
       signal: o.signal,
     })
     const load = parseLoad(response.headers.get(HEADER.load))
