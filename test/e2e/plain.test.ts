@@ -1,71 +1,24 @@
-import { createHash, randomBytes } from 'node:crypto'
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { randomBytes } from 'node:crypto'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
-import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent } from 'uppy-adaptive/upload'
-import { afterEach, describe, expect, it } from 'vitest'
-import { buffering, type Front, type PlainServer, startPlainServer } from '../support/plain-server.js'
-import { createNodeClient, wireProtocol } from '../support/wire-protocol.js'
-
-const MB = 1_000_000
-const MIB = 1024 * 1024
-const cleanups: (() => Promise<unknown>)[] = []
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-})
-
-interface Given extends PlainServer {
-  readonly directory: string
-  readonly options: AdaptiveUploadOptions
-}
-
-async function given(o: { upBytesPerSecond?: number; front?: Front } = {}): Promise<Given> {
-  const directory = await mkdtemp(join(tmpdir(), 'plain-test-'))
-  cleanups.push(() => rm(directory, { recursive: true, force: true }))
-  const server = await startPlainServer({ directory, ...o })
-  cleanups.push(() => server.close())
-  const client = createNodeClient()
-  cleanups.push(async () => client.close())
-  return { ...server, directory, options: { ...client.options, endpoint: server.endpoint } }
-}
-
-function recorded(upload: AdaptiveUpload): LoggedEvent[] {
-  const events: LoggedEvent[] = []
-  upload.on('event', (event) => events.push(event))
-  return events
-}
-
-/** Calls back once, in the turn of the first event that fits. */
-function once(upload: AdaptiveUpload, fits: (event: LoggedEvent) => boolean, act: () => void): void {
-  const off = upload.on('event', (event) => {
-    if (!fits(event)) return
-    off()
-    act()
-  })
-}
-
-const hasSent = (bytes: number) => (event: LoggedEvent) => event.type === 'progress' && event.ackedBytes >= bytes
-
-function ofType<T extends LoggedEvent['type']>(events: LoggedEvent[], type: T) {
-  return events.filter((event): event is Extract<LoggedEvent, { type: T }> => event.type === type)
-}
-
-async function expectStored(server: Given, url: string, data: Uint8Array): Promise<void> {
-  const stored = await readFile(join(server.directory, url.slice(url.lastIndexOf('/') + 1)))
-  const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
-  expect(sha256(stored)).toBe(sha256(data))
-}
-
-/** Answers by `status` what the front has against a request; the body is read first, so that the answer arrives. */
-const refuse =
-  (status: number, why: (request: Parameters<Front>[0]) => boolean, headers: Record<string, string> = {}): Front =>
-  (request, response, pass) => {
-    if (!why(request)) return pass()
-    request.resume().on('end', () => response.writeHead(status, headers).end())
-  }
-
-const bodyLength = (request: Parameters<Front>[0]) => Number(request.headers['content-length'] ?? 0)
+import { AdaptiveUpload } from 'uppy-adaptive/upload'
+import { describe, expect, it } from 'vitest'
+import { buffering } from '../support/plain-server.js'
+import { wireProtocol } from '../support/wire-protocol.js'
+import {
+  bodyLength,
+  expectStored,
+  given,
+  hasSent,
+  MB,
+  MIB,
+  ofType,
+  once,
+  recorded,
+  refuse,
+  temporaryDirectory,
+} from './plain-world.js'
 
 describe('a plain tus server', () => {
   it('gets one PATCH with the whole file, and progress that never goes back and ends at the size', async () => {
@@ -188,7 +141,7 @@ describe('a plain tus server', () => {
 
   it('is left alone for as long as its Retry-After says', async () => {
     let refusals = 0
-    const isFirstPatch = (request: Parameters<Front>[0]) => request.method === 'PATCH' && refusals++ === 0
+    const isFirstPatch = (request: IncomingMessage) => request.method === 'PATCH' && refusals++ === 0
     const server = await given({ front: refuse(503, isFirstPatch, { 'Retry-After': '2' }) })
     const data = randomBytes(MB)
     const upload = new AdaptiveUpload(data, server.options)
@@ -200,7 +153,7 @@ describe('a plain tus server', () => {
 
   it('is waited for while it says that the upload is locked', async () => {
     let locked = 0
-    const isLocked = (request: Parameters<Front>[0]) => request.method === 'PATCH' && locked++ < 3
+    const isLocked = (request: IncomingMessage) => request.method === 'PATCH' && locked++ < 3
     const server = await given({ front: refuse(423, isLocked) })
     const data = randomBytes(MB)
     const { url } = await new AdaptiveUpload(data, server.options).start()
@@ -212,7 +165,7 @@ describe('a plain tus server', () => {
     let heads = 0
     const server = await given({
       upBytesPerSecond: 4 * MB,
-      front: refuse(404, (request) => request.method === 'HEAD' && heads++ === 0),
+      front: refuse(404, (request) => request.method === 'HEAD' && heads++ === 0, { 'Tus-Resumable': '1.0.0' }),
     })
     const data = randomBytes(8 * MB)
     const upload = new AdaptiveUpload(data, server.options)
@@ -227,7 +180,7 @@ describe('a plain tus server', () => {
 
   it('gets fresh headers for each request, and once more after a 401', async () => {
     let valid = 'token-1'
-    const isStale = (request: Parameters<Front>[0]) =>
+    const isStale = (request: IncomingMessage) =>
       request.method !== 'OPTIONS' && request.headers.authorization !== valid
     const server = await given({ front: refuse(401, isStale) })
     const data = randomBytes(4 * MB)
@@ -258,8 +211,7 @@ describe('a plain tus server', () => {
 
   it('goes on after a pause and after a reload with what it has, by a journal without headers', async () => {
     const server = await given({ upBytesPerSecond: 4 * MB })
-    const directory = await mkdtemp(join(tmpdir(), 'plain-source-'))
-    cleanups.push(() => rm(directory, { recursive: true, force: true }))
+    const directory = await temporaryDirectory()
     const path = join(directory, 'source.bin')
     const data = randomBytes(12 * MB)
     await writeFile(path, data)
@@ -283,8 +235,7 @@ describe('a plain tus server', () => {
 
   it('is left with nothing by a cancel in a new process after a crash', async () => {
     const server = await given({ upBytesPerSecond: 4 * MB })
-    const directory = await mkdtemp(join(tmpdir(), 'plain-source-'))
-    cleanups.push(() => rm(directory, { recursive: true, force: true }))
+    const directory = await temporaryDirectory()
     const path = join(directory, 'source.bin')
     await writeFile(path, randomBytes(8 * MB))
     const options = { ...server.options, journal: join(directory, 'journal.json') }

@@ -19,6 +19,13 @@ export type Front = (request: IncomingMessage, response: ServerResponse, pass: (
 /** On requests that a front has made itself: they go to the server as they are. */
 const PASSED = 'x-passed-by-front'
 
+/** Sends what somebody else sends to the server behind the front, where `request` came. */
+export function sendBehind(request: IncomingMessage, o: RequestInit): Promise<Response> {
+  const { port } = request.socket.address() as AddressInfo
+  const headers = { ...(o.headers as Record<string, string>), [PASSED]: '1' }
+  return fetch(`http://127.0.0.1:${port}${request.url}`, { ...o, headers })
+}
+
 /** A proxy that passes bodies on only when they are whole. */
 export const buffering: Front = (request, response, pass) => {
   if (request.method !== 'PATCH') return pass()
@@ -26,12 +33,8 @@ export const buffering: Front = (request, response, pass) => {
   request.on('data', (piece: Buffer) => pieces.push(piece))
   request.once('end', () => {
     const { connection: _, 'content-length': __, 'transfer-encoding': ___, ...headers } = request.headers
-    const { port } = request.socket.address() as AddressInfo
-    void fetch(`http://127.0.0.1:${port}${request.url}`, {
-      method: 'PATCH',
-      headers: { ...(headers as Record<string, string>), [PASSED]: '1' },
-      body: Buffer.concat(pieces),
-    }).then(
+    const o = { method: 'PATCH', headers: headers as Record<string, string>, body: Buffer.concat(pieces) }
+    void sendBehind(request, o).then(
       (answer) => response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(),
       () => response.destroy(),
     )

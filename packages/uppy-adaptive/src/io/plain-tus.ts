@@ -5,8 +5,8 @@ import { type AuthorizedAnswer, AuthorizedSender } from './authorized-sender.js'
 import { HeadersError } from './credentials.js'
 import type { HttpOptions } from './http.js'
 import { faultOf } from './network-fault.js'
-import { firstLine, readRefusal } from './refusal.js'
-import { RelayedStack } from './relayed-stack.js'
+import { cutByStranger, firstLine, isOwnWord, readRefusal } from './refusal.js'
+import { RelayedStack, type RelayListener } from './relayed-stack.js'
 
 /** A server that still writes what was aborted answers 423 for a while. */
 const TERMINATION_DELAYS_MS = [100, 500, 1_000, 3_000]
@@ -15,6 +15,8 @@ const TERMINATION_DELAYS_MS = [100, 500, 1_000, 3_000]
 export class PlainTus implements PlainPort {
   readonly endpoint: string
   readonly #sender: AuthorizedSender
+  /** It has said that it is a tus server, and a browser was let see it: who does not say so is another. */
+  #isKnownTus = false
 
   constructor(endpoint: string, options: HttpOptions) {
     this.endpoint = endpoint
@@ -33,7 +35,7 @@ export class PlainTus implements PlainPort {
         fileReader: { openFile: async () => asFileSource(o) },
         httpStack: new RelayedStack(
           this.#sender,
-          listenTo(o, last, () => upload),
+          this.#listenTo(o, last, () => upload),
           o.signal,
         ),
         metadata: { ...o.metadata },
@@ -44,7 +46,8 @@ export class PlainTus implements PlainPort {
         onError: (error) => {
           const cause = 'causingError' in error ? error.causingError : undefined
           if (cause instanceof UploadError) reject(cause)
-          else resolve(readOutcome(last, error))
+          else if (cause instanceof AnotherFileError) resolve({ kind: 'another', why: cause.message })
+          else resolve(readOutcome(last, { said: error, isKnownTus: this.#isKnownTus }))
         },
       })
       const abort = () => {
@@ -61,6 +64,44 @@ export class PlainTus implements PlainPort {
     const httpStack = new RelayedStack(this.#sender, silent, new AbortController().signal)
     await tus.Upload.terminate(url, { httpStack, retryDelays: TERMINATION_DELAYS_MS })
   }
+
+  #listenTo(o: PlainRun, last: Exchange, upload: () => tus.Upload): RelayListener {
+    return {
+      deadline: (method) => (method === 'PATCH' ? undefined : o.openDeadline()),
+      onSending: (method, start) => {
+        const size = upload().options.chunkSize ?? Number.POSITIVE_INFINITY
+        if (method === 'PATCH') o.onPatch({ start, end: Math.min(o.source.sizeBytes, start + size) })
+      },
+      onHandedOver: (offset) => o.onHandedOver(offset),
+      onAnswer: (method, answer) => {
+        Object.assign(last, { method, answer, error: undefined })
+        this.#isKnownTus ||= isOwnWord(answer)
+        const offset = method === 'POST' ? 0 : Number(answer.header('Upload-Offset') ?? Number.NaN)
+        if (answer.status >= 300 || !Number.isSafeInteger(offset)) return
+        refuseAnother(answer, offset, o.source)
+        o.source.release?.(offset)
+        last.hasLength ||= answer.header('Upload-Length') !== undefined
+        o.onOffset(offset, method === 'PATCH')
+        // tus-js-client reads it at every PATCH
+        if (offset < o.source.sizeBytes) upload().options.chunkSize = o.nextSize(offset)
+      },
+      onFailure: (method, error) => Object.assign(last, { method, answer: undefined, error }),
+      // a length that is told twice is refused by some, though it is the same
+      hasLength: () => last.hasLength ?? false,
+    }
+  }
+}
+
+/** What is at the URL is no upload of this file: its bytes are not to be put together with the file's. */
+class AnotherFileError extends Error {}
+
+/** tus-js-client takes an upload whose offset is its own length for this one, complete. */
+function refuseAnother(answer: AuthorizedAnswer, offset: number, { sizeBytes }: Source): void {
+  const length = answer.header('Upload-Length')
+  if (!Number.isFinite(sizeBytes)) return
+  if (length !== undefined && Number(length) !== sizeBytes)
+    throw new AnotherFileError(`it is of ${length} bytes there, the file of ${sizeBytes}`)
+  if (offset > sizeBytes) throw new AnotherFileError(`${offset} bytes are there of a file of ${sizeBytes}`)
 }
 
 /** The last request, and what became of it. */
@@ -71,32 +112,6 @@ interface Exchange {
   /** The server has been told how long the upload is. */
   hasLength?: boolean
 }
-
-function listenTo(o: PlainRun, last: Exchange, upload: () => tus.Upload): RelayedStackListener {
-  return {
-    deadline: (method) => (method === 'PATCH' ? undefined : o.openDeadline()),
-    onSending: (method, start) => {
-      const size = upload().options.chunkSize ?? Number.POSITIVE_INFINITY
-      if (method === 'PATCH') o.onPatch({ start, end: Math.min(o.source.sizeBytes, start + size) })
-    },
-    onHandedOver: (offset) => o.onHandedOver(offset),
-    onAnswer: (method, answer) => {
-      Object.assign(last, { method, answer, error: undefined })
-      const offset = method === 'POST' ? 0 : Number(answer.header('Upload-Offset') ?? Number.NaN)
-      if (answer.status >= 300 || !Number.isSafeInteger(offset)) return
-      o.source.release?.(offset)
-      last.hasLength ||= answer.header('Upload-Length') !== undefined
-      o.onOffset(offset, method === 'PATCH')
-      // tus-js-client reads it at every PATCH
-      if (offset < o.source.sizeBytes) upload().options.chunkSize = o.nextSize(offset)
-    },
-    onFailure: (method, error) => Object.assign(last, { method, answer: undefined, error }),
-    // a length that is told twice is refused by some, though it is the same
-    hasLength: () => last.hasLength ?? false,
-  }
-}
-
-type RelayedStackListener = ConstructorParameters<typeof RelayedStack>[1]
 
 /** tus-js-client asks its file reader for the bytes; the file itself only has to be there. */
 function asReader(source: Source): Pick<ReadableStreamDefaultReader, 'read'> {
@@ -143,7 +158,8 @@ function asStreamSource(source: Source, admit: PlainRun['admit']): tus.FileSourc
 }
 
 /** What the last answer says, or that there was none: the row of the table that it is, with its figures. */
-function readOutcome({ method, answer, error }: Exchange, said: Error): AttemptOutcome {
+function readOutcome({ method, answer, error }: Exchange, o: { said: Error; isKnownTus: boolean }): AttemptOutcome {
+  const { said, isKnownTus } = o
   if (!answer) {
     const cause = toError(error ?? said)
     return error instanceof HeadersError
@@ -155,6 +171,7 @@ function readOutcome({ method, answer, error }: Exchange, said: Error): AttemptO
     const cause = new Error(`the answer ${status} to ${method} is no tus server's: ${said.message.slice(0, 100)}`)
     return { kind: 'cut', fault: 'incomplete answer', cause }
   }
+  if (isKnownTus && !isOwnWord(answer) && !isOfGateway(status)) return cutByStranger(status)
   // asked to create, it says that the address is wrong; asked to go on, that the upload is gone
   const over: AttemptOutcome =
     method === 'POST'
@@ -164,4 +181,9 @@ function readOutcome({ method, answer, error }: Exchange, said: Error): AttemptO
     mismatch: { kind: 'mismatch', offset: undefined, url: undefined, reachedEnd: false },
     over,
   })
+}
+
+/** What is refused before the server is reached: gateways of hosted services judge credentials, bodies and rates. */
+function isOfGateway(status: number): boolean {
+  return [401, 403, 413, 429].includes(status) || status >= 500
 }

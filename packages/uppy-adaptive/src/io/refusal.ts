@@ -34,6 +34,17 @@ export function readRefusal(
   }
 }
 
+/** The tus server says so itself, rather than what stands before it (tus 1.0: Tus-Resumable is in every answer but of OPTIONS). */
+export function isOwnWord(answer: Pick<AuthorizedAnswer, 'header'>): boolean {
+  return answer.header('Tus-Resumable') !== undefined
+}
+
+/** A captive portal or a proxy answered: it says nothing of the upload. */
+export function cutByStranger(status: number): AttemptOutcome {
+  const cause = new Error(`something else than the tus server answered (${status}, without Tus-Resumable)`)
+  return { kind: 'cut', fault: 'no Tus-Resumable', cause }
+}
+
 export function firstLine(body: string): string {
   return body.split('\n', 1)[0]?.slice(0, 200) ?? ''
 }

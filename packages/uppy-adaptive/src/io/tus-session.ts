@@ -1,5 +1,4 @@
 import { BODY_CONTENT_TYPE, formatPartitionHeader, HEADER } from 'tus-reconcile-protocol'
-import type { Fault } from '../orchestration/failure-table.js'
 import type { Attempt, AttemptOutcome } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
 import type { AuthorizedAnswer, AuthorizedSender } from './authorized-sender.js'
@@ -8,7 +7,7 @@ import type { HttpAnswer, HttpCall } from './http.js'
 import { AbortedError, tellLoad } from './http.js'
 import { encodeMetadata } from './metadata.js'
 import { faultOf } from './network-fault.js'
-import { readRefusal } from './refusal.js'
+import { cutByStranger, isOwnWord, readRefusal } from './refusal.js'
 
 /** One attempt of a session: a POST that creates it (with its first bytes), or a PATCH that goes on. */
 export async function runAttempt(
@@ -72,11 +71,9 @@ function onRoute(url: string, endpoint: string): string {
 /** What an answer to an attempt says: the row of the table that it is, with its figures. */
 export function readAnswer(answer: AuthorizedAnswer, endpoint: string, attempt: Attempt): AttemptOutcome {
   const { status } = answer
-  const isOwnWord = answer.header('Tus-Resumable') !== undefined
   // 413 is a proxy's as often as the server's, 429 too, and 401 and 403 where we can answer them; else see P9
   const isAnybodys = status === 413 || status === 429 || status >= 500 || isAskedFor(answer)
-  if (!isOwnWord && !isAnybodys)
-    return cutBy('no Tus-Resumable', `something else than the tus server answered (${status}, without Tus-Resumable)`)
+  if (!isOwnWord(answer) && !isAnybodys) return cutByStranger(status)
   const offset = readOffset(answer, attempt.partition.start)
   const location = answer.header('Location')
   const url = location === undefined ? attempt.url : new URL(location, `${endpoint}/`).href
@@ -88,17 +85,17 @@ export function readAnswer(answer: AuthorizedAnswer, endpoint: string, attempt: 
     })
   }
   if (offset === undefined || url === undefined)
-    return cutBy('incomplete answer', `the answer ${status} lacks Upload-Offset or Location`)
+    return {
+      kind: 'cut',
+      fault: 'incomplete answer',
+      cause: new Error(`the answer ${status} lacks Upload-Offset or Location`),
+    }
   return { kind: 'accepted', offset, url }
 }
 
 /** It refuses credentials, and the application was asked for others. */
 function isAskedFor({ renewal }: AuthorizedAnswer): boolean {
   return renewal === 'renewed' || renewal === 'refused'
-}
-
-function cutBy(fault: Fault, cause: string): AttemptOutcome {
-  return { kind: 'cut', fault, cause: new Error(cause) }
 }
 
 function readOffset(answer: HttpAnswer, start: number): number | undefined {

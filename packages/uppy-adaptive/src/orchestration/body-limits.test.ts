@@ -67,6 +67,25 @@ test('one body that vanished limits no other upload, and is forgotten when as la
   expect((await limits(storage)).largest(HOST, undefined)).toBe(Number.POSITIVE_INFINITY)
 })
 
+test('what a 413 names is of no use where it is more than was refused', async () => {
+  const bodies = await limits(undefined)
+  bodies.refused(HOST, 2 * MIB, 4 * MIB)
+  expect(bodies.largest(HOST, undefined)).toBe(MIB)
+})
+
+test("beyond it, Cloudflare's 100 MB are tried first", async () => {
+  const bodies = await limits(undefined)
+  bodies.refused(HOST, 500 * MIB, undefined)
+  expect(bodies.largest(HOST, undefined)).toBe(100_000_000)
+})
+
+test('several bodies that vanished alike are remembered at once', async () => {
+  const storage = memory()
+  const bodies = await limits(storage)
+  bodies.vanished(HOST, 4 * MIB, 2)
+  expect((await limits(storage)).largest(HOST, undefined)).toBe(MIB)
+})
+
 test('a body that passed is the size to go on with, and refusals that come together count as one', async () => {
   const bodies = await limits(undefined)
   bodies.took(HOST, 3 * MIB)

@@ -10,10 +10,14 @@ const GUESS_EXPIRES_MS = 7 * 24 * 60 * 60 * 1000
 const MAX_HOSTS = 32
 /** Of the longest host names: anything longer is none of ours. */
 const LONGEST_TEXT = 32 * 1024
+/** Cloudflare's proxy takes no larger ones. */
+const PROXY_LIMIT_BYTES = 100_000_000
 /** nginx's `client_max_body_size` unless it is set: what is tried first below a size that was refused. */
 const USUAL_LIMIT_BYTES = 1024 * 1024
 /** What is tried when that is refused, too (guess: nobody means to take less of uploads). */
 const SMALL_LIMIT_BYTES = 256 * 1024
+/** A server that refuses bodies under this is not limiting bodies (guess: far under the smallest default known, nginx's 1 MB). */
+export const LEAST_BODY_BYTES: number = 16 * 1024
 /** Bodies that vanish without a word so often are no accident of the network. */
 const CERTAIN_AFTER = 2
 
@@ -94,14 +98,18 @@ export class BodyLimits {
     const host = this.#host(endpoint)
     host.isCertain = true
     host.isSaid = true
-    this.#lower(host, said ?? nextBelow(bytes, host.taken))
+    // what it names is of no use where it is more than it refused
+    this.#lower(host, said !== undefined && said < bytes ? said : nextBelow(bytes, host.taken))
   }
 
-  /** A body of which nothing arrived, though the server answers. Says nothing where as large a one did arrive. */
-  vanished(endpoint: string, bytes: number): void {
+  /**
+   * A body of which nothing arrived, though the server answers. Says nothing where as large a one did arrive.
+   * @param times so many alike did
+   */
+  vanished(endpoint: string, bytes: number, times = 1): void {
     const host = this.#host(endpoint)
     if (bytes <= host.taken || bytes <= SMALL_LIMIT_BYTES || bytes > (host.bytes ?? bytes)) return
-    host.vanished += 1
+    host.vanished += times
     host.isCertain ||= host.vanished >= CERTAIN_AFTER
     this.#lower(host, nextBelow(bytes, host.taken))
   }
@@ -130,10 +138,12 @@ export class BodyLimits {
   }
 }
 
-/** What is known to pass, where it is of use; else the usual limits, so that two refusals are the most. */
+/** What is known to pass, where it is of use; else the usual limits, so that refusals are few. */
 function nextBelow(bytes: number, taken: number): number {
   if (taken >= SMALL_LIMIT_BYTES && taken < bytes) return taken
-  return [USUAL_LIMIT_BYTES, SMALL_LIMIT_BYTES].find((usual) => usual < bytes) ?? Math.floor(bytes / 2)
+  return (
+    [PROXY_LIMIT_BYTES, USUAL_LIMIT_BYTES, SMALL_LIMIT_BYTES].find((usual) => usual < bytes) ?? Math.floor(bytes / 2)
+  )
 }
 
 function parse(text: string | undefined): v.InferOutput<typeof Memory>['hosts'] {

@@ -108,21 +108,22 @@ export class Delivery {
     if (source.bufferBytes !== undefined) return this.#sendStream(start, found)
     search.lookForMirrors({ sizeBytes, contentType, metadata: this.#parts.options.metadata })
     const homeId = await search.findHome(knowing)
-    return homeId === undefined ? await this.#sendPlain(start, source) : await this.#sendGroup(start, source, homeId)
+    return homeId === undefined ? await this.#sendPlain(start, found) : await this.#sendGroup(start, source, homeId)
   }
 
   /** Of what is read once and has no size yet: one session, to the primary alone, in plain tus. */
-  async #sendStream(start: DeliveryStart, { search, source, knowing }: Found): Promise<UploadResult> {
+  async #sendStream(start: DeliveryStart, found: Found): Promise<UploadResult> {
+    const { search, knowing } = found
     const { endpoint } = this.#parts.options
     await search.findHome(knowing)
-    if (search.defersLength) return await this.#sendPlain(start, source, 'a stream of unknown size goes to it alone')
+    if (search.defersLength) return await this.#sendPlain(start, found, 'a stream of unknown size goes to it alone')
     const message = `${endpoint} takes no upload whose size is not known (Tus-Extension lacks creation-defer-length): give a File, bytes or { path }`
     throw new UploadError('bad-source', message)
   }
 
   async #sendPlain(
     { signal }: DeliveryStart,
-    source: Source,
+    { source, search }: Found,
     why = 'it is a tus server without the reconcile extension',
   ): Promise<UploadResult> {
     const { options, log, plain } = this.#parts
@@ -133,7 +134,7 @@ export class Delivery {
     }
     const { sizeBytes } = source
     log.emit({ type: 'plain', endpoint, sizeBytes: Number.isFinite(sizeBytes) ? sizeBytes : null })
-    const url = await plain.run({ source, known: this.#known, probe: this.#primary, signal })
+    const url = await plain.run({ source, known: this.#known, probe: this.#primary, limit: search.limit, signal })
     return { url, size: source.sizeBytes, digest: null, stats: summarize(log.events()) }
   }
 

@@ -1,6 +1,8 @@
-import type { PatchHistory } from '../partitioning/patch-history.js'
+import type { UploadLimit } from 'tus-reconcile-protocol'
+import type { BrokenPatch, PatchHistory } from '../partitioning/patch-history.js'
 import type { HostRule, PatchSize } from '../partitioning/patch-sizer.js'
-import { decidePatchSize } from '../partitioning/patch-sizer.js'
+import { decidePatchSize, hostRuleOf } from '../partitioning/patch-sizer.js'
+import { LEAST_BODY_BYTES } from './body-limits.js'
 import { decideNextStep, failureOf, type NextStep } from './failure-rules.js'
 import { PlainFlight } from './plain-flight.js'
 import { PlainProbe } from './plain-probe.js'
@@ -17,7 +19,8 @@ export interface PlainTransferParts extends PlainParts {
   readonly probe: ServerPort
   readonly progress: Progress
   readonly history: PatchHistory
-  readonly host: HostRule | undefined
+  /** What the server announces of bodies. */
+  readonly limit: UploadLimit
   /** Where to go on; undefined creates the upload. */
   readonly url: string | undefined
   readonly onUrl: (url: string) => void
@@ -66,6 +69,7 @@ export class PlainTransfer {
       const ackedBefore = this.#acked
       const outcome = await this.#attempt()
       if (outcome.kind === 'done') return outcome
+      if (outcome.kind === 'another') return { kind: 'gone', why: outcome.why, hasProgressed: false }
       if (this.#stop.signal.aborted) break
       if (this.#acked > ackedBefore) this.#fruitless = 0
       const step = this.#judge(outcome)
@@ -121,7 +125,7 @@ export class PlainTransfer {
   }
 
   #failure(outcome: PlainOutcome): Parameters<PlainFlight['end']>[1] {
-    if (outcome.kind === 'done') return undefined
+    if (outcome.kind === 'done' || outcome.kind === 'another') return undefined
     if (this.#stop.signal.aborted) return { kind: 'connection', cause: 'stopped', isCut: false, isStopped: true }
     const cause =
       outcome.kind === 'cut' ? outcome.cause.message : outcome.kind === 'aborted' ? 'given up: silent' : outcome.kind
@@ -130,30 +134,43 @@ export class PlainTransfer {
   }
 
   #size(offset: number): PatchSize {
-    const { model, options, source, host } = this.#parts
+    const { model, options, source, history } = this.#parts
+    const host = this.#rule
     const known = model.store(this.#flight.store)
     // where the server is known to need its size, the cap holds over longer times
     const isFixed = options.chunkSize !== undefined || host !== undefined
     const capped = isFixed ? undefined : options.rateCap?.bodyBytes(known.requestRttMs ?? 0)
     // a stream's PATCH is read before it is sent
-    const limits = [this.#parts.history.mostBytes, capped, source.bufferBytes]
+    const limits = [this.#largestBody, history.mostBytes, capped, source.bufferBytes]
     const mostBytes = Math.min(...limits.filter((limit) => limit !== undefined))
     return decidePatchSize({
       remainingBytes: source.sizeBytes - offset,
       goodputBytesPerSecond: this.#flight.goodputBytesPerSecond ?? known.goodputBytesPerSecond,
       requestRttMs: known.requestRttMs ?? UNKNOWN_RTT_MS,
       meanTimeBetweenFailuresMs: known.meanTimeBetweenFailuresMs,
-      lostShare: this.#parts.history.lostShare,
+      lostShare: history.lostShare,
       mostBytes,
       chunkSize: options.chunkSize,
       host,
     })
   }
 
+  /** Where the server's own address, or that of the upload, is one that is known; else what it announces. */
+  get #rule(): HostRule | undefined {
+    const { endpoint } = this.#parts.options
+    const preset = hostRuleOf(this.#url ?? endpoint) ?? hostRuleOf(endpoint)
+    const { minAppendSize: minBytes, maxAppendSize: maxBytes = Number.POSITIVE_INFINITY } = this.#parts.limit
+    return preset ?? (minBytes === undefined ? undefined : { minBytes, maxBytes, multipleBytes: 1 })
+  }
+
+  get #largestBody(): number {
+    const { bodies, limit, options } = this.#parts
+    return bodies.largest(options.endpoint, limit.maxAppendSize)
+  }
+
   #take(offset: number, isPatch: boolean): void {
-    const broken = isPatch ? undefined : this.#flight.takeBroken(offset)
-    if (broken && this.#parts.history.broken(broken)) this.#noteShrunk()
-    if (isPatch) this.#parts.history.arrived(this.#flight.acknowledged(offset))
+    if (isPatch) this.#noteArrived(this.#flight.acknowledged(offset))
+    else this.#noteBroken(this.#flight.takeBroken(offset))
     if (offset > this.#acked) {
       this.#lastProgressMs = this.#parts.clock.now()
       this.#fruitless = 0
@@ -174,19 +191,40 @@ export class PlainTransfer {
     this.#lastProgressMs = clock.now()
   }
 
+  #noteArrived(bytes: number): void {
+    const { history, bodies, options } = this.#parts
+    history.arrived(bytes)
+    if (bytes === this.#flight.sizeBytes) bodies.took(options.endpoint, bytes)
+  }
+
+  #noteBroken(broken: BrokenPatch | undefined): void {
+    const { history, bodies, options } = this.#parts
+    const before = this.#largestBody
+    // two that broke off alike
+    if (broken && history.broken(broken)) bodies.vanished(options.endpoint, broken.sizeBytes, 2)
+    if (this.#largestBody < before) this.#noteShrunk()
+  }
+
   #noteShrunk(): void {
-    this.#parts.log.emit({ type: 'shrunk', ...this.#flight.name, maxBodyBytes: this.#parts.history.mostBytes })
+    this.#parts.log.emit({ type: 'shrunk', ...this.#flight.name, maxBodyBytes: this.#largestBody })
+  }
+
+  /** Smaller bodies from now on. @throws UploadError `too-large` where there are none that the server could want */
+  #shrink(said: number | undefined): void {
+    const { bodies, options } = this.#parts
+    const { sizeBytes } = this.#flight
+    if (sizeBytes > 0) bodies.refused(options.endpoint, sizeBytes, said)
+    if (this.#largestBody < LEAST_BODY_BYTES || this.#size(this.#acked).sizeBytes >= sizeBytes)
+      throw new UploadError('too-large', `${options.endpoint} answers 413 to ${sizeBytes} bytes at once`, {
+        status: 413,
+      })
+    this.#noteShrunk()
   }
 
   #judge(outcome: AttemptOutcome): NextStep {
-    const { options, randomness, model, clock } = this.#parts
+    const { randomness, model, clock } = this.#parts
     if (outcome.kind === 'tooLarge' && outcome.limit.maxSize === undefined) {
-      const { sizeBytes } = this.#flight
-      if (sizeBytes === 0 || !this.#parts.history.refused(sizeBytes, outcome.limit.maxAppendSize))
-        throw new UploadError('too-large', `${options.endpoint} answers 413 to ${sizeBytes} bytes at once`, {
-          status: 413,
-        })
-      this.#noteShrunk()
+      this.#shrink(outcome.limit.maxAppendSize)
       return { kind: 'look' }
     }
     if (outcome.kind === 'wait' && failureOf(outcome) === 'load')

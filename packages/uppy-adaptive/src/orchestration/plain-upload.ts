@@ -1,5 +1,6 @@
+import type { UploadLimit } from 'tus-reconcile-protocol'
 import { PatchHistory } from '../partitioning/patch-history.js'
-import { hostRuleOf } from '../partitioning/patch-sizer.js'
+import type { BodyLimits } from './body-limits.js'
 import type { EventLog } from './event-log.js'
 import { refuseChange } from './file-state.js'
 import type { Journal, KnownFile, Whereabouts } from './journal.js'
@@ -22,6 +23,7 @@ export interface PlainParts {
   readonly model: LoggedModel
   readonly turn: UploadTurn
   readonly rests: Rests
+  readonly bodies: BodyLimits
   readonly plain: PlainPort
 }
 
@@ -29,6 +31,8 @@ interface PlainStart {
   readonly source: Source
   readonly known: KnownFile | undefined
   readonly probe: ServerPort
+  /** What the server announces of bodies. */
+  readonly limit: UploadLimit
   readonly signal: AbortSignal
 }
 
@@ -129,9 +133,9 @@ export class PlainUpload {
       ...this.#parts,
       source: o.source,
       probe: o.probe,
+      limit: o.limit,
       progress: this.#progressOf(o.source),
       history: this.#history,
-      host: hostRuleOf(this.#parts.options.endpoint),
       url: this.#url,
       onUrl: (url) => {
         this.#url = url

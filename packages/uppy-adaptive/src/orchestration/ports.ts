@@ -136,8 +136,14 @@ export interface ServerPort {
   }): Promise<void>
 }
 
-/** How an upload to a plain tus server ended, or failed for the first time. */
-export type PlainOutcome = AttemptOutcome | { readonly kind: 'done'; readonly url: string }
+/**
+ * How an upload to a plain tus server ended, or failed for the first time. `another`: what is at its URL is of another
+ * length than the file, or longer.
+ */
+export type PlainOutcome =
+  | AttemptOutcome
+  | { readonly kind: 'done'; readonly url: string }
+  | { readonly kind: 'another'; readonly why: string }
 
 /** One run of an upload to a plain tus server: creates it or asks where it stands, then one PATCH after another. */
 export interface PlainRun {

@@ -1,3 +1,4 @@
+import type { UploadLimit } from 'tus-reconcile-protocol'
 import { Connector } from './connector.js'
 import type { EventLog } from './event-log.js'
 import type { KnownFile } from './journal.js'
@@ -37,6 +38,7 @@ export class ServerSearch {
   readonly #connector: Connector
   readonly #stop = new AbortController()
   #extensions: readonly string[] = []
+  #limit: UploadLimit = {}
 
   constructor(parts: SearchParts) {
     const { clock, rests, randomness, known, options, log, model, signal } = parts
@@ -70,8 +72,9 @@ export class ServerSearch {
     const { primary } = this.#parts
     const { signal } = this.#stop
     try {
-      const { kind, storeId, extensions } = await this.#connector.connectPrimary(primary, signal)
+      const { kind, storeId, extensions, limit } = await this.#connector.connectPrimary(primary, signal)
       this.#extensions = extensions
+      this.#limit = limit
       await knowing
       return kind === 'reconcile' ? storeId : undefined
     } catch (error) {
@@ -86,6 +89,11 @@ export class ServerSearch {
   /** Whether the primary takes an upload whose length is not known when it begins. */
   get defersLength(): boolean {
     return this.#extensions.includes('creation-defer-length')
+  }
+
+  /** What the primary announces of bodies. */
+  get limit(): UploadLimit {
+    return this.#limit
   }
 
   /** Whether the error may come of a server that is another than it was: asked anew it may be taken for what it is. */

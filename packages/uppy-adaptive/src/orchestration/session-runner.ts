@@ -1,6 +1,7 @@
 import type { PartitionHeader } from 'tus-reconcile-protocol'
 import { rangeLength } from 'tus-reconcile-protocol'
 import type { PlannedSession, SessionId } from '../partitioning/partition-plan.js'
+import { LEAST_BODY_BYTES } from './body-limits.js'
 import { BodyWatch } from './body-watch.js'
 import type { NextStep, SessionEnd } from './failure-rules.js'
 import { decideNextStep, failureOf } from './failure-rules.js'
@@ -14,8 +15,6 @@ import { hearLoad, nameSession } from './transfer-context.js'
 
 /** A PATCH carries at most this much, so that a lost one and the memory it holds stay bounded (DESIGN 5.3). */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
-/** A server that refuses bodies under this is not limiting bodies (guess: a tenth of the smallest default known, nginx's 1 MB). */
-const MIN_BODY_BYTES = 16 * 1024
 /** A look-up that is not answered in this time counts as cut; at least, and in retransmission time-outs. */
 const MIN_LOOK_MS = 2_000
 const LOOK_RTOS = 4
@@ -125,7 +124,7 @@ export class SessionRunner {
   /** Smaller bodies from now on, for all sessions of the host; false when they are as small as makes sense. */
   #shrink(session: PlannedSession, said: number | undefined): boolean {
     this.#context.bodies.refused(this.route.endpoint, this.#bodyEnd - session.acked, said)
-    if (this.#maxBodyBytes() < MIN_BODY_BYTES) return false
+    if (this.#maxBodyBytes() < LEAST_BODY_BYTES) return false
     this.#noteSize(session)
     return true
   }

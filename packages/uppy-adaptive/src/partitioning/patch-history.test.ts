@@ -31,17 +31,12 @@ describe('what broken PATCHes teach', () => {
     const history = new PatchHistory()
     expect(history.broken({ ...lost, handedBytes: 100_000 })).toBe(false)
     expect(history.broken({ ...lost, handedBytes: 160_000 })).toBe(true)
-    expect(history.mostBytes).toBe(MIB)
-    // no PATCH that arrives makes it larger
-    history.arrived(MIB)
-    expect(history.mostBytes).toBe(MIB)
   })
 
   it('is a limit on bodies where each breaks off after its last byte', () => {
     const history = new PatchHistory()
     expect(history.broken({ ...lost, handedBytes: lost.sizeBytes })).toBe(false)
     expect(history.broken({ ...lost, sizeBytes: 16 * MIB, handedBytes: 16 * MIB })).toBe(true)
-    expect(history.mostBytes).toBe(MIB)
   })
 
   it('is no limit where they break off far apart, as links do', () => {
@@ -55,16 +50,5 @@ describe('what broken PATCHes teach', () => {
     const stalled = { ...lost, handedBytes: 100_000, isCut: false }
     expect([history.broken(stalled), history.broken(stalled)]).toEqual([false, false])
     expect(history.mostBytes).toBe(Number.POSITIVE_INFINITY)
-  })
-})
-
-describe('a 413', () => {
-  it('bounds bodies by what it states, until nothing smaller is worth a try', () => {
-    const history = new PatchHistory()
-    expect(history.refused(32 * MIB, 2 * MIB)).toBe(true)
-    expect(history.mostBytes).toBe(2 * MIB)
-    let tries = 0
-    while (history.refused(history.mostBytes, undefined)) tries += 1
-    expect(tries).toBeLessThan(10)
   })
 })

@@ -1,5 +1,3 @@
-import { decideBodyLimit } from './patch-sizer.js'
-
 export interface BrokenPatch {
   readonly sizeBytes: number
   /** Of these, handed to the network before it broke off. */
@@ -30,30 +28,21 @@ function isAlike(one: BrokenPatch, other: BrokenPatch): boolean {
 /** What the PATCHes to one server taught of the next one's size. */
 export class PatchHistory {
   #lostShare = USUAL_LOST_SHARE
-  #limitBytes = Number.POSITIVE_INFINITY
-  /** Half of what was lost as a whole; doubled by each PATCH that arrives. */
-  #cautionBytes = Number.POSITIVE_INFINITY
+  #mostBytes = Number.POSITIVE_INFINITY
   #lastFruitless: BrokenPatch | undefined
 
   get lostShare(): number {
     return this.#lostShare
   }
 
+  /** Half of what was lost as a whole; doubled by each PATCH that arrives. */
   get mostBytes(): number {
-    return Math.min(this.#limitBytes, this.#cautionBytes)
+    return this.#mostBytes
   }
 
   arrived(sizeBytes: number): void {
     this.#lastFruitless = undefined
-    this.#cautionBytes = Math.max(this.#cautionBytes, 2 * sizeBytes)
-  }
-
-  /** A body was answered 413. False when nothing smaller is worth a try. */
-  refused(sizeBytes: number, statedBytes: number | undefined): boolean {
-    const limit = decideBodyLimit(Math.min(sizeBytes, this.#limitBytes), statedBytes)
-    if (limit === undefined) return false
-    this.#limitBytes = limit
-    return true
+    this.#mostBytes = Math.max(this.#mostBytes, 2 * sizeBytes)
   }
 
   /** True when it shows a limit on bodies that was not told. */
@@ -69,9 +58,9 @@ export class PatchHistory {
     }
     const before = this.#lastFruitless
     this.#lastFruitless = patch
-    if (handedBytes >= TELLING_BYTES) this.#cautionBytes = Math.max(TELLING_BYTES / 4, Math.floor(sizeBytes / 2))
+    if (handedBytes >= TELLING_BYTES) this.#mostBytes = Math.max(TELLING_BYTES / 4, Math.floor(sizeBytes / 2))
     if (!before || !patch.isCut || !before.isCut || !isAlike(before, patch)) return false
     this.#lastFruitless = undefined
-    return this.refused(sizeBytes, undefined)
+    return true
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { PatchInput } from './patch-sizer.js'
-import { decideBodyLimit, decidePatchSize, hostRuleOf } from './patch-sizer.js'
+import { decidePatchSize, hostRuleOf } from './patch-sizer.js'
 
 const MIB = 1024 * 1024
 const healthy: PatchInput = {
@@ -54,12 +54,17 @@ describe('the size of a PATCH', () => {
   it('is what Cloudflare Stream takes: 5 to 200 MiB in multiples of 256 KiB', () => {
     const host = hostRuleOf('https://api.cloudflare.com/client/v4/accounts/1/stream')
     fc.assert(
-      fc.property(fc.integer({ min: 1, max: 1e9 }), (goodputBytesPerSecond) => {
-        const { sizeBytes } = decidePatchSize({ ...healthy, host, goodputBytesPerSecond })
-        expect(sizeBytes % (256 * 1024)).toBe(0)
-        expect(sizeBytes).toBeGreaterThanOrEqual(5 * MIB)
-        expect(sizeBytes).toBeLessThanOrEqual(200 * MIB)
-      }),
+      fc.property(
+        fc.integer({ min: 1, max: 1e9 }),
+        fc.integer({ min: 1, max: 1e9 }),
+        (goodputBytesPerSecond, mostBytes) => {
+          const { sizeBytes } = decidePatchSize({ ...healthy, host, goodputBytesPerSecond, mostBytes })
+          expect(sizeBytes).toBeLessThanOrEqual(Math.max(mostBytes, 5 * MIB))
+          expect(sizeBytes % (256 * 1024)).toBe(0)
+          expect(sizeBytes).toBeGreaterThanOrEqual(5 * MIB)
+          expect(sizeBytes).toBeLessThanOrEqual(200 * MIB)
+        },
+      ),
     )
   })
 
@@ -78,19 +83,5 @@ describe('the size of a PATCH', () => {
         },
       ),
     )
-  })
-})
-
-describe('the limit on bodies', () => {
-  it('is what the server states, else a common one below, else half', () => {
-    expect(decideBodyLimit(32 * MIB, 5_000_000)).toBe(5_000_000)
-    expect(decideBodyLimit(500 * MIB, undefined)).toBe(100_000_000)
-    expect(decideBodyLimit(32 * MIB, undefined)).toBe(MIB)
-    expect(decideBodyLimit(MIB, undefined)).toBe(MIB / 2)
-    expect(decideBodyLimit(20_000, undefined)).toBeUndefined()
-  })
-
-  it('is of no use when the server states more than it refused', () => {
-    expect(decideBodyLimit(MIB, 2 * MIB)).toBe(MIB / 2)
   })
 })

@@ -1,7 +1,7 @@
 const KIB = 1024
 const MIB = 1024 * KIB
 
-/** What a hosted tus service asks of PATCH bodies, bytes; the last one of a file may be shorter. */
+/** What a server asks of PATCH bodies, bytes, whatever else is known; the last one of a file may be shorter. */
 export interface HostRule {
   readonly minBytes: number
   readonly maxBytes: number
@@ -62,7 +62,7 @@ export function decidePatchSize(input: PatchInput): PatchSize {
     }
   const wanted = wantedBytes(input, windowMs)
   const reason = input.goodputBytesPerSecond === undefined ? 'initial' : 'window'
-  if (host) return { sizeBytes: Math.min(rest, fitHost(wanted, host)), windowMs, reason: 'host' }
+  if (host) return { sizeBytes: Math.min(rest, fitHost(Math.min(wanted, mostBytes), host)), windowMs, reason: 'host' }
   if (Math.min(rest, wanted) > mostBytes) return { sizeBytes: mostBytes, windowMs, reason: 'limit' }
   if (rest <= wanted * REST_SLACK && rest <= mostBytes) return { sizeBytes: rest, windowMs, reason: 'rest' }
   return { sizeBytes: wanted, windowMs, reason }
@@ -95,17 +95,4 @@ export function hostRuleOf(endpoint: string): HostRule | undefined {
     (hostname === 'api.cloudflare.com' && /\/stream(\/|$)/.test(pathname)) ||
     /(^|\.)(cloudflarestream\.com|videodelivery\.net)$/.test(hostname)
   return isStream ? { minBytes: 5 * MIB, maxBytes: 200 * MIB, multipleBytes: 256 * KIB } : undefined
-}
-
-/** Common limits of proxies: Cloudflare's 100 MB, nginx's 1 MiB. */
-const COMMON_LIMITS = [100_000_000, MIB]
-/** Smaller bodies make no sense: a server that takes not even these takes none (guess). */
-const LEAST_BODY_BYTES = 16 * KIB
-
-/** What to try after a body of `refusedBytes` was too large: what the server states, else the next common limit, else half; undefined when there is no use. */
-export function decideBodyLimit(refusedBytes: number, statedBytes: number | undefined): number | undefined {
-  const common = COMMON_LIMITS.find((bytes) => bytes < refusedBytes)
-  const stated = statedBytes !== undefined && statedBytes < refusedBytes ? statedBytes : undefined
-  const limit = stated ?? common ?? Math.floor(refusedBytes / 2)
-  return limit < LEAST_BODY_BYTES ? undefined : limit
 }
