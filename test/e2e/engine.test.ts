@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
+import { DefaultHttpStack } from 'tus-js-client'
 import { blockFloor, coversRange, parsePartitionHeader } from 'tus-reconcile-protocol'
 import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent, UploadError } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -275,7 +276,9 @@ describe('links that fail', () => {
     const second = await openWireLink({ name: 'second address', target, upBytesPerSecond: 2 * MB })
     cleanups.push(() => second.close())
     const data = randomBytes(10 * MB)
-    const upload = new AdaptiveUpload(data, { ...endpointsOf(all), mirrors: [`${second.origin}/files`] })
+    const memory = join(await folder(), 'memory.json')
+    const given = () => ({ ...endpointsOf(all), mirrors: [`${second.origin}/files`], predictor: { memory } })
+    const upload = new AdaptiveUpload(data, given())
     const events = recorded(upload)
     const isKnown = eventThat(upload, (event) => event.type === 'warning' && event.code === 'same-store')
     void Promise.all([isKnown, ackedBytes(upload, 3 * MB)]).then(() => first.link.stall())
@@ -285,6 +288,16 @@ describe('links that fail', () => {
     expect(events.filter((event) => event.type === 'takeOver' || event.type === 'copy')).toEqual([])
     // what the first address had passed on is not sent again
     expect(second.counters.bodyBytesUp).toBeLessThan(8 * MB)
+    // what the next process begins with
+    const { routes } = JSON.parse(await readFile(memory, 'utf8')) as { routes: string }
+    expect(JSON.parse(routes).hosts).toMatchObject({ [new URL(first.endpoint).host]: { times: 1, isBack: false } })
+    first.link.resume()
+    const before = first.link.counters.bodyBytesUp
+    const next = new AdaptiveUpload(data, { ...given(), httpStack: given().httpStack ?? new DefaultHttpStack({}) })
+    const nextEvents = recorded(next)
+    await next.start()
+    expect(nextEvents.filter((event) => event.type === 'route')).toEqual([])
+    expect(first.link.counters.bodyBytesUp - before).toBeLessThan(data.length / 2)
   })
 
   it('commits through a mirror when its own path to the primary is dead', async () => {

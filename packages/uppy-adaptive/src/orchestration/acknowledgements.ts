@@ -28,7 +28,7 @@ export class Acknowledgements {
       runner.freshTries = 0
       runner.aliveAtMs = nowMs
     }
-    directory.acquit(session.store)
+    directory.acquit(session.store, runner?.route)
     log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes, ...pace }, nowMs)
     if (session.acked + bytes >= session.end) {
       runner?.stopBodyAt(session.end)

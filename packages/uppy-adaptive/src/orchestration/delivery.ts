@@ -6,6 +6,7 @@ import type { ResolvedOptions } from './options.js'
 import type { PlainUpload } from './plain-upload.js'
 import type { ServerPort, Source } from './ports.js'
 import type { Rests } from './rests.js'
+import type { RouteHistory } from './route-history.js'
 import { ServerDirectory } from './server-directory.js'
 import { ServerSearch } from './server-search.js'
 import { toError, UploadError } from './upload-error.js'
@@ -29,6 +30,7 @@ interface DeliveryParts {
   readonly log: EventLog
   readonly model: LoggedModel
   readonly rests: Rests
+  readonly routes: RouteHistory
   readonly journal: Journal
   readonly group: GroupUpload
   readonly plain: PlainUpload
@@ -91,10 +93,10 @@ export class Delivery {
   }
 
   #search({ signal, fail }: DeliveryStart): ServerSearch {
-    const { host, rests, options, log, model, group } = this.#parts
+    const { host, rests, routes, options, log, model, group } = this.#parts
     const { clock, randomness, servers, createPort } = host
     return new ServerSearch({
-      ...{ clock, rests, randomness, options, log, model },
+      ...{ clock, rests, routes, randomness, options, log, model },
       ...{ known: servers, primary: this.#primary, createPort, signal },
       onReady: () => group.welcome(),
       onFailure: fail,

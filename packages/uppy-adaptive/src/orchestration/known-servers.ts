@@ -1,17 +1,15 @@
 import type { Capabilities, Clock } from './ports.js'
+import type { Pasts } from './route-history.js'
 import { onAbort } from './timing.js'
 
 /** Guess: servers change seldom, and a page's files come one after another. */
 const FRESH_MS = 5 * 60_000
 const MOST_SERVERS = 64
 
-/**
- * What the servers of a page or process answered to OPTIONS, so that its uploads ask once, and which routes
- * to them were left; at most five minutes old.
- */
+/** What the servers of a page or process answered to OPTIONS, at most five minutes ago, so that its uploads ask once; and how their addresses did. */
 export class KnownServers {
+  readonly routes: Pasts = new Map()
   readonly #answers = new Map<string, { readonly capabilities: Capabilities; readonly atMs: number }>()
-  readonly #silent = new Map<string, number>()
   readonly #asking = new Map<string, Promise<unknown>>()
   readonly #clock: Pick<Clock, 'now'>
 
@@ -30,17 +28,6 @@ export class KnownServers {
     if (asking) await settled(asking, signal)
     // another's failure may be its own: it was stopped, or has other credentials
     return (asking && this.recall(endpoint)) ?? this.#lead(endpoint, probe)
-  }
-
-  /** A route to a store was left, because nothing came back by it while another one answered. */
-  noteSilent(endpoint: string): void {
-    this.#silent.set(endpoint, this.#clock.now())
-  }
-
-  /** Whether it was left in the last five minutes: the next upload begins by another route where there is one. */
-  isSilent(endpoint: string): boolean {
-    const atMs = this.#silent.get(endpoint)
-    return atMs !== undefined && this.#clock.now() - atMs < FRESH_MS
   }
 
   /** What a server answers is not what it was remembered for: it is asked again. */

@@ -54,7 +54,7 @@ export interface PredictorOptions {
   readonly model?: string | object
   /**
    * Where to keep what was learned of servers and the link (Store-Ids, a plain server's host, and figures; of hosts that
-   * limit a request's body their names and limits), so that the next upload starts with it: where the journal is, unless
+   * limit a request's body, or were left for their silence, their names and figures), so that the next upload starts with it: where the journal is, unless
    * this is a file's path; by default localStorage in browsers, nothing in Node;
    * false keeps nothing.
    */

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { SimulatedClock } from '../testing/simulated-clock.js'
 import { strictLog } from '../testing/strict-log.js'
 import type { LoggedEvent } from './event-log.js'
-import { KnownServers } from './known-servers.js'
 import type { Capabilities, ServerPort } from './ports.js'
+import { RouteHistory } from './route-history.js'
 import { ServerDirectory } from './server-directory.js'
 
 const FIRST = 'http://first.test/files'
@@ -98,22 +98,31 @@ test('a change of route is logged with both addresses, once, and no change is no
 
 test('a route that was left for its silence is not where the next upload begins, for five minutes', async () => {
   const clock = new SimulatedClock()
-  const known = new KnownServers(clock)
+  const routes = new RouteHistory({ clock, storage: undefined, pasts: new Map() })
   const { log } = strictLog(clock)
   const begin = () => {
-    const stores = new ServerDirectory(log, known)
+    const stores = new ServerDirectory(log, routes)
     stores.admit(port(SECOND), 1, CAPABILITIES)
     const store = stores.admit(port(FIRST), 0, CAPABILITIES)
     if (!store) throw new Error('not admitted')
     return { stores, store }
   }
   const { stores, store } = begin()
-  const [second] = store.routes
+  const [second, first] = store.routes
   if (second) second.heardAtMs = 5
   expect(store.route.endpoint).toBe(FIRST)
   stores.leaveRoute('store', store.route)
   expect(begin().store).toMatchObject({ server: 0, route: { endpoint: SECOND } })
   await clock.run(300_000)
+  const later = begin()
+  expect(later.store.route.endpoint).toBe(FIRST)
+  // left once more, it is avoided for longer; until bytes went by it
+  const [other] = later.store.routes
+  if (other) other.heardAtMs = 6
+  later.stores.leaveRoute('store', later.store.route)
+  await clock.run(300_000)
+  expect(begin().store.route.endpoint).toBe(SECOND)
+  later.stores.acquit('store', first)
   expect(begin().store.route.endpoint).toBe(FIRST)
 })
 
@@ -136,7 +145,7 @@ test('who comes into suspicion again and again is left alone for ever longer, un
   fail(10)
   expect(isAlone({ sinceMs: 20, nowMs: 2_019 })).toBe(true)
   expect(stores.isQuarantined(store, 2_020)).toBe(false)
-  stores.acquit('other')
+  stores.acquit('other', undefined)
   expect(store.state).toBe('ready')
   expect(isAlone({ sinceMs: 30, nowMs: 30 })).toBe(false)
   const told = events.flatMap((event) => (event.type === 'server' && event.state === 'suspect' ? [event] : []))

@@ -2,8 +2,8 @@ import type { UploadLimit } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import { decideQuarantineMs } from '../redundancy/quarantine.js'
 import type { EventLog } from './event-log.js'
-import type { KnownServers } from './known-servers.js'
 import type { Capabilities, ServerPort } from './ports.js'
+import type { RouteHistory } from './route-history.js'
 import type { WarningCode } from './upload-error.js'
 
 /** An address of a store. */
@@ -40,11 +40,11 @@ export interface Store {
 export class ServerDirectory {
   readonly #stores = new Map<StoreId, Store>()
   readonly #log: EventLog
-  readonly #known: Pick<KnownServers, 'noteSilent' | 'isSilent'> | undefined
+  readonly #history: RouteHistory | undefined
 
-  constructor(log: EventLog, known?: Pick<KnownServers, 'noteSilent' | 'isSilent'>) {
+  constructor(log: EventLog, history?: RouteHistory) {
     this.#log = log
-    this.#known = known
+    this.#history = history
   }
 
   /** A server has answered its probe. The first of a Store-Id makes the store, later ones are routes to it. */
@@ -87,10 +87,10 @@ export class ServerDirectory {
     })
     store.routes.push(route)
     if (server === 0) store.server = 0
-    const isSilent = (address: string) => this.#known?.isSilent(address) ?? false
+    const isAvoided = (address: string) => this.#history?.isAvoided(address) ?? false
     // the primary's own address goes first, whichever answered first, unless it was left for its silence just now
-    const isBetter = server === 0 || isSilent(store.route.endpoint)
-    if (isBetter && !isSilent(route.endpoint)) store.route = route
+    const isBetter = server === 0 || isAvoided(store.route.endpoint)
+    if (isBetter && !isAvoided(route.endpoint)) store.route = route
     return store
   }
 
@@ -125,10 +125,11 @@ export class ServerDirectory {
     return this.stores().some((other) => other.state === 'ready')
   }
 
-  /** The store has acknowledged bytes: whatever it failed at is over. */
-  acquit(id: StoreId): void {
+  /** The store has acknowledged bytes that came by this route: whatever it failed at is over. */
+  acquit(id: StoreId, route: Route | undefined): void {
     const store = this.#stores.get(id)
     if (!store) return
+    if (route) this.#history?.noteUsed(route.endpoint)
     store.suspicions = 0
     this.trust(id, 'its bytes flow again')
   }
@@ -164,7 +165,7 @@ export class ServerDirectory {
     store.route = store.routes.reduce((best, route) => (route.heardAtMs > best.heardAtMs ? route : best), silent)
     const { endpoint } = store.route
     if (store.route === silent) return
-    this.#known?.noteSilent(silent.endpoint)
+    this.#history?.noteLeft(silent.endpoint)
     this.#log.emit({ type: 'route', server: store.server, store: id, from: silent.endpoint, endpoint })
   }
 }

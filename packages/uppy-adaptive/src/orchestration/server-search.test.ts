@@ -10,6 +10,7 @@ import type { HeaderSource, UploadOptions } from './options.js'
 import { resolveOptions } from './options.js'
 import type { Capabilities } from './ports.js'
 import { Rests } from './rests.js'
+import { RouteHistory } from './route-history.js'
 import { ServerSearch } from './server-search.js'
 import { UploadError } from './upload-error.js'
 
@@ -30,6 +31,7 @@ function searching(options: Omit<UploadOptions, 'endpoint'>) {
       rests: new Rests(clock),
       randomness: new OrderedRandomness(),
       known: new KnownServers(clock),
+      routes: new RouteHistory({ clock, storage: undefined, pasts: new Map() }),
       log,
       primary,
     },

@@ -8,6 +8,7 @@ import type { FileFacts, MirrorOptions } from './mirror-options.js'
 import type { HeaderSource, ResolvedOptions } from './options.js'
 import type { Clock, Randomness, ServerPort } from './ports.js'
 import type { Rests } from './rests.js'
+import type { RouteHistory } from './route-history.js'
 import type { Store } from './server-directory.js'
 import { ServerDirectory } from './server-directory.js'
 import { onAbort } from './timing.js'
@@ -18,6 +19,7 @@ interface SearchParts {
   readonly randomness: Randomness
   readonly rests: Rests
   readonly known: KnownServers
+  readonly routes: RouteHistory
   readonly options: ResolvedOptions
   readonly log: EventLog
   readonly model: LoggedModel
@@ -41,11 +43,11 @@ export class ServerSearch {
   #limit: UploadLimit = {}
 
   constructor(parts: SearchParts) {
-    const { clock, rests, randomness, known, options, log, model, signal } = parts
+    const { clock, rests, randomness, known, routes, options, log, model, signal } = parts
     this.#parts = parts
     if (signal.aborted) this.end()
     else onAbort(signal, () => this.end())
-    this.directory = new ServerDirectory(log, known)
+    this.directory = new ServerDirectory(log, routes)
     this.#connector = new Connector({
       ...{ directory: this.directory, log, clock, rests, randomness, known },
       giveUpAfterMs: options.giveUpAfterMs,

@@ -14,6 +14,7 @@ import type { Clock } from './ports.js'
 import { PredictorMemory } from './predictor-memory.js'
 import type { UploadProgress } from './progress.js'
 import { Rests } from './rests.js'
+import { RouteHistory } from './route-history.js'
 import { toError, UploadError } from './upload-error.js'
 import type { UploadHost } from './upload-host.js'
 import type { UploadStatus } from './upload-status.js'
@@ -28,6 +29,7 @@ export class UploadEngine {
   readonly #model: LoggedModel
   readonly #memory: PredictorMemory
   readonly #bodies: BodyLimits
+  readonly #routes: RouteHistory
   readonly #gate = new PauseGate()
   readonly #turn: UploadTurn
   readonly #group: GroupUpload
@@ -54,6 +56,7 @@ export class UploadEngine {
     const { priors } = options.predictor
     this.#memory = new PredictorMemory({ clock, storage: host.memory, log, model, priors })
     this.#bodies = new BodyLimits({ clock, storage: host.memory })
+    this.#routes = new RouteHistory({ clock, storage: host.memory, pasts: host.servers.routes })
     const journal = new Journal({ storage: host.journal, clock, digester, log, endpoint: options.endpoint })
     this.#turn = new UploadTurn({ clock, log, gate: this.#gate, journal, turns: host.turns })
     const own = { rests, bodies: this.#bodies, log, model, turn: this.#turn, journal }
@@ -61,7 +64,8 @@ export class UploadEngine {
     const isSavingData = () => host.page.isSavingData()
     this.#group = new GroupUpload({ digester, client, sessions, isSavingData, ...shared })
     this.#plain = new PlainUpload({ plain: host.plain, ...shared })
-    this.#delivery = new Delivery({ host, options, log, model, rests, journal, group: this.#group, plain: this.#plain })
+    const [routes, group, plain] = [this.#routes, this.#group, this.#plain]
+    this.#delivery = new Delivery({ host, options, log, model, rests, routes, journal, group, plain })
     this.#pageLife = new PageLife({
       ...{ page: host.page, clock, gate: this.#gate, log, model, memory: this.#memory, rests },
       stopAll: () => this.#stopAll(),
@@ -152,6 +156,7 @@ export class UploadEngine {
     try {
       await this.#memory.recall()
       await this.#bodies.recall()
+      await this.#routes.recall()
       const result = await this.#delivery.run({
         signal: this.#stop.signal,
         isCancelled: () => this.#isCancelled(),
