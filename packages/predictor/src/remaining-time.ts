@@ -13,8 +13,9 @@ const ALIKE_MS = 12_000
 /** A path that has been steady so far may still change: the least spread, as a share (measured likewise). */
 const LEAST_SPREAD = 0.15
 /**
- * Standard deviations to either side, so that four of five ends lie within. Measured at 10 to 90 % of uploads of 10 to 300 s:
- * 0.77 to 0.96 on six recorded traces, 0.80 to 1 on made-up paths, 0.88 over all, with mostMs 2.9 times leastMs.
+ * Standard deviations to either side, so that four of five ends lie within. Measured at 10 to 90 % of uploads of 10 to 300 s
+ * (npm run bench:eta): 0.78 to 0.94 on six recorded links, 0.76 to 1 on made-up ones, 0.89 over all, with mostMs 2.9 times
+ * leastMs.
  */
 const WIDTH = 2.4
 
