@@ -149,3 +149,15 @@ test.each(['', '[', '{"version":2}', '{"version":1,"hosts":{"x":{"bytes":-1,"isS
     expect((await limits(storage)).largest(HOST, undefined)).toBe(Number.POSITIVE_INFINITY)
   },
 )
+
+test('what is known of a host by its name bounds bodies, also below what the server announces, and no refusal is forgotten', async () => {
+  const endpoint = 'https://files-abc-ew.a.run.app/files'
+  const bodies = await limits(undefined)
+  expect([undefined, 64 * MIB, 16 * MIB].map((announced) => bodies.largest(endpoint, announced))).toEqual([
+    32 * MIB,
+    32 * MIB,
+    16 * MIB,
+  ])
+  bodies.refused(endpoint, 32 * MIB, 8 * MIB)
+  expect(bodies.largest(endpoint, 64 * MIB)).toBe(8 * MIB)
+})

@@ -1,4 +1,6 @@
 import * as v from 'valibot'
+import { BodyCaution } from '../partitioning/body-caution.js'
+import { hostRuleOf } from '../partitioning/patch-sizer.js'
 import type { Clock, JournalStorage } from './ports.js'
 
 /** Beside the journal's entries, `uploads` and `upload:…`. */
@@ -45,6 +47,7 @@ interface Host {
   taken: number
   vanished: number
   savedAt: number
+  readonly caution: BodyCaution
 }
 
 /**
@@ -69,17 +72,27 @@ export class BodyLimits {
     for (const [name, kept] of Object.entries(parse(text))) {
       const isOver = nowMs - kept.savedAt > (kept.isSaid ? EXPIRES_MS : GUESS_EXPIRES_MS)
       if (isOver || this.#hosts.has(name)) continue
-      const certain = { ...kept, taken: 0, vanished: 0 }
+      const certain = { ...kept, taken: 0, vanished: 0, caution: new BodyCaution() }
       // what one body may have lost to a broken connection limits nobody yet
       this.#hosts.set(name, kept.isCertain ? certain : { ...certain, bytes: undefined, vanished: CERTAIN_AFTER - 1 })
     }
   }
 
-  /** The largest body to send to this address, bytes. What the server announces is only ever lowered by its own refusals. */
+  /**
+   * The largest body to send to this address, bytes: what the server announces, lowered by its own refusals, what is known of
+   * its host by name, and caution.
+   */
   largest(endpoint: string, announced: number | undefined): number {
-    const { bytes, isCertain } = this.#host(endpoint)
-    if (announced !== undefined && !isCertain) return announced
-    return Math.min(announced ?? Number.POSITIVE_INFINITY, bytes ?? Number.POSITIVE_INFINITY)
+    const { bytes, isCertain, caution } = this.#host(endpoint)
+    const learned = announced === undefined || isCertain ? bytes : undefined
+    const most = Number.POSITIVE_INFINITY
+    const preset = hostRuleOf(endpoint)?.maxBytes
+    return Math.min(announced ?? most, learned ?? most, preset ?? most, caution.mostBytes)
+  }
+
+  /** For bodies to this address in this upload. */
+  cautionFor(endpoint: string): BodyCaution {
+    return this.#host(endpoint).caution
   }
 
   /** A body of this size arrived whole. */
@@ -132,7 +145,15 @@ export class BodyLimits {
     const name = new URL(endpoint).host
     const known = this.#hosts.get(name)
     if (known) return known
-    const host: Host = { bytes: undefined, isCertain: false, isSaid: false, taken: 0, vanished: 0, savedAt: 0 }
+    const host: Host = {
+      bytes: undefined,
+      isCertain: false,
+      isSaid: false,
+      taken: 0,
+      vanished: 0,
+      savedAt: 0,
+      caution: new BodyCaution(),
+    }
     this.#hosts.set(name, host)
     return host
   }

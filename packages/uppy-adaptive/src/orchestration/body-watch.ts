@@ -3,6 +3,8 @@ import type { AttemptOutcome } from './ports.js'
 
 /** Of a body that was ended by us, more than this handed over and nothing kept is a proxy that keeps nothing (guess). */
 const MOST_BUFFERED_BYTES = 8 * 1024 * 1024
+/** Of one that was ended with less handed over, nothing may have left our side (guess). */
+const TELLING_BYTES = 1024 * 1024
 
 /** One request of a session and what came of it. */
 interface Sent {
@@ -12,9 +14,11 @@ interface Sent {
   readonly look: boolean
   /** More is acknowledged than before it. */
   readonly progressed: boolean
-  /** Of its body, and how many of them were handed to the socket. */
+  /** Of its body, how many of them were handed to the socket, and how many were acknowledged before its answer. */
   readonly bytes: number
   readonly handedOver: number
+  readonly heard: number
+  readonly durationMs: number
 }
 
 /**
@@ -26,6 +30,8 @@ export class BodyWatch {
   readonly #limits: BodyLimits
   /** Of a body that nobody answered for, until a look-up says what arrived. */
   #inDoubtBytes = 0
+  /** The same of one that we ended when much of it was handed over. */
+  #isEndedInDoubt = false
 
   constructor(limits: BodyLimits) {
     this.#limits = limits
@@ -33,16 +39,26 @@ export class BodyWatch {
 
   note(sent: Sent): void {
     if (sent.look) return this.#noteLook(sent)
-    const { outcome, endpoint, progressed, bytes, handedOver } = sent
-    if (outcome.kind === 'accepted' && progressed) this.#limits.took(endpoint, bytes)
+    const { outcome, endpoint, progressed, bytes, handedOver, heard } = sent
+    const caution = this.#limits.cautionFor(endpoint)
+    if (outcome.kind === 'accepted' && progressed) {
+      this.#limits.took(endpoint, bytes)
+      caution.arrived(bytes, sent.durationMs)
+    }
+    if (heard > 0 && heard < bytes) caution.passedOn()
     const isSilent = outcome.kind === 'cut' && (outcome.fault === 'status 0' || outcome.fault === 'reset')
-    const isEnded = outcome.kind === 'aborted' && handedOver >= MOST_BUFFERED_BYTES
-    this.#inDoubtBytes = isSilent || isEnded ? bytes : 0
+    const isEnded = outcome.kind === 'aborted'
+    this.#inDoubtBytes = isSilent || (isEnded && handedOver >= MOST_BUFFERED_BYTES) ? bytes : 0
+    this.#isEndedInDoubt = isEnded && handedOver >= Math.min(bytes, TELLING_BYTES)
   }
 
   #noteLook({ outcome, endpoint, progressed }: Sent): void {
     if (outcome.kind !== 'accepted') return
     if (!progressed && this.#inDoubtBytes > 0) this.#limits.vanished(endpoint, this.#inDoubtBytes)
+    const caution = this.#limits.cautionFor(endpoint)
+    if (progressed) caution.passedOn()
+    else if (this.#isEndedInDoubt) caution.lost()
     this.#inDoubtBytes = 0
+    this.#isEndedInDoubt = false
   }
 }

@@ -155,12 +155,15 @@ export class PlainTransfer {
     })
   }
 
-  /** Where the server's own address, or that of the upload, is one that is known; else what it announces. */
+  /** What is known of the server's own address, or that of the upload, and what it announces. */
   get #rule(): HostRule | undefined {
     const { endpoint } = this.#parts.options
     const preset = hostRuleOf(this.#url ?? endpoint) ?? hostRuleOf(endpoint)
-    const { minAppendSize: minBytes, maxAppendSize: maxBytes = Number.POSITIVE_INFINITY } = this.#parts.limit
-    return preset ?? (minBytes === undefined ? undefined : { minBytes, maxBytes, multipleBytes: 1 })
+    const { minAppendSize, maxAppendSize = Number.POSITIVE_INFINITY } = this.#parts.limit
+    if (minAppendSize === undefined) return preset
+    const maxBytes = Math.min(preset?.maxBytes ?? maxAppendSize, maxAppendSize)
+    const minBytes = Math.min(Math.max(preset?.minBytes ?? 1, minAppendSize), maxBytes)
+    return { minBytes, maxBytes, multipleBytes: preset?.multipleBytes ?? 1 }
   }
 
   get #largestBody(): number {

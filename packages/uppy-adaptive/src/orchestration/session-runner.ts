@@ -43,6 +43,7 @@ export class SessionRunner {
   #url: string | undefined
   #fruitless = 0
   #bodyEnd = 0
+  #bodyBeganMs = 0
   readonly #bodies: BodyWatch
 
   constructor(context: TransferContext, session: PlannedSession, store: Store) {
@@ -129,10 +130,15 @@ export class SessionRunner {
     return true
   }
 
-  #noteBody(session: PlannedSession, o: { outcome: AttemptOutcome; look: boolean; progressed: boolean }): void {
+  #noteBody(
+    session: PlannedSession,
+    { heardTo, ...o }: { outcome: AttemptOutcome; look: boolean; progressed: boolean; heardTo: number },
+  ): void {
     const before = this.#maxBodyBytes()
+    const durationMs = this.#context.clock.now() - this.#bodyBeganMs
     const [bytes, handedOver] = [this.#bodyEnd - session.acked, this.handedOver - session.acked]
-    this.#bodies.note({ ...o, endpoint: this.route.endpoint, bytes, handedOver })
+    const heard = heardTo - session.acked
+    this.#bodies.note({ ...o, endpoint: this.route.endpoint, bytes, handedOver, heard, durationMs })
     if (this.#maxBodyBytes() < before) this.#noteSize(session)
   }
 
@@ -155,6 +161,7 @@ export class SessionRunner {
       if (signal.aborted) return { kind: 'aborted' }
       this.#attempt += 1
       this.#bodyEnd = range.end
+      this.#bodyBeganMs = context.clock.now()
       this.route = this.store.route
       const outcome = await this.store.route.port.attempt({
         partition: this.#header(session),
@@ -232,6 +239,7 @@ export class SessionRunner {
 
   #judge(session: PlannedSession, outcome: AttemptOutcome, look: boolean): NextStep {
     const { plan, randomness } = this.#context
+    const heardTo = plan.session(this.id)?.acked ?? session.acked
     if (outcome.kind === 'accepted' || outcome.kind === 'mismatch') {
       if (outcome.offset !== undefined && outcome.offset < session.acked)
         return endForgetful(session.acked - outcome.offset)
@@ -242,7 +250,7 @@ export class SessionRunner {
     }
     const progressed = (plan.session(this.id)?.acked ?? 0) > session.acked
     if (progressed) this.#fruitless = 0
-    this.#noteBody(session, { outcome, look, progressed })
+    this.#noteBody(session, { outcome, look, progressed, heardTo })
     // a body that was accepted and moved nothing is as good as none
     const isHollow = outcome.kind === 'accepted' && !progressed && !look
     const hollow: AttemptOutcome = {

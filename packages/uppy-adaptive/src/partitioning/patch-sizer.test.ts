@@ -51,6 +51,20 @@ describe('the size of a PATCH', () => {
     expect(decidePatchSize({ ...healthy, mostBytes: MIB })).toMatchObject({ sizeBytes: MIB, reason: 'limit' })
   })
 
+  it.each([
+    ['https://files-abc-ew.a.run.app/files', 32 * MIB],
+    ['https://abc123.execute-api.eu-west-1.amazonaws.com/files', 10_000_000],
+  ])('is at most what is known of %s', (endpoint, maxBytes) => {
+    const host = hostRuleOf(endpoint)
+    expect(decidePatchSize({ ...healthy, host })).toMatchObject({ sizeBytes: maxBytes, reason: 'host' })
+    expect(decidePatchSize({ ...healthy, host, remainingBytes: 1_000 }).sizeBytes).toBe(1_000)
+  })
+
+  it.each(['https://run.app.example.com/files', 'https://api.cloudflare.com/files', 'https://up.example.com/stream'])(
+    'is not bounded by the name of %s',
+    (endpoint) => expect(hostRuleOf(endpoint)).toBeUndefined(),
+  )
+
   it('is what Cloudflare Stream takes: 5 to 200 MiB in multiples of 256 KiB', () => {
     const host = hostRuleOf('https://api.cloudflare.com/client/v4/accounts/1/stream')
     fc.assert(

@@ -87,12 +87,22 @@ function fitHost(bytes: number, { minBytes, maxBytes, multipleBytes }: HostRule)
   return Math.max(minBytes, Math.floor(bounded / multipleBytes) * multipleBytes)
 }
 
-/** Supabase Storage takes exactly 6 MiB, Cloudflare Stream 5 to 200 MiB in multiples of 256 KiB (their manuals). */
+const STREAM: HostRule = { minBytes: 5 * MIB, maxBytes: 200 * MIB, multipleBytes: 256 * KIB }
+const atMost = (maxBytes: number): HostRule => ({ minBytes: 1, maxBytes, multipleBytes: 1 })
+
+/**
+ * What is known of hosts by their names, from their manuals: Supabase Storage takes exactly 6 MiB, Cloudflare Stream 5 to
+ * 200 MiB in multiples of 256 KiB, Google Cloud Run 32 MiB a request, Amazon's API Gateway 10 MB.
+ */
+const HOST_RULES: readonly { readonly host: RegExp; readonly path?: RegExp; readonly rule: HostRule }[] = [
+  { host: /(^|\.)supabase\.(co|in)$/, rule: { minBytes: 6 * MIB, maxBytes: 6 * MIB, multipleBytes: 6 * MIB } },
+  { host: /^api\.cloudflare\.com$/, path: /\/stream(\/|$)/, rule: STREAM },
+  { host: /(^|\.)(cloudflarestream\.com|videodelivery\.net)$/, rule: STREAM },
+  { host: /\.run\.app$/, rule: atMost(32 * MIB) },
+  { host: /\.execute-api\.[a-z0-9-]+\.amazonaws\.com$/, rule: atMost(10_000_000) },
+]
+
 export function hostRuleOf(endpoint: string): HostRule | undefined {
   const { hostname, pathname } = new URL(endpoint)
-  if (/(^|\.)supabase\.(co|in)$/.test(hostname)) return { minBytes: 6 * MIB, maxBytes: 6 * MIB, multipleBytes: 6 * MIB }
-  const isStream =
-    (hostname === 'api.cloudflare.com' && /\/stream(\/|$)/.test(pathname)) ||
-    /(^|\.)(cloudflarestream\.com|videodelivery\.net)$/.test(hostname)
-  return isStream ? { minBytes: 5 * MIB, maxBytes: 200 * MIB, multipleBytes: 256 * KIB } : undefined
+  return HOST_RULES.find(({ host, path }) => host.test(hostname) && (path?.test(pathname) ?? true))?.rule
 }
