@@ -106,4 +106,54 @@ describe('a plain server whose upload is not what it was thought to be', () => {
     const kept = await readFile(join(server.directory, theirs.slice(theirs.lastIndexOf('/') + 1)))
     expect(kept.equals(othersData.subarray(0, kept.length))).toBe(true)
   })
+
+  it('is understood as tusd answers: locks, ended and late requests, and a 409 that closes the connection', async () => {
+    const data = randomBytes(5 * MB)
+    const say = (status: number, text: string) => [status, text] as const
+    const PATCHES = [
+      say(400, 'ERR_UPLOAD_INTERRUPTED: upload has been interrupted by another request for this upload resource'),
+      say(423, 'ERR_UPLOAD_LOCKED: file currently locked'),
+      say(500, 'ERR_READ_TIMEOUT: timeout while reading request body'),
+      say(409, 'ERR_MISMATCHED_OFFSET: mismatched offset'),
+      say(503, 'ERR_SERVER_SHUTDOWN: request has been interrupted because the server is shutting down'),
+    ]
+    const HEADS = [say(423, ''), say(500, '')]
+    const answered: number[] = []
+    const server = await given({
+      front: (request, response, pass) => {
+        const answer = request.method === 'HEAD' ? HEADS.shift() : isLater(request) ? PATCHES.shift() : undefined
+        if (!answer) return pass()
+        const [status, text] = answer
+        answered.push(status)
+        response.writeHead(status, { 'Tus-Resumable': '1.0.0', 'X-Content-Type-Options': 'nosniff' })
+        // of a 409 it reads no byte more
+        if (status === 409) response.end(`${text}\n`, () => request.socket.destroy())
+        else request.resume().on('end', () => response.end(`${text}\n`))
+      },
+    })
+    const isLater = (request: Parameters<Front>[0]) => Number(request.headers['upload-offset'] ?? 0) >= MB
+    const upload = new AdaptiveUpload(data, { ...server.options, chunkSize: MB })
+    const events = recorded(upload)
+    const { url } = await upload.start()
+    await expectStored(server, url, data)
+    expect(answered.toSorted()).toEqual([400, 409, 423, 423, 500, 500, 503])
+    expect(server.asked.filter((method) => method === 'POST')).toHaveLength(1)
+    expect(ofType(events, 'warning')).toEqual([])
+  })
+
+  it('ends the upload with what it says where it takes no file so large, or wants no more of it', async () => {
+    const tooLarge = await given({
+      front: refuse(413, (request) => request.method === 'POST', { 'Tus-Resumable': '1.0.0' }),
+    })
+    await expect(new AdaptiveUpload(randomBytes(MB), tooLarge.options).start()).rejects.toMatchObject({
+      code: 'too-large',
+      message: expect.stringContaining(`${MB} bytes (413)`),
+    })
+    const stopped = await given({
+      front: refuse(400, (request) => request.method === 'PATCH', { 'Tus-Resumable': '1.0.0' }),
+    })
+    await expect(new AdaptiveUpload(randomBytes(MB), stopped.options).start()).rejects.toMatchObject({
+      code: 'refused',
+    })
+  })
 })

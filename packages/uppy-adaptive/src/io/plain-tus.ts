@@ -104,6 +104,9 @@ function refuseAnother(answer: AuthorizedAnswer, offset: number, { sizeBytes }: 
   if (offset > sizeBytes) throw new AnotherFileError(`${offset} bytes are there of a file of ${sizeBytes}`)
 }
 
+/** What tusd answers (400) to a PATCH that it has ended for another request of the same upload, such as one that came late. */
+const INTERRUPTED = 'ERR_UPLOAD_INTERRUPTED'
+
 /** The last request, and what became of it. */
 interface Exchange {
   method: string
@@ -172,6 +175,8 @@ function readOutcome({ method, answer, error }: Exchange, o: { said: Error; isKn
     return { kind: 'cut', fault: 'incomplete answer', cause }
   }
   if (isKnownTus && !isOwnWord(answer) && !isOfGateway(status)) return cutByStranger(status)
+  if (answer.body.startsWith(INTERRUPTED))
+    return { kind: 'cut', fault: 'reset', cause: new Error(firstLine(answer.body)) }
   // asked to create, it says that the address is wrong; asked to go on, that the upload is gone
   const over: AttemptOutcome =
     method === 'POST'

@@ -2,8 +2,8 @@ import type { ByteRange } from 'tus-reconcile-protocol'
 import type { FailureKind, RiskAssessment } from 'upload-predictor'
 import type { BrokenPatch } from '../partitioning/patch-history.js'
 import type { PatchSize } from '../partitioning/patch-sizer.js'
-import { decideRemedy, IN_DOUBT_PHI } from '../redundancy/hedge-policy.js'
-import { AHEAD_BYTES, estimatePatienceMs } from '../redundancy/patch-patience.js'
+import { IN_DOUBT_PHI } from '../redundancy/hedge-policy.js'
+import { AHEAD_BYTES, decideFreshConnection } from '../redundancy/quiet-patch.js'
 import { knownOf } from './known.js'
 import type { PlainProbe } from './plain-probe.js'
 import type { PlainTransferParts } from './plain-transfer.js'
@@ -191,50 +191,31 @@ export class PlainFlight {
     const remainingBytes = patch ? Math.max(1, patch.range.end - patch.told) : 0
     const assessment = patch && model.assess({ nowMs, session: patch.session, remainingBytes })
     this.#sample(nowMs, remainingBytes, assessment)
-    if (patch && assessment) this.#treat({ patch, assessment, remainingBytes, nowMs }, onReconnect)
+    if (patch && assessment) this.#treat({ patch, assessment, nowMs }, onReconnect)
   }
 
-  #treat(
-    o: { patch: Patch; assessment: RiskAssessment; remainingBytes: number; nowMs: number },
-    onReconnect: () => void,
-  ): void {
+  #treat(o: { patch: Patch; assessment: RiskAssessment; nowMs: number }, onReconnect: () => void): void {
     const { patch, assessment, nowMs } = o
     const { probing, log, model, options } = this.#parts
     const isWanted = model.wantsProbe({ nowMs }).includes(this.store)
     if (isWanted || assessment.phi >= IN_DOUBT_PHI) probing.askSoon(nowMs)
-    const patienceMs = estimatePatienceMs({
+    const { server, connection, phi, gapMs } = assessment
+    const reason = decideFreshConnection({
+      ...{ server, connection, phi, gapMs },
       sizeBytes: patch.range.end - patch.range.start,
       handedBytes: patch.handed - patch.range.start,
       movingMs: patch.lastMovedMs - patch.beganMs,
       reports: patch.reports,
       goodputBytesPerSecond: this.#goodput,
       freshTries: this.#freshTries,
+      quietMs: nowMs - patch.lastMovedMs,
+      answersElsewhere: probing.heardAtMs > nowMs - gapMs + GRACE_MS,
     })
-    if (nowMs - patch.lastMovedMs < patienceMs) return
-    const { server, connection, straggle, phi, gapMs, expectedRemainingMs } = assessment
-    const answersElsewhere = probing.heardAtMs > nowMs - gapMs + GRACE_MS
-    const remedy = decideRemedy(
-      {
-        ...{ remainingBytes: o.remainingBytes, server, connection, straggle, phi, gapMs, expectedRemainingMs },
-        ...{ isCopy: false, hasCopy: false, hasOtherRoute: false, answersElsewhere },
-        // alone with this server, its answer elsewhere is what tells
-        storeIsSuspect: answersElsewhere,
-        freshTries: this.#freshTries,
-      },
-      {
-        unassignedBytes: 0,
-        linkIsGood: true,
-        bestAlternativeMs: undefined,
-        copiesInFlight: 0,
-        budgetBytes: 0,
-        copies: false,
-      },
-    )
-    if (remedy.kind !== 'freshConnection') return
+    if (reason === undefined) return
     this.#freshTries += 1
-    const { reason, kind } = remedy
     const { endpoint } = options
-    log.emit({ type: 'reconnect', ...this.name, remedy: kind, reason, endpoint, ...knownOf(assessment, []) }, nowMs)
+    const what = { remedy: 'freshConnection', reason, endpoint } as const
+    log.emit({ type: 'reconnect', ...this.name, ...what, ...knownOf(assessment, []) }, nowMs)
     onReconnect()
   }
 

@@ -214,9 +214,13 @@ export class PlainTransfer {
 
   /** Smaller bodies from now on. @throws UploadError `too-large` where there are none that the server could want */
   #shrink(said: number | undefined): void {
-    const { bodies, options } = this.#parts
+    const { bodies, options, source } = this.#parts
     const { sizeBytes } = this.#flight
-    if (sizeBytes > 0) bodies.refused(options.endpoint, sizeBytes, said)
+    if (sizeBytes === 0) {
+      const file = Number.isFinite(source.sizeBytes) ? `a file of ${source.sizeBytes} bytes` : 'this stream'
+      throw new UploadError('too-large', `${options.endpoint} does not take ${file} (413)`, { status: 413 })
+    }
+    bodies.refused(options.endpoint, sizeBytes, said)
     if (this.#largestBody < LEAST_BODY_BYTES || this.#size(this.#acked).sizeBytes >= sizeBytes)
       throw new UploadError('too-large', `${options.endpoint} answers 413 to ${sizeBytes} bytes at once`, {
         status: 413,

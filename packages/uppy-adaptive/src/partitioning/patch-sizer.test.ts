@@ -36,7 +36,7 @@ describe('the size of a PATCH', () => {
 
   it('is bounded while nothing is known of the path, the more where nothing would be kept', () => {
     const unknown = { ...healthy, goodputBytesPerSecond: undefined }
-    expect(decidePatchSize(unknown)).toMatchObject({ sizeBytes: 32 * MIB, reason: 'initial' })
+    expect(decidePatchSize(unknown)).toMatchObject({ sizeBytes: 64 * MIB, reason: 'initial' })
     expect(decidePatchSize({ ...unknown, lostShare: 1 }).sizeBytes).toBe(4 * MIB)
   })
 

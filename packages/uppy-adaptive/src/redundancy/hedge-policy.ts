@@ -63,7 +63,7 @@ const ALONE = {
 } as const
 /** phi from which a silence is in doubt, and from which it is given up (METHODS, Stall suspicion: measured on 22 traces). */
 export const IN_DOUBT_PHI = 2
-const ABANDON_PHI = 3.5
+export const ABANDON_PHI = 3.5
 /** Suspicion is about the server when it is more likely than not (cost-optimal between equals). */
 const SERVER_CAUSED = 0.5
 const STRAGGLING = 0.5
@@ -77,27 +77,37 @@ export function decideRemedy(session: SessionRisk, around: HedgeSurroundings): R
   return isSilent(session) ? decideForSilent(session, around) : decideForMoving(session, around)
 }
 
+/** Why a fresh connection is worth a try: TCP of the old one waits, or the server answers on another. */
+export function describeBackedOff({ gapMs }: Pick<SessionRisk, 'gapMs'>): string {
+  return `silent ${seconds(gapMs)} since the link was out, as a connection that backs off is`
+}
+
+export function describeAnswered({ gapMs }: Pick<SessionRisk, 'gapMs'>): string {
+  return `silent ${seconds(gapMs)}, but the server answers on a new connection`
+}
+
 function isSilent(session: SessionRisk): boolean {
   if (session.phi < IN_DOUBT_PHI) return false
   // what is suspect already needs no second proof that it is the server
-  return session.storeIsSuspect || session.server >= SERVER_CAUSED || isConnections(session)
+  return session.storeIsSuspect || session.server >= SERVER_CAUSED || isOfConnection(session)
 }
 
-function isConnections({ connection, server }: SessionRisk): boolean {
+/** A silence that is more likely the connection's alone than anybody's. */
+export function isOfConnection({ connection, server }: Pick<SessionRisk, 'connection' | 'server'>): boolean {
   return connection >= SERVER_CAUSED && connection > server
 }
 
 function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remedy {
   const silence = `silent ${seconds(session.gapMs)} while others move`
   if (session.hasOtherRoute) return { kind: 'otherRoute', reason: `${silence}; another route reaches the same store` }
-  if (isConnections(session)) {
-    const reason = `silent ${seconds(session.gapMs)} since the link was out, as a connection that backs off is`
+  if (isOfConnection(session)) {
+    const reason = describeBackedOff(session)
     return session.freshTries === 0 ? { kind: 'freshConnection', reason } : NONE
   }
   if (session.answersElsewhere) {
     // the path lives: what looks like silence may be a slow connection, which a new one would only delay
     if (session.phi < ABANDON_PHI) return decideForMoving(session, around)
-    const reason = `silent ${seconds(session.gapMs)}, but the server answers on a new connection`
+    const reason = describeAnswered(session)
     // alone with this server, trying again is all there is
     if (session.freshTries === 0 || around.bestAlternativeMs === undefined) return { kind: 'freshConnection', reason }
   }

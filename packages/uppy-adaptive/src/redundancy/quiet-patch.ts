@@ -1,3 +1,12 @@
+import {
+  ABANDON_PHI,
+  describeAnswered,
+  describeBackedOff,
+  IN_DOUBT_PHI,
+  isOfConnection,
+  type SessionRisk,
+} from './hedge-policy.js'
+
 /** A PATCH whose server says nothing before its answer. Times in milliseconds. */
 export interface QuietPatch {
   readonly sizeBytes: number
@@ -31,4 +40,22 @@ export function estimatePatienceMs(patch: QuietPatch): number {
   const rate = patch.goodputBytesPerSecond ?? (handedBytes * 1000) / Math.max(1, movingMs)
   const drainMs = (Math.min(handedBytes, AHEAD_BYTES) * 1000) / Math.max(1, rate)
   return leastMs + 2 * drainMs + ANSWER_MS * 2 ** freshTries
+}
+
+/** What is known of a PATCH that stands still. Suspicion is the risk model's. */
+export interface Silence extends QuietPatch, Pick<SessionRisk, 'server' | 'connection' | 'phi' | 'gapMs'> {
+  /** Since more of it was given to the network. */
+  readonly quietMs: number
+  /** The server has answered a small request well after the silence began. */
+  readonly answersElsewhere: boolean
+}
+
+/**
+ * Why a PATCH that stands still is to go on over a fresh connection; undefined: it is left as it is. A plain server has no
+ * other remedy, and a slow path is no reason: what was handed over of the old one's is sent again.
+ */
+export function decideFreshConnection(silence: Silence): string | undefined {
+  if (silence.quietMs < estimatePatienceMs(silence) || silence.phi < IN_DOUBT_PHI) return undefined
+  if (isOfConnection(silence) && silence.freshTries === 0) return describeBackedOff(silence)
+  return silence.answersElsewhere && silence.phi >= ABANDON_PHI ? describeAnswered(silence) : undefined
 }

@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest'
+import { decideFreshConnection, estimatePatienceMs } from './quiet-patch.js'
+
+const patch = {
+  ...{ sizeBytes: 30_000_000, handedBytes: 10_000_000, movingMs: 4_000, reports: 40 },
+  ...{ goodputBytesPerSecond: undefined, freshTries: 0 },
+}
+
+it('a PATCH whose rhythm is known may be quiet for 1.5 s, and twice as long after each fresh connection in vain', () => {
+  expect([0, 1, 2, 9].map((freshTries) => estimatePatienceMs({ ...patch, freshTries }))).toEqual([
+    1_500, 3_000, 6_000, 24_000,
+  ])
+})
+
+it('while buffers fill it may be quiet for as long as that took', () => {
+  expect(estimatePatienceMs({ ...patch, reports: 3 })).toBe(4_000)
+})
+
+it('after its last byte it is waited for while buffers empty at the known rate, and for the answer', () => {
+  const sent = { ...patch, handedBytes: patch.sizeBytes }
+  expect(estimatePatienceMs({ ...sent, goodputBytesPerSecond: 1_000_000 })).toBe(1_500 + 10_000 + 5_000)
+  expect(estimatePatienceMs({ ...sent, goodputBytesPerSecond: 10_000_000 })).toBe(1_500 + 1_000 + 5_000)
+})
+
+describe('a PATCH that stands still', () => {
+  const silence = {
+    ...patch,
+    ...{ server: 0.1, connection: 0.1, phi: 4, gapMs: 2_000, quietMs: 2_000, answersElsewhere: true },
+  }
+
+  it('goes on over a fresh connection when the server answers another', () => {
+    expect(decideFreshConnection(silence)).toBe('silent 2.0 s, but the server answers on a new connection')
+  })
+
+  it('is left as it is while nobody answers: the path may be out', () => {
+    expect(decideFreshConnection({ ...silence, answersElsewhere: false, server: 0.9, phi: 8 })).toBeUndefined()
+  })
+
+  it('is left as it is while such silences are usual there, or it has its patience', () => {
+    expect(decideFreshConnection({ ...silence, phi: 3 })).toBeUndefined()
+    expect(decideFreshConnection({ ...silence, quietMs: 1_400 })).toBeUndefined()
+  })
+
+  it('is tried anew once as soon as its connection alone is likely to wait, and again when the server answers another', () => {
+    const backedOff = { ...silence, connection: 0.8, phi: 2.5, answersElsewhere: false }
+    expect(decideFreshConnection(backedOff)).toMatch(/since the link was out/)
+    const again = { ...backedOff, freshTries: 1, quietMs: 3_000, phi: 4 }
+    expect(decideFreshConnection(again)).toBeUndefined()
+    expect(decideFreshConnection({ ...again, answersElsewhere: true })).toMatch(/answers on a new connection/)
+  })
+})
