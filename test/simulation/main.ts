@@ -105,7 +105,10 @@ function printCoverage(coverage: Coverage): void {
 if (isMainThread) {
   const options = parseSimulationOptions(process.argv.slice(2))
   if (options?.seed !== undefined) {
-    const { failures, fingerprint } = await runSeed(options.seed, (line) => console.log(line))
+    const { failures, fingerprint } = await runSeed(options.seed, {
+      onLine: (line) => console.log(line),
+      hasFingerprint: true,
+    })
     console.log(failures.length === 0 ? `all held (${fingerprint})` : `failed: ${failures.join('; ')}`)
     process.exitCode = failures.length === 0 ? 0 : 1
   } else if (options) process.exitCode = (await runAll(options)) ? 0 : 1

@@ -1,3 +1,4 @@
+import type { FaultKind, FaultPlan } from './faults.js'
 import type { Scenario } from './scenario.js'
 
 /** What once went wrong, found by a seed, as that seed planned it then: plans change, these stay. */
@@ -20,78 +21,49 @@ export const MENDED: readonly { readonly what: string; readonly scenario: Scenar
       sizeBytes: 1048576,
       options: { giveUpAfter: 600, partitioning: { initialSize: 262144, targetSeconds: 0.932614277349785 } },
       faults: [
-        {
-          kind: 'pathSilent',
-          atMs: 0,
-          forMs: 9837.897654306735,
-          server: 2,
-          route: 0,
-          share: 0.030512214082283738,
-          count: 4,
-        },
-        {
-          kind: 'eventsReordered',
-          atMs: 58.797694736155904,
-          forMs: 232.13313306186203,
+        fault('pathSilent', 0, 9837.897654306735, { server: 2, route: 0, share: 0.030512214082283738, count: 4 }),
+        fault('eventsReordered', 58.797694736155904, 232.13313306186203, {
           server: 1,
           route: 2,
           share: 0.05968781131850287,
           count: 4,
-        },
-        {
-          kind: 'pathSilent',
-          atMs: 60.27158737957134,
-          forMs: 3069.2140308838952,
+        }),
+        fault('pathSilent', 60.27158737957134, 3069.2140308838952, {
           server: 1,
           route: 2,
           share: 0.029930081830176362,
           count: 4,
-        },
-        {
-          kind: 'userPauses',
-          atMs: 64.39019914432575,
-          forMs: 426.8177431996087,
+        }),
+        fault('userPauses', 64.39019914432575, 426.8177431996087, {
           server: 1,
           route: 1,
           share: 0.011409166126645191,
           count: 3,
-        },
-        {
-          kind: 'machineSleeps',
-          atMs: 236.45734572830483,
-          forMs: 238515.59220754297,
+        }),
+        fault('machineSleeps', 236.45734572830483, 238515.59220754297, {
           server: 0,
           route: 2,
           share: 0.1489516256676985,
           count: 2,
-        },
-        {
-          kind: 'bodyLimitTold',
-          atMs: 392.6418060771727,
-          forMs: 6148.824522181438,
+        }),
+        fault('bodyLimitTold', 392.6418060771727, 6148.824522181438, {
           server: 1,
           route: 2,
           share: 0.031665644753588504,
           count: 1,
-        },
-        {
-          kind: 'eventsReordered',
-          atMs: 534.7599534488585,
-          forMs: 268.57071681382035,
+        }),
+        fault('eventsReordered', 534.7599534488585, 268.57071681382035, {
           server: 0,
           route: 2,
           share: 0.01989725594567728,
           count: 2,
-        },
-        {
-          kind: 'lastMileSlow',
-          atMs: 11370.89891088784,
-          forMs: 2150.320378633646,
+        }),
+        fault('lastMileSlow', 11370.89891088784, 2150.320378633646, {
           server: 0,
           route: 0,
           share: 0.12980735681750263,
           count: 4,
-        },
+        }),
       ],
       healedMs: 238752.04955327127,
     },
@@ -113,33 +85,24 @@ export const MENDED: readonly { readonly what: string; readonly scenario: Scenar
       sizeBytes: 2572584,
       options: { giveUpAfter: 120, partitioning: { initialSize: 262144 } },
       faults: [
-        {
-          kind: 'operationsLost',
-          atMs: 1699.6597906689058,
-          forMs: 4653.122787671146,
+        fault('operationsLost', 1699.6597906689058, 4653.122787671146, {
           server: 0,
           route: 0,
           share: 0.028548268271916328,
           count: 2,
-        },
-        {
-          kind: 'pathSilent',
-          atMs: 4622.010868548369,
-          forMs: 25042.39021985257,
+        }),
+        fault('pathSilent', 4622.010868548369, 25042.39021985257, {
           server: 0,
           route: 0,
           share: 0.05783907333157249,
           count: 3,
-        },
-        {
-          kind: 'serverBusy',
-          atMs: 6382.5119059704975,
-          forMs: 638.2960658160952,
+        }),
+        fault('serverBusy', 6382.5119059704975, 638.2960658160952, {
           server: 0,
           route: 0,
           share: 0.27646852659943155,
           count: 1,
-        },
+        }),
       ],
       healedMs: 29664.401088400937,
     },
@@ -165,78 +128,54 @@ export const MENDED: readonly { readonly what: string; readonly scenario: Scenar
         redundancy: { threshold: 0.8, budget: 0.5, maxConcurrent: 2 },
       },
       faults: [
-        {
-          kind: 'peersCut',
-          atMs: 111.08313075818839,
-          forMs: 1949.6381134919493,
+        fault('peersCut', 111.08313075818839, 1949.6381134919493, {
           server: 0,
           route: 0,
           share: 0.028645277349985954,
           count: 2,
-        },
-        {
-          kind: 'pathSlow',
-          atMs: 126.61191755640517,
-          forMs: 140.42562257990383,
+        }),
+        fault('pathSlow', 126.61191755640517, 140.42562257990383, {
           server: 1,
           route: 1,
           share: 0.025587193350214456,
           count: 4,
-        },
-        {
-          kind: 'serverCrash',
-          atMs: 182.5145179360064,
-          forMs: 5845.012703867801,
+        }),
+        fault('serverCrash', 182.5145179360064, 5845.012703867801, {
           server: 0,
           route: 0,
           share: 0.25436087384495976,
           count: 3,
-        },
-        {
-          kind: 'serverCrash',
-          atMs: 248.51116243774158,
-          forMs: 6707.065795124254,
+        }),
+        fault('serverCrash', 248.51116243774158, 6707.065795124254, {
           server: 1,
           route: 0,
           share: 0.16054126441275354,
           count: 3,
-        },
-        {
-          kind: 'serverCrash',
-          atMs: 562.8328267935367,
-          forMs: 25035.652988577443,
+        }),
+        fault('serverCrash', 562.8328267935367, 25035.652988577443, {
           server: 0,
           route: 0,
           share: 0.30958643292798416,
           count: 2,
-        },
-        {
-          kind: 'userAborts',
-          atMs: 1104.8138044403838,
-          forMs: 25304.91355875797,
+        }),
+        fault('userAborts', 1104.8138044403838, 25304.91355875797, {
           server: 1,
           route: 1,
           share: 0.013341433467324327,
           count: 1,
-        },
-        {
-          kind: 'pathSlow',
-          atMs: 2769.8091922127956,
-          forMs: 43284.1892488811,
+        }),
+        fault('pathSlow', 2769.8091922127956, 43284.1892488811, {
           server: 0,
           route: 0,
           share: 0.022240113392645484,
           count: 1,
-        },
-        {
-          kind: 'serverBusy',
-          atMs: 10408.683855982033,
-          forMs: 14358.35358412571,
+        }),
+        fault('serverBusy', 10408.683855982033, 14358.35358412571, {
           server: 1,
           route: 1,
           share: 0.028886140968696662,
           count: 1,
-        },
+        }),
       ],
       healedMs: 46053.99844109389,
     },
@@ -259,51 +198,36 @@ export const MENDED: readonly { readonly what: string; readonly scenario: Scenar
       sizeBytes: 1803916,
       options: { giveUpAfter: 600, partitioning: { initialSize: 262144 }, redundancy: false },
       faults: [
-        {
-          kind: 'eventsHeld',
-          atMs: 65.01208017225211,
-          forMs: 241.04839556564693,
+        fault('eventsHeld', 65.01208017225211, 241.04839556564693, {
           server: 2,
           route: 1,
           share: 0.04939624936851621,
           count: 1,
-        },
-        {
-          kind: 'lastMileSlow',
-          atMs: 154.0176065184684,
-          forMs: 21700.417153279115,
+        }),
+        fault('lastMileSlow', 154.0176065184684, 21700.417153279115, {
           server: 2,
           route: 0,
           share: 0.02881967605184138,
           count: 3,
-        },
-        {
-          kind: 'bytesCorrupted',
-          atMs: 711.8010352171711,
-          forMs: 1143.4947880008822,
+        }),
+        fault('bytesCorrupted', 711.8010352171711, 1143.4947880008822, {
           server: 1,
           route: 2,
           share: 0.07061051045510461,
           count: 1,
-        },
-        {
-          kind: 'pathSlow',
-          atMs: 1321.7899317597703,
-          forMs: 10634.629422257834,
+        }),
+        fault('pathSlow', 1321.7899317597703, 10634.629422257834, {
           server: 0,
           route: 2,
           share: 0.169852224177721,
           count: 4,
-        },
-        {
-          kind: 'machineSleeps',
-          atMs: 1846.931338393449,
-          forMs: 72225.85679356825,
+        }),
+        fault('machineSleeps', 1846.931338393449, 72225.85679356825, {
           server: 0,
           route: 0,
           share: 0.5292847450300202,
           count: 3,
-        },
+        }),
       ],
       healedMs: 74072.7881319617,
     },
@@ -322,44 +246,61 @@ export const MENDED: readonly { readonly what: string; readonly scenario: Scenar
       sizeBytes: 0,
       options: { giveUpAfter: 30, partitioning: { initialSize: 524288 }, redundancy: false },
       faults: [
-        {
-          kind: 'serverCrash',
-          atMs: 181.2067509300273,
-          forMs: 25290.895978516182,
+        fault('serverCrash', 181.2067509300273, 25290.895978516182, {
           server: 0,
           route: 0,
           share: 0.04490045549966894,
           count: 2,
-        },
-        {
-          kind: 'serverCrashUnrecorded',
-          atMs: 223.99347597926234,
-          forMs: 1107.9242846808431,
+        }),
+        fault('serverCrashUnrecorded', 223.99347597926234, 1107.9242846808431, {
           server: 0,
           route: 0,
           share: 0.11299697267680543,
           count: 3,
-        },
-        {
-          kind: 'pathSlow',
-          atMs: 2638.253730942211,
-          forMs: 2570.229577644303,
+        }),
+        fault('pathSlow', 2638.253730942211, 2570.229577644303, {
           server: 0,
           route: 0,
           share: 0.11046767141207552,
           count: 3,
-        },
-        {
-          kind: 'serverBusy',
-          atMs: 10545.05786922879,
-          forMs: 14457.178697856125,
+        }),
+        fault('serverBusy', 10545.05786922879, 14457.178697856125, {
           server: 0,
           route: 0,
           share: 0.06333940717597696,
           count: 3,
-        },
+        }),
       ],
       healedMs: 25472.10272944621,
     },
   },
+  {
+    what: 'a home that was away when its mirror took the upload was believed when it did not know of it',
+    scenario: {
+      seed: 3339,
+      servers: 2,
+      routes: [
+        { server: 0, delayMs: 107, upBytesPerSecond: 649_000 },
+        { server: 1, delayMs: 88, upBytesPerSecond: 682_000 },
+      ],
+      lastMileBytesPerSecond: 961_000,
+      peerDelayMs: 20,
+      commitMs: 0,
+      expireMs: 3_600_000,
+      firstBlock: 8,
+      sizeBytes: 88_744,
+      options: { giveUpAfter: 600, partitioning: { initialSize: 524_288 } },
+      faults: [fault('serverCrashUnrecorded', 230, 16_760, { server: 0, route: 0, share: 0.08, count: 3 })],
+      healedMs: 16_990,
+    },
+  },
 ]
+
+function fault(
+  kind: FaultKind,
+  atMs: number,
+  forMs: number,
+  more: Pick<FaultPlan, 'server' | 'route' | 'share' | 'count'>,
+): FaultPlan {
+  return { kind, atMs, forMs, ...more }
+}

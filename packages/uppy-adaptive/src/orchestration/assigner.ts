@@ -95,18 +95,19 @@ export class Assigner {
   /** Those that may begin a session, distinct ones before one that sends already: each path adds what it can carry. */
   #freeStores(bytes: number): RankedStore[] {
     const { directory, model } = this.#context
-    if (this.#starter.sendingAnywhere() >= this.#flow.limit) return []
+    const counts = this.#starter.sendingByStore()
+    const sending = (store: StoreId) => counts.get(store) ?? 0
+    const all = [...counts.values()].reduce((sum, count) => sum + count, 0)
+    if (all >= this.#flow.limit) return []
     const free = directory
       .stores()
+      .filter((store) => !this.#flow.isByStore || sending(store.id) === 0)
       .filter((store) => this.#starter.canTake(store) && this.#starter.hasRoom(store.id))
-      .filter((store) => !this.#flow.isByStore || this.#starter.sending(store.id) === 0)
       // between equals the home: what is there needs no fetching
       .sort((a, b) => a.server - b.server)
-    const sending = (store: StoreId) => this.#starter.sending(store)
     const isFull = (store: StoreId) => Number(sending(store) === 0 && this.#flow.isFull(store))
     // beside others that send, one that nothing is known of goes first: what it is worth shows when it has work
-    const isKnown = ({ goodputBytesPerSecond: rate }: RankedStore) =>
-      Number(rate !== undefined || this.#starter.sendingAnywhere() === 0)
+    const isKnown = ({ goodputBytesPerSecond: rate }: RankedStore) => Number(rate !== undefined || all === 0)
     return rankForBytes(model, free, { bytes, inFlight: () => 0 }).sort(
       (a, b) => isKnown(a) - isKnown(b) || isFull(a.store) - isFull(b.store) || sending(a.store) - sending(b.store),
     )

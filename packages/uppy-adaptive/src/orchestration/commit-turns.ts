@@ -10,6 +10,9 @@ const LONGEST_ROUND_MS = 60_000
 /** As many questions fit into `giveUpAfter`, however short that is: half of them to the home, half to the others (guess). */
 const QUESTIONS_IN_PATIENCE = 8
 
+/** So long a home may not know of an upload that others have: they tell it as soon as they reach it (guess: three of their tries). */
+const TOLD_MS = 10_000
+
 /**
  * Whom to ask for the commit next, and until when: the home for as long as `giveUpAfter`; then, where another store may take
  * its place, each of these between two questions to it, for as long again.
@@ -24,6 +27,8 @@ export class CommitTurns {
   #turn = 0
   /** The home's path is dead, and a relay answers for it: perhaps it is another store that answers as the home. */
   #isInDoubt = false
+  /** Since when the home, that answers, does not know of the upload. */
+  #unknownSinceMs: number | undefined
 
   constructor(context: TransferContext) {
     const { place, directory, clock } = context
@@ -75,6 +80,14 @@ export class CommitTurns {
     if (answer.state !== 'pulling' || answer.missingBytes >= this.#leastMissing) return
     this.#leastMissing = answer.missingBytes
     this.#waitedMs = 0
+  }
+
+  /** Whether the home may yet hear of the upload: it was away when the others took it, and has to be told by them. */
+  mayBeTold(error: unknown): boolean {
+    const { clock, directory } = this.#context
+    if (!(error instanceof OperationError) || error.status !== 404 || directory.stores().length < 2) return false
+    this.#unknownSinceMs ??= clock.now()
+    return clock.now() - this.#unknownSinceMs < TOLD_MS
   }
 
   /** Nobody answered, or not yet: how long to leave it, milliseconds. */

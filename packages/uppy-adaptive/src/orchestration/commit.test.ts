@@ -137,6 +137,22 @@ for (const [status, code] of [
   })
 }
 
+test('a home that was away when the others took the upload is given time to hear of it from them', async () => {
+  const rig = verified({ addresses: [1, 1] })
+  rig.context.atHome = ALL
+  answering(rig, refusal(404, 'unknown-group'), refusal(404, 'unknown-group'), committed)
+  expect(await committing(rig)).toMatchObject({ kind: 'committed' })
+})
+
+test('what it does not know ten seconds later is gone, however long it was waited for before', async () => {
+  const rig = verified({ addresses: [1, 1] })
+  rig.context.atHome = ALL
+  answering(rig, () => (rig.clock.now() < 60_000 ? silence() : refusal(404, 'unknown-group')()))
+  await expect(committing(rig)).rejects.toMatchObject({ code: 'gone', status: 404 })
+  expect(rig.clock.now()).toBeGreaterThan(70_000)
+  expect(rig.clock.now()).toBeLessThan(120_000)
+})
+
 for (const status of [408, 423, 425, 429, 500, 503]) {
   test(`${status} passes: the commit is asked for again`, async () => {
     const rig = verified()

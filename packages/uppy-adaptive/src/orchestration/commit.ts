@@ -99,7 +99,7 @@ async function askForCommit(
       await pause(clock, POLL_MS, signal)
     } catch (error) {
       // another store may not know the upload, or not be allowed to make its file: the home's word alone ends it
-      if (store === place.store) refuse(error)
+      if (store === place.store && !turns.mayBeTold(error)) refuse(error)
       const failure = toError(error)
       steps.noteFailure(failure)
       await context.rests.take(turns.failed(failure), signal)

@@ -116,10 +116,13 @@ export class EventLog {
 
 /** Texts of a bounded length, and without what an address may hold besides its path: names, passwords, tokens. */
 function withBoundedTexts(event: UploadEvent): UploadEvent {
-  const texts = Object.entries(event).flatMap(([key, value]) =>
-    typeof value === 'string' && (value.length > LONGEST_TEXT || value.includes('://')) ? [[key, bounded(value)]] : [],
-  )
-  return texts.length === 0 ? event : { ...event, ...Object.fromEntries(texts) }
+  const texts = Object.entries(event).filter(([, value]) => typeof value === 'string' && isUnbounded(value))
+  if (texts.length === 0) return event
+  return { ...event, ...Object.fromEntries(texts.map(([key, value]) => [key, bounded(value)])) }
+}
+
+function isUnbounded(text: string): boolean {
+  return text.length > LONGEST_TEXT || text.includes('://')
 }
 
 function bounded(text: string): string {

@@ -1,10 +1,10 @@
-import { blockFloor } from 'tus-reconcile-protocol'
 import type { RiskAssessment } from 'upload-predictor'
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import { decideSlowSplit } from '../partitioning/split-policy.js'
-import type { HedgeSurroundings, Refusal, RefusalCode, Remedy, SessionRisk } from '../redundancy/hedge-policy.js'
+import type { Refusal, RefusalCode, Remedy, SessionRisk } from '../redundancy/hedge-policy.js'
 import { decideRemedy, IN_DOUBT_PHI } from '../redundancy/hedge-policy.js'
 import type { RankedStore } from '../redundancy/mirror-choice.js'
+import { HedgeView } from './hedge-view.js'
 import { knownOf } from './known.js'
 import { rounded } from './rounded.js'
 import type { SessionOutcomes } from './session-outcomes.js'
@@ -20,15 +20,13 @@ const SLOW_KEEPS_MS = 1_500
 const RECONNECT_GRACE_MS = 1_500
 /** The grace doubles with each connection in vain, up to this (guess). */
 const LONGEST_RECONNECT_GRACE_MS = 24_000
-const LINK_IS_GOOD = 0.5
-
 /** So soon a session's next reason to be left as it is may follow in the log (guess). */
 const WITHHELD_AGAIN_MS = 1_000
 
 interface InDoubt {
   readonly session: PlannedSession
   readonly assessment: RiskAssessment
-  readonly alternatives: readonly RankedStore[]
+  readonly around: HedgeView
   readonly nowMs: number
 }
 
@@ -78,17 +76,14 @@ export class RiskWatch {
     // what waits here no other connection or server would have sooner
     if (runner?.ownDelay.isRunning) return
     if (runner && nowMs - runner.reconnectedAtMs < reconnectGraceMs(runner.freshTries)) return
-    const alternatives = this.#alternativesTo(session)
-    const remedy = decideRemedy(
-      this.#describe(session, assessment, nowMs),
-      this.#surroundings(session, alternatives[0]),
-    )
-    if (remedy.kind !== 'none') this.#apply(remedy, { session, assessment, alternatives, nowMs })
-    else if (remedy.withheld) this.#noteWithheld(remedy.withheld, { session, assessment, alternatives, nowMs })
+    const around = new HedgeView(this.#context, session, this.#alternativesTo)
+    const remedy = decideRemedy(this.#describe(session, assessment, nowMs), around)
+    if (remedy.kind !== 'none') this.#apply(remedy, { session, assessment, around, nowMs })
+    else if (remedy.withheld) this.#noteWithheld(remedy.withheld, { session, assessment, around, nowMs })
   }
 
   /** The stores, other than the session's, that have room for a session, by when they would have its missing bytes. */
-  #alternativesTo(session: PlannedSession): RankedStore[] {
+  readonly #alternativesTo = (session: PlannedSession): RankedStore[] => {
     const { directory, plan, model } = this.#context
     const tried = new Set<StoreId>([session.store, ...plan.copiesOf(session.session).map((copy) => copy.store)])
     const free = directory
@@ -123,8 +118,10 @@ export class RiskWatch {
     const { server, connection, straggle, phi, gapMs, expectedRemainingMs } = assessment
     const store = directory.get(session.store)
     const runner = runners.get(session.session)
-    const heardMs = model.store(session.store).lastHeardMs ?? Number.NEGATIVE_INFINITY
+    // in a silence this short nothing was heard well after it began
     const isRecent = (atMs: number) => atMs > nowMs - gapMs + GRACE_MS
+    const isStoreHeard = () =>
+      gapMs > GRACE_MS && isRecent(model.store(session.store).lastHeardMs ?? Number.NEGATIVE_INFINITY)
     const byOtherRoute = store?.routes.some((route) => route !== runner?.route && isRecent(route.heardAtMs)) ?? false
     const byItsRoute = runner !== undefined && isRecent(runner.route.heardAtMs)
     return {
@@ -138,28 +135,15 @@ export class RiskWatch {
       isCopy: session.kind === 'copy',
       hasCopy: plan.copiesOf(session.session).length > 0,
       hasOtherRoute: byOtherRoute && !byItsRoute,
-      answersElsewhere: byItsRoute || (!byOtherRoute && isRecent(heardMs)),
+      answersElsewhere: byItsRoute || (!byOtherRoute && isStoreHeard()),
       storeIsSuspect: store?.state === 'suspect',
       freshTries: runner?.freshTries ?? 0,
     }
   }
 
-  #surroundings(session: PlannedSession, alternative: RankedStore | undefined): HedgeSurroundings {
-    const { plan, model, budget, options, isSavingData } = this.#context
-    return {
-      unassignedBytes: plan.unassignedBytes,
-      linkIsGood: model.link().pGood >= LINK_IS_GOOD,
-      bestAlternativeMs: alternative?.expectedMs,
-      copiesInFlight: plan.sessions().filter((session) => session.kind === 'copy').length,
-      // a copy begins with a block: it sends what of the first one is acknowledged already as well
-      budgetBytes: budget.availableBytes - (session.acked - blockFloor(session.acked)),
-      copies: !isSavingData() && options.redundancy,
-    }
-  }
-
-  #apply(remedy: Exclude<Remedy, { kind: 'none' }>, { session, nowMs, ...o }: InDoubt): void {
-    const { assessment, alternatives } = o
-    const reasons = { ...o, reason: remedy.reason }
+  #apply(remedy: Exclude<Remedy, { kind: 'none' }>, { session, nowMs, assessment, around }: InDoubt): void {
+    const { alternatives } = around
+    const reasons = { assessment, alternatives, reason: remedy.reason }
     switch (remedy.kind) {
       case 'freshConnection':
       case 'otherRoute':
@@ -185,7 +169,7 @@ export class RiskWatch {
   }
 
   /** Once for each change of the kind of reason, and at most once a second: the figures change with every tick. */
-  #noteWithheld({ code, reason, gain }: Refusal, { session, assessment, alternatives, nowMs }: InDoubt): void {
+  #noteWithheld({ code, reason, gain }: Refusal, { session, assessment, around, nowMs }: InDoubt): void {
     const before = this.#withheld.get(session.session)
     if (before && (before.code === code || nowMs - before.atMs < WITHHELD_AGAIN_MS)) return
     this.#withheld.set(session.session, { code, atMs: nowMs })
@@ -193,7 +177,7 @@ export class RiskWatch {
       type: 'withheld',
       ...nameSession(this.#context, session),
       ...{ code, reason, ...(gain && { gain: rounded(gain) }) },
-      ...knownOf(assessment, alternatives),
+      ...knownOf(assessment, around.alternatives),
     })
   }
 

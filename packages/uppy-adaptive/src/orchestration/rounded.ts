@@ -8,5 +8,7 @@ function round(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(round)
   if (typeof value !== 'object' || value === null) return value
   if ('toJSON' in value && typeof value.toJSON === 'function') return round(value.toJSON())
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, round(each)]))
+  const copy: Record<string, unknown> = {}
+  for (const [key, each] of Object.entries(value)) copy[key] = round(each)
+  return copy
 }

@@ -18,6 +18,8 @@ export class SessionShare implements PoolMember {
   readonly #limits: SessionLimits
   readonly #plan: PartitionPlan
   readonly #directory: ServerDirectory
+  /** By endpoint: what is asked several times with every decision. */
+  readonly #hosts = new Map<string, string>()
 
   constructor(o: {
     limits: SessionLimits
@@ -53,7 +55,7 @@ export class SessionShare implements PoolMember {
     const endpoint = this.#directory.get(store)?.route.endpoint
     if (endpoint === undefined) return 0
     const connections = this.#limits.connections.most(endpoint)
-    return this.#limits.pool.room(this, { host: new URL(endpoint).host, connections })
+    return this.#limits.pool.room(this, { host: this.#hostOf(endpoint), connections })
   }
 
   isMultiplexed(store: StoreId): boolean {
@@ -72,9 +74,15 @@ export class SessionShare implements PoolMember {
     for (const { store, acked, end } of this.#plan.sessions()) {
       const endpoint = this.#directory.get(store)?.route.endpoint
       if (endpoint === undefined || acked >= end) continue
-      const { host } = new URL(endpoint)
+      const host = this.#hostOf(endpoint)
       counts.set(host, (counts.get(host) ?? 0) + 1)
     }
     return counts
+  }
+
+  #hostOf(endpoint: string): string {
+    const host = this.#hosts.get(endpoint) ?? new URL(endpoint).host
+    this.#hosts.set(endpoint, host)
+    return host
   }
 }

@@ -67,15 +67,16 @@ export class SessionStarter {
   /** Sessions of the store that still have more than a round trip's bytes to send. */
   sending(store: StoreId): number {
     const { plan, model } = this.#context
-    const { goodputBytesPerSecond = 0, requestRttMs = 0 } = model.store(store)
     const unsent = plan.sessions().filter((session) => session.store === store && session.acked < session.end)
+    if (unsent.length === 0) return 0
+    const { goodputBytesPerSecond = 0, requestRttMs = 0 } = model.store(store)
     const drain = (goodputBytesPerSecond * (requestRttMs + DRAIN_MS)) / 1000 / Math.max(1, unsent.length)
     return unsent.filter((session) => session.end - session.acked > drain).length
   }
 
-  /** Of all stores. */
-  sendingAnywhere(): number {
-    return this.#context.directory.stores().reduce((sum, store) => sum + this.sending(store.id), 0)
+  /** The same of all stores. */
+  sendingByStore(): ReadonlyMap<StoreId, number> {
+    return new Map(this.#context.directory.stores().map(({ id }) => [id, this.sending(id)]))
   }
 
   /** How many more sessions may send to the store, copies too, within what the page or process may have. */

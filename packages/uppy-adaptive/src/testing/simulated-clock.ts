@@ -8,7 +8,8 @@ interface Timer {
 /** Time that stands still until a test lets it pass. */
 export class SimulatedClock implements Clock {
   #nowMs = 0
-  readonly #timers = new Set<Timer>()
+  /** In the order in which they go off: those of one time as they were set. */
+  readonly #timers: Timer[] = []
 
   now(): number {
     return this.#nowMs
@@ -21,13 +22,13 @@ export class SimulatedClock implements Clock {
   after(delayMs: number, callback: () => void): () => void {
     // real timers know whole milliseconds, and are never early
     const timer = { atMs: Math.ceil(this.#nowMs + delayMs), callback }
-    this.#timers.add(timer)
-    return () => this.#timers.delete(timer)
+    this.#timers.splice(this.#placeAfter(timer.atMs), 0, timer)
+    return () => this.#remove(timer)
   }
 
   /** How many timers wait. */
   get timers(): number {
-    return this.#timers.size
+    return this.#timers.length
   }
 
   /** A jump, as of a machine that slept: what is due goes off at the end of it. */
@@ -69,14 +70,29 @@ export class SimulatedClock implements Clock {
   }
 
   #next(untilMs: number = this.#nowMs): Timer | undefined {
-    let first: Timer | undefined
-    for (const timer of this.#timers) if (timer.atMs <= untilMs && (!first || timer.atMs < first.atMs)) first = timer
-    return first
+    const [first] = this.#timers
+    return first && first.atMs <= untilMs ? first : undefined
   }
 
   #fire(timer: Timer): void {
-    this.#timers.delete(timer)
+    this.#remove(timer)
     timer.callback()
+  }
+
+  #remove(timer: Timer): void {
+    const at = this.#timers.indexOf(timer)
+    if (at >= 0) this.#timers.splice(at, 1)
+  }
+
+  /** Behind all timers of that time and earlier. */
+  #placeAfter(atMs: number): number {
+    let [low, high] = [0, this.#timers.length]
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.#timers[middle]?.atMs ?? atMs) <= atMs) low = middle + 1
+      else high = middle
+    }
+    return low
   }
 }
 
