@@ -3,7 +3,7 @@ import type { FailureKind, RiskAssessment } from 'upload-predictor'
 import type { BrokenPatch } from '../partitioning/patch-history.js'
 import type { PatchSize } from '../partitioning/patch-sizer.js'
 import { IN_DOUBT_PHI } from '../redundancy/hedge-policy.js'
-import { AHEAD_BYTES, decideFreshConnection } from '../redundancy/quiet-patch.js'
+import { AHEAD_BYTES, decideFreshConnection, isDraining } from '../redundancy/quiet-patch.js'
 import { knownOf } from './known.js'
 import type { PlainProbe } from './plain-probe.js'
 import type { PlainTransferParts } from './plain-transfer.js'
@@ -197,10 +197,8 @@ export class PlainFlight {
   #treat(o: { patch: Patch; assessment: RiskAssessment; nowMs: number }, onReconnect: () => void): void {
     const { patch, assessment, nowMs } = o
     const { probing, log, model, options } = this.#parts
-    const isWanted = model.wantsProbe({ nowMs }).includes(this.store)
-    if (isWanted || assessment.phi >= IN_DOUBT_PHI) probing.askSoon(nowMs)
     const { server, connection, phi, gapMs } = assessment
-    const reason = decideFreshConnection({
+    const silence = {
       ...{ server, connection, phi, gapMs },
       sizeBytes: patch.range.end - patch.range.start,
       handedBytes: patch.handed - patch.range.start,
@@ -210,7 +208,10 @@ export class PlainFlight {
       freshTries: this.#freshTries,
       quietMs: nowMs - patch.lastMovedMs,
       answersElsewhere: probing.heardAtMs > nowMs - gapMs + GRACE_MS,
-    })
+    }
+    const isWanted = model.wantsProbe({ nowMs }).includes(this.store) || phi >= IN_DOUBT_PHI
+    if (isWanted && !isDraining(silence)) probing.askSoon(nowMs)
+    const reason = decideFreshConnection(silence)
     if (reason === undefined) return
     this.#freshTries += 1
     const { endpoint } = options

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { decideFreshConnection, estimatePatienceMs } from './quiet-patch.js'
+import { decideFreshConnection, estimatePatienceMs, isDraining } from './quiet-patch.js'
 
 const patch = {
   ...{ sizeBytes: 30_000_000, handedBytes: 10_000_000, movingMs: 4_000, reports: 40 },
@@ -20,6 +20,12 @@ it('after its last byte it is waited for while buffers empty at the known rate, 
   const sent = { ...patch, handedBytes: patch.sizeBytes }
   expect(estimatePatienceMs({ ...sent, goodputBytesPerSecond: 1_000_000 })).toBe(1_500 + 10_000 + 5_000)
   expect(estimatePatienceMs({ ...sent, goodputBytesPerSecond: 10_000_000 })).toBe(1_500 + 1_000 + 5_000)
+})
+
+it('while buffers empty nobody is asked, for half of that time', () => {
+  const sent = { ...patch, handedBytes: patch.sizeBytes, goodputBytesPerSecond: 10_000_000 }
+  expect([3_700, 3_800].map((quietMs) => isDraining({ ...sent, quietMs }))).toEqual([true, false])
+  expect(isDraining({ ...patch, quietMs: 0 })).toBe(false)
 })
 
 describe('a PATCH that stands still', () => {

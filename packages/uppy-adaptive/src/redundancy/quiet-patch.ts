@@ -42,6 +42,11 @@ export function estimatePatienceMs(patch: QuietPatch): number {
   return leastMs + 2 * drainMs + ANSWER_MS * 2 ** freshTries
 }
 
+/** Its last byte was given to the network, and buffers empty: such a silence says nothing yet, and nobody is to be asked. */
+export function isDraining(patch: QuietPatch & Pick<Silence, 'quietMs'>): boolean {
+  return patch.handedBytes >= patch.sizeBytes && patch.quietMs < estimatePatienceMs(patch) / 2
+}
+
 /** What is known of a PATCH that stands still. Suspicion is the risk model's. */
 export interface Silence extends QuietPatch, Pick<SessionRisk, 'server' | 'connection' | 'phi' | 'gapMs'> {
   /** Since more of it was given to the network. */

@@ -4,6 +4,7 @@ import type {
   ConnectionLimits,
   JournalStorage,
   Page,
+  PlainPort,
   Randomness,
   ServerPort,
   Source,
@@ -33,6 +34,8 @@ export function createMemoryHost(o: {
   readonly ports: readonly ServerPort[]
   /** Shared with other uploads (default its own). */
   readonly pool?: SessionPool
+  /** The primary, where it is a plain server (default: there is none). */
+  readonly plain?: PlainPort
   readonly openSource: () => Promise<Source>
 }): UploadHost {
   const { clock, randomness, journal, memory, page = NODE, turns, ports, openSource } = o
@@ -48,7 +51,7 @@ export function createMemoryHost(o: {
       if (!port) throw new Error(`nothing is at ${endpoint}`)
       return port
     },
-    plain: {
+    plain: o.plain ?? {
       endpoint: ports[0]?.endpoint ?? '',
       run: () => Promise.reject(new Error('no plain server is here')),
       terminate: async () => {},
