@@ -79,7 +79,7 @@ export class ClientWatch {
     if (total === null || ackedBytes > total) this.#fail(`progress is ${ackedBytes} of ${total} bytes`)
     const told = toldBytes(servers, scenario.sizeBytes)
     if (ackedBytes > told) this.#fail(`progress counts ${ackedBytes} bytes of which servers have told ${told}`)
-    const received = servers.reduce((sum, server) => sum + server.receivedBytes, 0)
+    const received = servers.reduce((sum, server) => sum + server.bodies.receivedBytes, 0)
     if (received > told) coverage.count('precondition progress while bytes came twice')
     this.#reported = ackedBytes
   }

@@ -58,12 +58,12 @@ export class FaultSwitch {
   #refreshServer(server: MemoryServer, i: number): void {
     const isHome = i === 0
     server.refusesWith = this.#isOn(isHome ? 'homeRefuses' : 'mirrorRefuses', { server: i }) ? 403 : undefined
-    server.isFull = this.#isOn(isHome ? 'homeFull' : 'mirrorFull', { server: i })
-    server.peers.cutFrom.clear()
+    server.bodies.isFull = this.#isOn(isHome ? 'homeFull' : 'mirrorFull', { server: i })
+    server.peers.lines.cutFrom.clear()
     if (this.#isOn('peersCut', { server: i }))
-      for (const other of this.#world.servers) if (other !== server) server.peers.cutFrom.add(other.id)
+      for (const other of this.#world.servers) if (other !== server) server.peers.lines.cutFrom.add(other.id)
     for (const [j, other] of this.#world.servers.entries())
-      if (j !== i && this.#isOn('peersCut', { server: j })) server.peers.cutFrom.add(other.id)
+      if (j !== i && this.#isOn('peersCut', { server: j })) server.peers.lines.cutFrom.add(other.id)
   }
 
   /** What happens once, at the beginning. Returns whether it met anybody. */

@@ -1,6 +1,7 @@
 import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
-import type { MemoryGroup, MemorySession } from '../../packages/uppy-adaptive/src/testing/memory-group.js'
+import type { MemoryGroup } from '../../packages/uppy-adaptive/src/testing/memory-group.js'
 import type { MemoryServer } from '../../packages/uppy-adaptive/src/testing/memory-server.js'
+import type { MemorySession } from '../../packages/uppy-adaptive/src/testing/memory-session.js'
 import type { Client } from './client.js'
 import type { Coverage } from './coverage.js'
 

@@ -77,7 +77,7 @@ export class World {
   #createServer(i: number): MemoryServer {
     const { peerDelayMs, expireMs, commitMs } = this.scenario
     const server = new MemoryServer({ id: `s${i}`, clock: this.clock, peers: this.servers, expireMs, commitMs })
-    server.peers.delayMs = peerDelayMs
+    server.peers.lines.delayMs = peerDelayMs
     return server
   }
 

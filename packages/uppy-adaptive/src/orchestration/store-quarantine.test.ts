@@ -38,7 +38,7 @@ test('a mirror that failed is taken again when it is well, and its next fault is
   mirror.isFailing = false
   const wellMs = world.clock.now()
   await world.clock.run(12_000)
-  const bytesBefore = world.servers[1]?.receivedBytes ?? 0
+  const bytesBefore = world.servers[1]?.bodies.receivedBytes ?? 0
   expect(bytesBefore).toBeGreaterThan(0)
   expect(mirror.attemptsAtMs.find((atMs) => atMs >= wellMs)).toBeLessThan(wellMs + 8_500)
   mirror.isFailing = true
@@ -48,7 +48,7 @@ test('a mirror that failed is taken again when it is well, and its next fault is
   world.expectWhole()
   const afterwards = states().filter(({ state }) => state === 'suspect')
   expect(afterwards.map(({ quarantineMs = 0 }) => quarantineMs).lastIndexOf(0)).toBeGreaterThan(0)
-  expect(world.servers[1]?.receivedBytes ?? 0).toBeGreaterThan(bytesBefore)
+  expect(world.servers[1]?.bodies.receivedBytes ?? 0).toBeGreaterThan(bytesBefore)
 })
 
 test('with no other server at work nobody is left alone', async () => {

@@ -1,7 +1,7 @@
 import type { PartitionHeader } from 'tus-reconcile-protocol'
 import { formatUploadLimit, HEADER, TUS_VERSION } from 'tus-reconcile-protocol'
 import type { HttpAnswer } from '../io/http.js'
-import type { Refusal } from './memory-group.js'
+import type { Refusal } from './memory-refusal.js'
 import type { MemoryServer } from './memory-server.js'
 
 type Headers = Readonly<Record<string, string | number | undefined>>

@@ -1,18 +1,13 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
 import { addRanges, blockCount, blockRange, rangesOfBlocks } from 'tus-reconcile-protocol'
 import { addPiece, joinPieces, leafOf, lengthOf } from './known-bytes.js'
+import { MemoryCopies } from './memory-copies.js'
+import { MemoryReports } from './memory-reports.js'
 
 /** What a store holds of one block. Values are never changed in place. */
 export type MemoryBlock =
   | { readonly kind: 'partial'; readonly owner: string; readonly pieces: readonly Uint8Array[] }
   | { readonly kind: 'held' | 'verified'; readonly leaf: string; readonly bytes: Uint8Array }
-
-/** A block's bytes of a session that does not own it. The leaf is known once they are whole. */
-interface Copy {
-  readonly session: string
-  readonly pieces: readonly Uint8Array[]
-  readonly leaf: string | undefined
-}
 
 /** What became of a block by the bytes that came. */
 export type Landed = 'verified' | 'bad' | 'held' | undefined
@@ -23,7 +18,7 @@ interface Record {
   readonly blocks: ReadonlyMap<number, MemoryBlock>
   readonly claims: ReadonlyMap<number, readonly string[]>
   readonly bad: ReadonlySet<number>
-  readonly reports: ReadonlyMap<string, ReadonlyMap<number, string>>
+  readonly reports: MemoryReports
   readonly elsewhere: RangeSet
 }
 
@@ -36,14 +31,11 @@ export class MemoryBlocks {
   #blocks = new Map<number, MemoryBlock>()
   #claims = new Map<number, readonly string[]>()
   #bad = new Set<number>()
-  #copies = new Map<number, readonly Copy[]>()
-  /** At the home: by peer, the leaves that it has verified. */
-  #reports = new Map<string, Map<number, string>>()
+  readonly #copies = new MemoryCopies()
+  #reports = new MemoryReports()
   #elsewhere: RangeSet = []
   #verifiedHere: RangeSet | undefined
   #verifiedAnywhere: RangeSet | undefined
-  /** Of copies kept aside, ever. */
-  keptAside = 0
 
   constructor(sizeBytes: number) {
     this.sizeBytes = sizeBytes
@@ -57,30 +49,37 @@ export class MemoryBlocks {
     return this.#blocks
   }
 
+  /** Of copies kept aside, ever. */
+  get keptAside(): number {
+    return this.#copies.kept
+  }
+
+  get reports(): Pick<MemoryReports, 'byStore' | 'indices' | 'leafOf'> {
+    return this.#reports
+  }
+
   get verifiedHere(): RangeSet {
     this.#verifiedHere ??= rangesOfBlocks(this.#indices('verified'), this.sizeBytes)
     return this.#verifiedHere
   }
 
   get verifiedAnywhere(): RangeSet {
-    const reported = [...this.#reports.values()].flatMap((leaves) => [...leaves.keys()])
     this.#verifiedAnywhere ??= addRanges(
       this.#elsewhere,
       ...this.verifiedHere,
-      ...rangesOfBlocks(reported, this.sizeBytes),
+      ...rangesOfBlocks(this.#reports.indices, this.sizeBytes),
     )
     return this.#verifiedAnywhere
   }
 
   /** Whole blocks, verified or not, copies included. */
   get stored(): RangeSet {
-    const copied = [...this.#copies].filter(([, copies]) => copies.some(({ leaf }) => leaf)).map(([index]) => index)
-    return rangesOfBlocks([...this.#indices('held', 'verified'), ...copied], this.sizeBytes)
+    return rangesOfBlocks([...this.#indices('held', 'verified'), ...this.#copies.whole], this.sizeBytes)
   }
 
   get bad(): RangeSet {
     return rangesOfBlocks(
-      [...this.#bad].filter((index) => this.reportedLeaf(index) === undefined),
+      [...this.#bad].filter((index) => this.#reports.leafOf(index) === undefined),
       this.sizeBytes,
     )
   }
@@ -109,7 +108,7 @@ export class MemoryBlocks {
       return landed === 'bad' ? (this.bringIn(index) ?? landed) : landed
     }
     if (!block || block.kind === 'verified') return undefined
-    return this.#takeAside(o)
+    return this.#copies.take(o, this.#lengthOf(index)) ? this.bringIn(index) : undefined
   }
 
   claim(index: number, leaf: string): ClaimOutcome {
@@ -128,12 +127,11 @@ export class MemoryBlocks {
 
   /** Of the copies kept aside, the right one becomes the block (P131, P132); the useless ones go. */
   bringIn(index: number): 'verified' | 'held' | undefined {
-    for (const copy of this.#copies.get(index) ?? []) {
-      if (copy.leaf === undefined) continue
-      const standing = this.#standingOf(index, copy.leaf)
+    for (const { session, leaf, pieces } of this.#copies.of(index)) {
+      const standing = this.#standingOf(index, leaf)
       if (standing === 'waiting') continue
-      this.#dropCopy(index, copy.session)
-      const outcome = standing === 'wanted' ? this.#complete(index, joinPieces(copy.pieces)) : undefined
+      this.#copies.drop(index, session)
+      const outcome = standing === 'wanted' ? this.#complete(index, joinPieces(pieces)) : undefined
       if (outcome === 'verified' || outcome === 'held') return outcome
     }
     return undefined
@@ -141,7 +139,7 @@ export class MemoryBlocks {
 
   /** A session has ended: what it began and did not finish is free (P40). Returns what copies have become verified. */
   release(session: string): number[] {
-    for (const index of this.#copies.keys()) this.#dropCopy(index, session)
+    this.#copies.dropSession(session)
     const begun = [...this.#blocks].filter(([, block]) => block.kind === 'partial' && block.owner === session)
     for (const [index] of begun) this.#delete(index)
     return begun.map(([index]) => index).filter((index) => this.bringIn(index) === 'verified')
@@ -152,30 +150,17 @@ export class MemoryBlocks {
     this.#bad.delete(index)
     this.#put(index, { kind: 'verified', leaf: leafOf(bytes), bytes })
     this.#claims.delete(index)
-    this.#copies.delete(index)
+    this.#copies.dropAll(index)
   }
 
   report(store: string, index: number, leaf: string): void {
-    const leaves = this.#reports.get(store) ?? new Map<number, string>()
-    this.#reports.set(store, leaves.set(index, leaf))
+    this.#reports.add(store, index, leaf)
     this.#forgetRanges()
   }
 
   withdraw(store: string, index: number): void {
-    this.#reports.get(store)?.delete(index)
+    this.#reports.withdraw(store, index)
     this.#forgetRanges()
-  }
-
-  reports(): ReadonlyMap<string, ReadonlyMap<number, string>> {
-    return this.#reports
-  }
-
-  reportedLeaf(index: number): string | undefined {
-    for (const leaves of this.#reports.values()) {
-      const leaf = leaves.get(index)
-      if (leaf !== undefined) return leaf
-    }
-    return undefined
   }
 
   set elsewhere(ranges: RangeSet) {
@@ -185,15 +170,16 @@ export class MemoryBlocks {
 
   /** Copies of verified blocks are of no use. */
   dropVerifiedCopies(): void {
-    for (const index of this.#copies.keys()) if (this.isVerified(index)) this.#copies.delete(index)
+    for (const index of [...this.#copies.indices]) if (this.isVerified(index)) this.#copies.dropAll(index)
   }
 
   clear(): void {
-    this.restore({ blocks: new Map(), claims: new Map(), bad: new Set(), reports: new Map(), elsewhere: [] })
+    const reports = new MemoryReports()
+    this.restore({ blocks: new Map(), claims: new Map(), bad: new Set(), reports, elsewhere: [] })
   }
 
   record(): Record {
-    const reports = new Map([...this.#reports].map(([store, leaves]) => [store, new Map(leaves)]))
+    const reports = this.#reports.copy()
     const elsewhere = this.#elsewhere
     return { blocks: new Map(this.#blocks), claims: new Map(this.#claims), bad: new Set(this.#bad), reports, elsewhere }
   }
@@ -203,8 +189,8 @@ export class MemoryBlocks {
     this.#blocks = new Map(record.blocks)
     this.#claims = new Map(record.claims)
     this.#bad = new Set(record.bad)
-    this.#copies = new Map()
-    this.#reports = new Map([...record.reports].map(([store, leaves]) => [store, new Map(leaves)]))
+    this.#copies.clear()
+    this.#reports = record.reports.copy()
     this.#elsewhere = record.elsewhere
     this.#forgetRanges()
   }
@@ -213,18 +199,6 @@ export class MemoryBlocks {
     const block: MemoryBlock = { kind: 'partial', owner, pieces: [] }
     this.#put(index, block)
     return block
-  }
-
-  #takeAside(o: { session: string; index: number; position: number; bytes: Uint8Array }): Landed {
-    const { session, index, position, bytes } = o
-    const copies = this.#copies.get(index) ?? []
-    const known = copies.find((copy) => copy.session === session)
-    if (known ? known.leaf !== undefined : position > 0) return undefined
-    if (!known) this.keptAside += 1
-    const pieces = addPiece(known?.pieces ?? [], bytes)
-    const leaf = lengthOf(pieces) < this.#lengthOf(index) ? undefined : leafOf(joinPieces(pieces))
-    this.#copies.set(index, [...copies.filter((copy) => copy !== known), { session, pieces, leaf }])
-    return leaf === undefined ? undefined : this.bringIn(index)
   }
 
   /** Every byte of the block is here. */
@@ -265,12 +239,6 @@ export class MemoryBlocks {
   #delete(index: number): void {
     if (this.isVerified(index)) throw new Error(`block ${index} is verified and freed`)
     this.#blocks.delete(index)
-  }
-
-  #dropCopy(index: number, session: string): void {
-    const kept = (this.#copies.get(index) ?? []).filter((copy) => copy.session !== session)
-    if (kept.length > 0) this.#copies.set(index, kept)
-    else this.#copies.delete(index)
   }
 
   #forgetRanges(): void {

@@ -10,7 +10,7 @@ import {
 } from 'tus-reconcile-protocol'
 import { sha256Of } from './known-bytes.js'
 import type { MemoryGroup } from './memory-group.js'
-import { Refusal } from './memory-group.js'
+import { Refusal } from './memory-refusal.js'
 import type { MemoryServer } from './memory-server.js'
 
 /** An answer is held for pulls that end within it. */
@@ -58,7 +58,7 @@ async function findLacking(server: MemoryServer, group: MemoryGroup): Promise<Co
 
 function findNowhere(server: MemoryServer, group: MemoryGroup): RangeSet {
   const missing = missingRanges(group.blocks.verifiedHere, group.sizeBytes)
-  const reachable = [...group.blocks.reports()].filter(([store]) => server.peers.isReachable(store))
+  const reachable = [...group.blocks.reports.byStore].filter(([store]) => server.peers.lines.isReachable(store))
   const pullable = reachable.flatMap(([, leaves]) => [...leaves.keys()])
   return subtractRanges(missing, rangesOfBlocks(pullable, group.sizeBytes))
 }

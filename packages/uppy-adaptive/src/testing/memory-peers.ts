@@ -3,21 +3,21 @@ import { BLOCK_SIZE, coversRange } from 'tus-reconcile-protocol'
 import { leafOf } from './known-bytes.js'
 import { MemoryCourier } from './memory-courier.js'
 import type { MemoryGroup } from './memory-group.js'
-import { Refusal } from './memory-group.js'
+import { MemoryPeerLines } from './memory-peer-lines.js'
+import { hearCoverage, hearReport, hearWithdrawal, takePulled } from './memory-peer-news.js'
+import { Refusal } from './memory-refusal.js'
 import type { MemoryServer } from './memory-server.js'
 
 /** A read of a peer brings so many blocks at most. */
 const PULL_BLOCKS = 16
 /** Between servers (guess: a good line). */
 const PEER_BYTES_PER_SECOND = 25_000_000
-/** How long a peer's answer is waited for. */
-const PATIENCE_MS = 1_500
 const POLL_MS = 25
 
 /** What one server says to the others that list it (docs/protocol.md, section 11). */
 export class MemoryPeers {
+  readonly lines: MemoryPeerLines
   readonly #server: MemoryServer
-  readonly #all: readonly MemoryServer[]
   readonly #couriers = new Map<string, MemoryCourier>()
   /** At a mirror, by group: blocks that the home knows of. */
   readonly #reported = new Map<MemoryGroup, Set<number>>()
@@ -25,26 +25,17 @@ export class MemoryPeers {
   readonly #stale = new Set<string>()
   /** At a mirror: groups to be ended at their home when it is back. */
   readonly #terminations = new Set<MemoryGroup>()
-  readonly #lastFailed = new Set<string>()
-  /** One way between servers. */
-  delayMs = 5
-  /** Stores that cannot be reached from here, nor from there. */
-  readonly cutFrom = new Set<string>()
 
   constructor(server: MemoryServer, all: readonly MemoryServer[]) {
     this.#server = server
-    this.#all = all
-  }
-
-  isReachable(store: string): boolean {
-    return !this.#lastFailed.has(store) && this.#all.some(({ id }) => id === store)
+    this.lines = new MemoryPeerLines(server, all)
   }
 
   /** Whether the home has consented; false where it cannot be asked now. @throws its refusal */
   async openAtHome(header: PartitionHeader): Promise<boolean> {
-    if (!this.#all.some(({ id }) => id === header.home)) throw new Refusal(404, 'unknown-store')
+    if (!this.lines.isListed(header.home)) throw new Refusal(404, 'unknown-store')
     try {
-      await this.#call(header.home, (home) => home.openForMirror(header, this.#server.id))
+      await this.lines.call(header.home, (home) => home.openForMirror(header, this.#server.id))
       return true
     } catch (error) {
       if (error instanceof Refusal && error.status > 0) throw error
@@ -100,25 +91,24 @@ export class MemoryPeers {
 
   /** At the home: what is said to be there and cannot be had is not counted upon. */
   withdraw(group: MemoryGroup, ranges: RangeSet): void {
-    for (const [store, leaves] of group.blocks.reports()) {
+    for (const [store, leaves] of group.blocks.reports.byStore) {
       const lost = [...leaves.keys()].filter((index) =>
         coversRange(ranges, { start: index * BLOCK_SIZE, end: index * BLOCK_SIZE + 1 }),
       )
-      group.withdraw(store, lost)
+      hearWithdrawal(group, store, lost)
     }
   }
 
   /** Asks every peer that can be reached what it has verified: reports may still be on their way, or were withdrawn. */
   async refresh(group: MemoryGroup): Promise<void> {
-    const others = this.#all.filter(({ id }) => id !== this.#server.id)
     await Promise.all(
-      others.map(({ id }) =>
-        this.#tried(id, (peer) => {
+      this.lines.others.map((id) =>
+        this.lines.tried(id, (peer) => {
           const there = peer.groups.get(group.id)
           const leaves = there && !there.hasEnded ? there.blocks.verifiedLeaves() : new Map<number, string>()
           if (leaves.size === 0) return
           group.participants.add(id)
-          group.reported(id, leaves)
+          hearReport(group, id, leaves)
         }),
       ),
     )
@@ -128,15 +118,15 @@ export class MemoryPeers {
   async untilPulled(group: MemoryGroup, ms: number): Promise<void> {
     const { clock } = this.#server
     const untilMs = clock.now() + ms
-    const isLeft = () => [...group.blocks.reports().keys()].some((store) => this.#wanted(group, store).length > 0)
-    while (!group.hasEnded && isLeft() && clock.now() < untilMs) await this.#pause(POLL_MS)
+    const isLeft = () => [...group.blocks.reports.byStore.keys()].some((store) => this.#wanted(group, store).length > 0)
+    while (!group.hasEnded && isLeft() && clock.now() < untilMs) await this.lines.pause(POLL_MS)
   }
 
   /** @throws Refusal of the store, or that it cannot be reached */
   async relay(store: string, request: GroupOperationRequest): Promise<object> {
-    if (!this.#all.some(({ id }) => id === store)) throw new Refusal(404, 'unknown-store')
+    if (!this.lines.isListed(store)) throw new Refusal(404, 'unknown-store')
     try {
-      return await this.#call(store, (peer) => peer.carryOut(request))
+      return await this.lines.call(store, (peer) => peer.carryOut(request))
     } catch (error) {
       if (error instanceof Refusal && error.status > 0) throw error
       return this.#answerFor(request)
@@ -148,7 +138,7 @@ export class MemoryPeers {
     this.#couriers.clear()
     this.#reported.clear()
     this.#terminations.clear()
-    this.#lastFailed.clear()
+    this.lines.crash()
   }
 
   /** The store is away: what is known here must do, for what has ended. */
@@ -171,7 +161,7 @@ export class MemoryPeers {
     this.#reported.set(group, known)
     const fresh = new Map([...group.blocks.verifiedLeaves()].filter(([index]) => !known.has(index)))
     if (group.hasEnded || !group.opened || fresh.size === 0) return undefined
-    return this.#tried(group.home, (home) => {
+    return this.lines.tried(group.home, (home) => {
       const there = home.groups.get(group.id)
       if (!there || there.hasEnded) {
         if (there) this.#endAs(group, there)
@@ -180,7 +170,7 @@ export class MemoryPeers {
       }
       there.participants.add(this.#server.id)
       for (const index of fresh.keys()) known.add(index)
-      there.reported(this.#server.id, fresh)
+      hearReport(there, this.#server.id, fresh)
     })
   }
 
@@ -194,17 +184,22 @@ export class MemoryPeers {
     const key = `${group.id} ${store}`
     if (group.hasEnded) {
       if (!group.toTell.has(store)) return undefined
-      return this.#tried(store, (peer) => {
+      return this.lines.tried(store, (peer) => {
         group.toTell.delete(store)
         this.#tellEnd(group, peer)
       })
     }
     if (!this.#stale.delete(key)) return undefined
     const verified = group.blocks.verifiedAnywhere
-    return this.#tried(store, (peer) => peer.groups.get(group.id)?.noteElsewhere(verified)).then((isDone) => {
-      if (!isDone) this.#stale.add(key)
-      return isDone
-    })
+    return this.lines
+      .tried(store, (peer) => {
+        const there = peer.groups.get(group.id)
+        if (there) hearCoverage(there, verified)
+      })
+      .then((isDone) => {
+        if (!isDone) this.#stale.add(key)
+        return isDone
+      })
   }
 
   #tellEnd(group: MemoryGroup, peer: MemoryServer): void {
@@ -217,7 +212,7 @@ export class MemoryPeers {
   }
 
   #wanted(group: MemoryGroup, store: string): number[] {
-    const leaves = group.blocks.reports().get(store) ?? new Map<number, string>()
+    const leaves = group.blocks.reports.byStore.get(store) ?? new Map<number, string>()
     return [...leaves.keys()].filter((index) => !group.blocks.isVerified(index))
   }
 
@@ -225,42 +220,17 @@ export class MemoryPeers {
     const wanted = this.#wanted(group, store).slice(0, PULL_BLOCKS)
     if (group.hasEnded || wanted.length === 0) return undefined
     const ms = (wanted.length * BLOCK_SIZE * 1000) / PEER_BYTES_PER_SECOND
-    return this.#pause(ms).then(() =>
-      this.#tried(store, (peer) => {
+    return this.lines.pause(ms).then(() =>
+      this.lines.tried(store, (peer) => {
         const there = peer.groups.get(group.id)
         for (const index of wanted) {
           const block = there?.blocks.get(index)
-          const leaf = group.blocks.reports().get(store)?.get(index)
-          if (block?.kind === 'verified' && leafOf(block.bytes) === leaf) group.pulled(index, block.bytes)
-          else if (!group.blocks.isVerified(index)) group.withdraw(store, [index])
+          const leaf = group.blocks.reports.byStore.get(store)?.get(index)
+          if (block?.kind === 'verified' && leafOf(block.bytes) === leaf) takePulled(group, index, block.bytes)
+          else if (!group.blocks.isVerified(index)) hearWithdrawal(group, store, [index])
         }
       }),
     )
-  }
-
-  #tried(store: string, act: (peer: MemoryServer) => unknown): Promise<boolean> {
-    return this.#call(store, act).then(
-      () => true,
-      () => false,
-    )
-  }
-
-  /** There and back. @throws Refusal with status 0 when nobody answers */
-  async #call<T>(store: string, act: (peer: MemoryServer) => T | Promise<T>): Promise<T> {
-    const peer = this.#all.find(({ id }) => id === store)
-    const { run } = this.#server
-    await this.#pause(this.delayMs)
-    const isThere = peer && !peer.isDown && !this.cutFrom.has(store) && run === this.#server.run
-    if (!isThere) {
-      this.#lastFailed.add(store)
-      await this.#pause(PATIENCE_MS)
-      throw new Refusal(0, 'unreachable')
-    }
-    this.#lastFailed.delete(store)
-    const answer = await peer.watched(() => act(peer))
-    await this.#pause(this.delayMs)
-    if (run !== this.#server.run) throw new Refusal(0, 'reset')
-    return answer
   }
 
   #courier(group: MemoryGroup, what: string, bring: () => Promise<boolean> | undefined): MemoryCourier {
@@ -268,9 +238,5 @@ export class MemoryPeers {
     const courier = this.#couriers.get(key) ?? new MemoryCourier(this.#server.clock, bring)
     this.#couriers.set(key, courier)
     return courier
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => this.#server.clock.after(ms, resolve))
   }
 }

@@ -7,10 +7,10 @@ import { onAbort, pause } from '../orchestration/timing.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
 import { LastMile } from './last-mile.js'
 import { answerSession, refuseSession, tooLarge } from './memory-answers.js'
-import { Refusal } from './memory-group.js'
+import type { OpenBody } from './memory-bodies.js'
 import { listenTo } from './memory-listener.js'
-import type { MemoryServer, OpenBody } from './memory-server.js'
-import { CutError } from './memory-server.js'
+import { CutError, Refusal } from './memory-refusal.js'
+import type { MemoryServer } from './memory-server.js'
 
 const STEP_MS = 50
 
@@ -75,7 +75,7 @@ export class MemoryPort implements ServerPort {
   /** The client's process is gone: its connections break. */
   vanish(): void {
     for (const end of [...this.#streams]) end()
-    if (!this.isDark) for (const body of this.#bodies) this.server.finish(body)
+    if (!this.isDark) for (const body of this.#bodies) this.server.bodies.finish(body)
     this.#bodies.clear()
   }
 
@@ -198,7 +198,7 @@ export class MemoryPort implements ServerPort {
       throw error
     } finally {
       // who is cut off in the dark is not heard to leave
-      if (open && !(signal.aborted && this.isDark)) this.server.finish(open)
+      if (open && !(signal.aborted && this.isDark)) this.server.bodies.finish(open)
       if (open) this.#bodies.delete(open)
     }
   }
@@ -222,7 +222,7 @@ export class MemoryPort implements ServerPort {
         )
         const piece = bytes.subarray(sent, sent + Math.max(1, Math.floor((share * STEP_MS) / 1000)))
         if (refusal) break
-        refusal = this.server.take(open, this.onBytes(piece))
+        refusal = this.server.bodies.take(open, this.onBytes(piece))
         sent += piece.length
         onHandedOver(sent)
       }

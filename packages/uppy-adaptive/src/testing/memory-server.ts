@@ -1,15 +1,15 @@
 import type { GroupOperationRequest, PartitionHeader, ServerEvent, UploadLimit } from 'tus-reconcile-protocol'
 import type { Clock } from '../orchestration/ports.js'
-import { commit } from './memory-commit.js'
+import type { OpenBody } from './memory-bodies.js'
+import { MemoryBodies } from './memory-bodies.js'
 import { MemoryEvents } from './memory-events.js'
-import type { GroupHost, MemorySession, Writing } from './memory-group.js'
-import { MemoryGroup, Refusal } from './memory-group.js'
+import type { GroupHost } from './memory-group.js'
+import { MemoryGroup } from './memory-group.js'
+import { carryOut } from './memory-operations.js'
 import { MemoryPeers } from './memory-peers.js'
+import { CutError, Refusal } from './memory-refusal.js'
+import type { MemorySession } from './memory-session.js'
 
-/** Per session at most each 100 ms (docs/protocol.md, section 10). */
-const OFFSET_INTERVAL_MS = 100
-/** A body that brings nothing for so long is ended (P34). */
-const BODY_TIMEOUT_MS = 120_000
 /** What is due while the server is down, or while it commits, is looked at again after this. */
 const EXPIRY_AGAIN_MS = 1_000
 
@@ -22,17 +22,6 @@ export interface MemoryServerOptions {
   readonly expireMs?: number
   /** How long the file takes to be made, in which no body is taken (default 0). */
   readonly commitMs?: number
-}
-
-/** The client has gone, or its way. */
-export class CutError extends Error {}
-
-/** A request's session and body on their way in. */
-export interface OpenBody {
-  readonly group: MemoryGroup
-  readonly session: MemorySession
-  readonly writing: Writing
-  lastByteMs: number
 }
 
 /** One server with its storage in memory: docs/protocol.md, as far as our client needs it. */
@@ -54,18 +43,12 @@ export class MemoryServer {
   refusesWith: number | undefined
   /** So many of the next requests are answered 503 (with this Retry-After). */
   busyFor = 0
-  /** The disk is full. */
-  isFull = false
-  /** Of bodies, whether they were used or not. */
-  receivedBytes = 0
   readonly faults: unknown[] = []
-  /** Requests whose bodies are on their way in. */
-  readonly bodies = new Set<OpenBody>()
+  readonly bodies: MemoryBodies
   /** How long the file takes to be made, in which no body is taken. */
   readonly commitMs: number
   readonly #options: MemoryServerOptions
   readonly #host: GroupHost
-  readonly #offsetsDueMs = new Map<string, number>()
   /** Rises with each crash: what an earlier process has begun does not go on. */
   #run = 0
 
@@ -73,6 +56,7 @@ export class MemoryServer {
     this.id = o.id
     this.endpoint = `http://${o.id}.test/files`
     this.clock = o.clock
+    this.bodies = new MemoryBodies(o.clock)
     this.limit = limit
     this.commitMs = o.commitMs ?? 0
     this.#options = o
@@ -103,8 +87,7 @@ export class MemoryServer {
   crash(losesUnrecorded: boolean): void {
     this.isDown = true
     this.#run += 1
-    for (const body of [...this.bodies]) body.writing.onStopped(new Refusal(0, 'reset'))
-    this.bodies.clear()
+    this.bodies.crash()
     this.events.crash()
     this.peers.crash()
     for (const group of this.groups.values()) group.crash(losesUnrecorded)
@@ -122,9 +105,9 @@ export class MemoryServer {
     const { session, created } = group.openSession(header)
     if (created) {
       group.save()
-      return this.#begin(group, session, header.attempt, 0)
+      return this.bodies.begin(group, session, { attempt: header.attempt, offset: 0 })
     }
-    group.takeTurn(session, header.attempt)
+    session.takeTurn(header.attempt)
     group.refuseEndedSession(session)
     if (hasBody) throw new Refusal(409, 'session-exists')
     group.save()
@@ -137,7 +120,7 @@ export class MemoryServer {
     const { group, session } = this.find(header)
     if (session.end === group.sizeBytes && session.start + offset + lengthBytes > group.sizeBytes)
       throw new Refusal(413, 'too-large')
-    return this.#begin(group, session, header.attempt, offset)
+    return this.bodies.begin(group, session, { attempt: header.attempt, offset })
   }
 
   /** @throws Refusal 404 or 410 */
@@ -154,24 +137,6 @@ export class MemoryServer {
     return { group, session }
   }
 
-  /** The next bytes of a body; a refusal where it ends here. */
-  take(body: OpenBody, bytes: Uint8Array): Refusal | undefined {
-    const { group, session } = body
-    this.receivedBytes += bytes.length
-    body.lastByteMs = this.clock.now()
-    if (this.isFull) return new Refusal(507, 'no-space')
-    const refusal = group.accept(session, bytes)
-    this.#tellOffset(group, session)
-    return refusal
-  }
-
-  /** The body has ended, or the connection. What arrived is kept, and recorded before it is told. */
-  finish(body: OpenBody): void {
-    body.group.endWrite(body.session, body.writing)
-    this.bodies.delete(body)
-    body.group.save()
-  }
-
   /** A client's operation, relayed to the store that it is for. @throws Refusal */
   async operate(request: GroupOperationRequest): Promise<object> {
     this.#refuseBusy()
@@ -180,28 +145,8 @@ export class MemoryServer {
   }
 
   /** An operation, here. @throws Refusal */
-  async carryOut(request: GroupOperationRequest): Promise<object> {
-    const group = this.groups.get(request.group)
-    if (!group) throw new Refusal(404, 'unknown-group')
-    switch (request.op) {
-      case 'status':
-        return group.status()
-      case 'plan':
-        return group.plan(request)
-      case 'claim':
-        return group.claim(request)
-      case 'have':
-        group.refuseEnded()
-        return { attached: group.attached(request.blocks) }
-      case 'commit':
-        return commit(this, group, request)
-      case 'terminate':
-        if (group.state !== 'terminated') {
-          group.refuseEnded()
-          this.endGroup(group, 'terminated')
-        }
-        return { state: 'terminated' }
-    }
+  carryOut(request: GroupOperationRequest): Promise<object> {
+    return carryOut(this, request)
   }
 
   endGroup(group: MemoryGroup, state: 'committed' | 'terminated' | 'expired'): void {
@@ -229,26 +174,6 @@ export class MemoryServer {
     group.url = `${this.endpoint}/${group.id}`
     this.finishes.set(group.id, (this.finishes.get(group.id) ?? 0) + 1)
     this.endGroup(group, 'committed')
-  }
-
-  #begin(group: MemoryGroup, session: MemorySession, attempt: number, offset: number): OpenBody {
-    const body = {
-      ...{ group, session, writing: group.beginWrite(session, attempt, offset) },
-      lastByteMs: this.clock.now(),
-    }
-    this.bodies.add(body)
-    this.#watch(body)
-    return body
-  }
-
-  /** A body that brings nothing for long is ended (P34). */
-  #watch(body: OpenBody): void {
-    this.clock.after(body.lastByteMs + BODY_TIMEOUT_MS - this.clock.now(), () => {
-      if (!this.bodies.has(body)) return
-      if (this.clock.now() < body.lastByteMs + BODY_TIMEOUT_MS) return this.#watch(body)
-      this.finish(body)
-      body.writing.onStopped(new Refusal(408, 'no-progress'))
-    })
   }
 
   async #open(header: PartitionHeader): Promise<MemoryGroup> {
@@ -301,14 +226,5 @@ export class MemoryServer {
 
   #publish(group: MemoryGroup, event: ServerEvent): void {
     if (!this.isDown) this.events.publish(group.clients, event)
-  }
-
-  #tellOffset(group: MemoryGroup, session: MemorySession): void {
-    const nowMs = this.clock.now()
-    const dueMs = this.#offsetsDueMs.get(session.id) ?? nowMs
-    if (nowMs < dueMs) return
-    this.#offsetsDueMs.set(session.id, nowMs + OFFSET_INTERVAL_MS)
-    group.save()
-    this.#publish(group, { type: 'offset', group: group.id, session: session.id, offset: session.offset })
   }
 }

@@ -95,7 +95,7 @@ export class UploadWorld {
   }
 
   get receivedBytes(): number {
-    return this.servers.reduce((sum, server) => sum + server.receivedBytes, 0)
+    return this.servers.reduce((sum, server) => sum + server.bodies.receivedBytes, 0)
   }
 
   expectWhole(): void {
