@@ -174,6 +174,25 @@ describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
     expect((await eventsOf(page)).some((event) => event.type === 'takeOver' && event.server === 1)).toBe(true)
   })
 
+  // an abort does not leave a dead HTTP/2 connection: there it is the browser that has to notice
+  it.skipIf(wireProtocol === 'h2')(
+    'replaces connections that have died without a word, those kept open for questions too',
+    async () => {
+      const { all, file, page } = await begin({ count: 1, rate: 1.5 * MB, size: 16 * MB })
+      await untilAcked(page, 6 * MB)
+      all[0]?.link.stallConnections()
+      const { url } = await outcome(page)
+      expect(await storedSha256(all[0], url)).toBe(file.sha256)
+      const events = await eventsOf(page)
+      const reconnect = events.find((event) => event.type === 'reconnect')
+      expect(reconnect).toMatchObject({ remedy: 'freshConnection' })
+      const acked = events.filter((event) => event.type === 'acked').map(({ elapsedMs }) => elapsedMs)
+      const longestMs = Math.max(...acked.slice(1).map((ms, i) => ms - (acked[i] ?? 0)))
+      // measured: 2.3 s
+      expect(longestMs).toBeLessThan(10_000)
+    },
+  )
+
   it('pauses and resumes with the page’s own buttons', async () => {
     const { all, file, page } = await begin({ count: 2, rate: 1 * MB, size: 9 * MB })
     await untilAcked(page, 2 * MB)

@@ -30,7 +30,7 @@ export function copiedUpTo(found: Assessment, around: Surroundings): number {
     {
       ...found,
       ...{ remainingBytes: Math.min(1, around.remainingBytes), isCopy: false, hasCopy: false, hasOtherRoute: false },
-      ...{ answersElsewhere: false, storeIsSuspect: false, freshTries: 0 },
+      ...{ answersElsewhere: false, answeredForMs: 0, storeIsSuspect: false, freshTries: 0 },
     },
     {
       ...{ unassignedBytes: 0, copiesInFlight: 0, budgetBytes: Number.POSITIVE_INFINITY },

@@ -22,7 +22,10 @@ export class Acknowledgements {
     if (!session || bytes === 0) return
     this.#context.noteProgress()
     const runner = runners.get(id)
-    const pace = runner?.ownDelay.take(nowMs, nowMs - runner.aliveAtMs) ? { appLimited: true } : {}
+    const isHeldUp = runner?.ownDelay.take(nowMs, nowMs - runner.aliveAtMs) ?? false
+    // nor is a silence that a new connection has ended the rhythm of a session, however short it was
+    const isCured = runner !== undefined && runner.freshTries > 0
+    const pace = isHeldUp || isCured ? { appLimited: true } : {}
     model.acknowledged({ nowMs, session: id, bytes, ...pace })
     if (runner) {
       runner.freshTries = 0

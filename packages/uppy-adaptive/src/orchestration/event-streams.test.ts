@@ -9,9 +9,13 @@ const LOAD: ServerEvent = { type: 'load', load: 0.5 }
 
 function opened(rig = new TransferRig()) {
   const heard: { store: string; event: ServerEvent }[] = []
-  const streams = new EventStreams(rig.context, (store, event) => heard.push({ store: store.id, event }))
+  const inDoubt = new Set<string>()
+  const streams = new EventStreams(rig.context, {
+    onEvent: (store, event) => heard.push({ store: store.id, event }),
+    isInDoubt: (store) => inDoubt.has(store),
+  })
   streams.open(rig.store())
-  return { rig, streams, heard }
+  return { rig, streams, heard, inDoubt }
 }
 
 function latest(rig: TransferRig, store = 's0', route = 0): OpenStream {
@@ -75,6 +79,32 @@ test('a stream that falls silent is ended and opened anew; one that beats is not
   expect(silent.signal.aborted).toBe(true)
   await rig.clock.run(375)
   expect(rig.port().streams).toHaveLength(2)
+})
+
+test('a stream that is silent together with a session is opened anew at once, then later each time', async () => {
+  const { rig, streams, inDoubt } = opened()
+  latest(rig).say(LOAD, 'e-5')
+  const look = async (ms: number) => {
+    await rig.clock.run(ms)
+    streams.open(rig.store())
+    await everythingDone()
+  }
+  inDoubt.add('s0')
+  await look(1_499)
+  expect(rig.port().streams).toHaveLength(1)
+  await look(1)
+  expect(rig.port().streams.map((stream) => stream.lastEventId)).toEqual([undefined, 'e-5'])
+  expect(rig.clock.now()).toBe(1_500)
+  await look(1_500)
+  expect(rig.port().streams).toHaveLength(2)
+  await rig.clock.run(750)
+  expect(rig.port().streams).toHaveLength(3)
+  // one that speaks stays
+  for (let i = 0; i < 5; i++) {
+    latest(rig).beat()
+    await look(1_000)
+  }
+  expect(rig.port().streams).toHaveLength(3)
 })
 
 test('a machine that slept ends its silent stream once, and opens one', async () => {

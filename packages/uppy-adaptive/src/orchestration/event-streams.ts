@@ -1,4 +1,5 @@
 import type { ServerEvent } from 'tus-reconcile-protocol'
+import type { StoreId } from '../partitioning/partition-plan.js'
 import { backoffMs } from './failure-rules.js'
 import type { Route, Store } from './server-directory.js'
 import { onAbort } from './timing.js'
@@ -7,24 +8,44 @@ import { hearLoad } from './transfer-context.js'
 
 /** A stream that says nothing for this long, though the server sends a heartbeat a second, is opened anew. */
 const SILENCE_MS = 6_000
+/** So long, while a session of its server is silent for suspiciously long: perhaps it is the stream that is dead, or both (guess). */
+const DOUBTED_SILENCE_MS = 1_500
+
+interface OpenStream {
+  readonly route: Route
+  heardAtMs: number
+  /** It was ended in doubt: the next one need not wait. */
+  isDoubted: boolean
+  readonly end: () => void
+}
+
+interface StreamUsers {
+  onEvent(store: Store, event: ServerEvent): void
+  /** Whether a session of the store is silent for suspiciously long. */
+  isInDoubt(store: StoreId): boolean
+}
 
 /** One event stream per store while something is in flight. It speeds things up; nothing depends on it (DESIGN 5.13). */
 export class EventStreams {
   readonly #context: TransferContext
-  /** By store: the route of its stream, and what ends it. */
-  readonly #open = new Map<string, { route: Route; end: () => void }>()
-  readonly #onEvent: (store: Store, event: ServerEvent) => void
+  readonly #open = new Map<StoreId, OpenStream>()
+  readonly #users: StreamUsers
 
-  constructor(context: TransferContext, onEvent: (store: Store, event: ServerEvent) => void) {
+  constructor(context: TransferContext, users: StreamUsers) {
     this.#context = context
-    this.#onEvent = onEvent
+    this.#users = users
   }
 
-  /** Opens the store's stream, or follows the store to its new route. It ends with the transfer. */
+  /**
+   * Opens the store's stream, or follows the store to its new route. One that is silent together with a session is opened
+   * anew: what it tells then may end that session's silence, which costs nothing. It ends with the transfer.
+   */
   open(store: Store): void {
     const open = this.#open.get(store.id)
-    if (open && open.route !== store.route) open.end()
-    if (!open) void this.#run(store)
+    if (!open) return void this.#run(store)
+    const silentMs = this.#context.clock.now() - open.heardAtMs
+    if (silentMs >= DOUBTED_SILENCE_MS && this.#users.isInDoubt(store.id)) open.isDoubted = true
+    if (open.isDoubted || open.route !== store.route) open.end()
   }
 
   async #run(store: Store): Promise<void> {
@@ -38,6 +59,7 @@ export class EventStreams {
       })
       if (store.route !== route) continue
       fruitless += 1
+      if (fruitless === 1 && this.#open.get(store.id)?.isDoubted) continue
       await rests.take(backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
     }
   }
@@ -49,7 +71,8 @@ export class EventStreams {
     let isAnswered = false
     const stream = new AbortController()
     const abort = () => stream.abort()
-    this.#open.set(store.id, { route, end: abort })
+    const open = { route, heardAtMs: askedMs, isDoubted: false, end: abort }
+    this.#open.set(store.id, open)
     const leave = onAbort(signal, abort)
     let cancel = clock.after(SILENCE_MS, abort)
     let lastEventId = resumeFrom
@@ -65,6 +88,7 @@ export class EventStreams {
           if (!isAnswered) this.#context.noteRoundTrip(store.id, clock.now() - askedMs)
           isAnswered = true
           route.heardAtMs = clock.now()
+          open.heardAtMs = route.heardAtMs
           model.heard({ nowMs: route.heardAtMs, store: store.id })
           onAlive()
         },
@@ -72,7 +96,7 @@ export class EventStreams {
         onEvent: (event, id) => {
           lastEventId = id
           if (event.type === 'load') onLoad(Math.min(1, Math.max(0, event.load)))
-          this.#onEvent(store, event)
+          this.#users.onEvent(store, event)
         },
       })
     } catch {

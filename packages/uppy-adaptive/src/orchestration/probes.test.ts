@@ -44,9 +44,24 @@ test('an address that does not answer is asked once at a time, and not beyond th
   await rig.clock.run(400)
   rig.parts.probes.pass(400)
   await everythingDone()
-  expect([waiting, rig.port('s0', 1).probes, rig.clock.timers]).toEqual([1, 2, 1])
+  // beside the deadline the moment when it is asked by another connection
+  expect([waiting, rig.port('s0', 1).probes, rig.clock.timers]).toEqual([1, 2, 2])
   await rig.clock.run(3_600)
   expect(rig.clock.timers).toBe(0)
+})
+
+test('an address that is late to answer is asked beside, as the kept connection may be dead; one answer ends both', async () => {
+  const rig = suspected()
+  const { probes } = rig.parts
+  const { rtoMs } = rig.context.model.store('s0')
+  rig.port().onProbe = () => (rig.port().probes === 1 ? silence() : ANSWER)
+  probes.pass(0)
+  await rig.clock.run(Math.max(500, rtoMs) - 1)
+  expect(rig.port().probes).toBe(1)
+  await rig.clock.run(1)
+  expect([rig.port().probes, rig.route().heardAtMs]).toEqual([2, rig.clock.now()])
+  expect(rig.clock.timers).toBe(0)
+  expect(rig.logged('probeLost')).toEqual([])
 })
 
 test('one probe at a time, and the next not at once after an answer', async () => {
@@ -85,11 +100,12 @@ test('a probe that nobody answers is lost after its deadline', async () => {
   rig.parts.probes.pass(0)
   await rig.clock.run(1_000)
   rig.parts.probes.pass(1_000)
-  expect(rig.port().probes).toBe(1)
+  // asked beside once
+  expect(rig.port().probes).toBe(2)
   await rig.clock.run(9_000)
   expect(rig.clock.timers).toBe(0)
   rig.parts.probes.pass(10_000)
-  expect([rig.port().probes, rig.port('s0', 1).probes]).toEqual([2, 2])
+  expect([rig.port().probes, rig.port('s0', 1).probes]).toEqual([3, 3])
 })
 
 test('a store that is left out is not probed', () => {

@@ -1,13 +1,15 @@
 import { backoffMs } from './failure-rules.js'
 import type { RiskWatch } from './risk-watch.js'
 import type { Route, Store } from './server-directory.js'
-import { withDeadline } from './timing.js'
+import { onAbort, pause, withDeadline } from './timing.js'
 import type { TransferContext } from './transfer-context.js'
 import { hearLoad } from './transfer-context.js'
 import { UploadError } from './upload-error.js'
 
 const MIN_DEADLINE_MS = 1_500
 const DEADLINE_RTOS = 4
+/** One that is not answered so soon, or within a retransmission time-out, is asked beside: the connection that was kept open for it may be dead, too (guess). */
+const BESIDE_MS = 500
 /** A suspect store that answers is asked again this soon, as the model asks those in doubt. */
 const ANSWERED_PAUSE_MS = 300
 
@@ -71,12 +73,24 @@ export class Probes {
     }
   }
 
+  /** Resolves with the first answer by that address. A connection in use is not used for the second one. */
   async #probeBy(store: Store, route: Route, signal: AbortSignal): Promise<void> {
+    const { clock, model } = this.#context
+    const own = new AbortController()
+    const leave = onAbort(signal, () => own.abort())
     this.#asked.add(route)
+    const ask = () => route.port.probe(own.signal, hearLoad(this.#context, store.id))
     try {
-      await route.port.probe(signal, hearLoad(this.#context, store.id))
-      route.heardAtMs = this.#context.clock.now()
+      const first = ask()
+      const isLate = await Promise.race([
+        first.then(() => false),
+        pause(clock, Math.max(BESIDE_MS, model.store(store.id).rtoMs), own.signal).then(() => true),
+      ])
+      if (isLate) await Promise.any([first, ask()])
+      route.heardAtMs = clock.now()
     } finally {
+      own.abort()
+      leave()
       this.#asked.delete(route)
     }
   }
@@ -84,6 +98,6 @@ export class Probes {
 
 /** Somebody answered by one of the addresses, if only a proxy for a server that is away: neither a loss nor a sign of life. */
 function isAnswered(error: unknown): boolean {
-  const errors: unknown[] = error instanceof AggregateError ? error.errors : [error]
-  return errors.some((each) => each instanceof UploadError && each.status !== undefined)
+  if (error instanceof AggregateError) return error.errors.some(isAnswered)
+  return error instanceof UploadError && error.status !== undefined
 }

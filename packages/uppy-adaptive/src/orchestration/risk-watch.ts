@@ -135,6 +135,7 @@ export class RiskWatch {
       isCopy: session.kind === 'copy',
       hasCopy: plan.copiesOf(session.session).length > 0,
       hasOtherRoute: byOtherRoute && !byItsRoute,
+      answeredForMs: byItsRoute ? runner.route.heardAtMs - (nowMs - gapMs) : 0,
       answersElsewhere: byItsRoute || (!byOtherRoute && isStoreHeard()),
       storeIsSuspect: store?.state === 'suspect',
       freshTries: runner?.freshTries ?? 0,

@@ -100,7 +100,10 @@ export class TransferAssembly {
     this.sampler = new Sampler(context, this.watch)
     this.reconciliation = new Reconciliation(context, this.outcomes)
     this.search = new StoredSearch(context, this)
-    this.streams = new EventStreams(context, (store, event) => this.reconciliation.onEvent(store.id, event))
+    this.streams = new EventStreams(context, {
+      onEvent: (store, event) => this.reconciliation.onEvent(store.id, event),
+      isInDoubt: (store) => this.watch.isInDoubt(store),
+    })
     this.patience = new Patience(context, this)
   }
 

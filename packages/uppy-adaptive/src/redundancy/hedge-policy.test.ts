@@ -17,6 +17,7 @@ const HEALTHY: SessionRisk = {
   hasCopy: false,
   hasOtherRoute: false,
   answersElsewhere: false,
+  answeredForMs: 0,
   storeIsSuspect: false,
   freshTries: 0,
 }
@@ -65,6 +66,22 @@ test.each<Row>([
     { ...SILENT, phi: 4, answersElsewhere: true },
     MIDST,
     'freshConnection',
+  ],
+  [
+    'a connection that is silent while its server answers others all the time, whoever is to blame',
+    { ...HEALTHY, phi: 2, answersElsewhere: true, answeredForMs: 2_000 },
+    MIDST,
+    'freshConnection',
+  ],
+  [
+    'a usual silence while its server answers others',
+    { ...HEALTHY, phi: 1.9, answersElsewhere: true, answeredForMs: 5_000 },
+    ...([MIDST, 'none'] as const),
+  ],
+  [
+    'silent while its server answers others, but not for long',
+    { ...HEALTHY, phi: 3, answersElsewhere: true, answeredForMs: 1_900 },
+    ...([MIDST, 'none'] as const),
   ],
   ['silent not for long, while its store answers elsewhere', { ...SILENT, answersElsewhere: true }, MIDST, 'none'],
   [
@@ -192,6 +209,7 @@ const anySession: fc.Arbitrary<SessionRisk> = fc.record({
   hasCopy: fc.boolean(),
   hasOtherRoute: fc.boolean(),
   answersElsewhere: fc.boolean(),
+  answeredForMs: fc.nat({ max: 10_000 }),
   storeIsSuspect: fc.boolean(),
   freshTries: fc.nat({ max: 2 }),
 })

@@ -20,6 +20,8 @@ export interface SessionRisk {
   readonly hasOtherRoute: boolean
   /** The same store answered on a new connection well after this silence began. */
   readonly answersElsewhere: boolean
+  /** How long into this silence its own address has answered on other connections; 0 if it has not. */
+  readonly answeredForMs: number
   /** Its store is in suspicion already, by another of its sessions or by a request that failed. */
   readonly storeIsSuspect: boolean
   /** Fresh connections already tried in this silence. */
@@ -64,6 +66,8 @@ const ALONE = {
 /** phi from which a silence is in doubt, and from which it is given up (METHODS, Stall suspicion: measured on 22 traces). */
 export const IN_DOUBT_PHI = 2
 export const ABANDON_PHI = 3.5
+/** Answers on other connections for so long beside a suspicious silence: server and link live, and this connection does not (guess: at 1 % loss four tries of TCP's own). */
+const HALF_DEAD_MS = 2_000
 /** Suspicion is about the server when it is more likely than not (cost-optimal between equals). */
 const SERVER_CAUSED = 0.5
 const STRAGGLING = 0.5
@@ -89,7 +93,11 @@ export function describeAnswered({ gapMs }: Pick<SessionRisk, 'gapMs'>): string 
 function isSilent(session: SessionRisk): boolean {
   if (session.phi < IN_DOUBT_PHI) return false
   // what is suspect already needs no second proof that it is the server
-  return session.storeIsSuspect || session.server >= SERVER_CAUSED || isOfConnection(session)
+  return session.storeIsSuspect || session.server >= SERVER_CAUSED || isOfConnection(session) || isHalfDead(session)
+}
+
+function isHalfDead({ answersElsewhere, answeredForMs }: SessionRisk): boolean {
+  return answersElsewhere && answeredForMs >= HALF_DEAD_MS
 }
 
 /** A silence that is more likely the connection's alone than anybody's. */
@@ -106,7 +114,7 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
   }
   if (session.answersElsewhere) {
     // the path lives: what looks like silence may be a slow connection, which a new one would only delay
-    if (session.phi < ABANDON_PHI) return decideForMoving(session, around)
+    if (session.phi < ABANDON_PHI && !isHalfDead(session)) return decideForMoving(session, around)
     const reason = describeAnswered(session)
     // alone with this server, trying again is all there is
     if (session.freshTries === 0 || around.bestAlternativeMs === undefined) return { kind: 'freshConnection', reason }
