@@ -22,3 +22,7 @@ export function describeMachine(): Machine {
     loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
   }
 }
+
+export function machineText({ cpu, cores, memoryGiB, system, node, loadBefore }: Machine): string {
+  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}, load ${loadBefore} before`
+}

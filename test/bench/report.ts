@@ -1,6 +1,6 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Figure, Spread } from './figures.js'
-import type { Machine } from './machine.js'
+import { type Machine, machineText } from './machine.js'
 
 const MARKS = { begin: '<!-- figures: npm run bench:server -- --markdown -->', end: '<!-- end of figures -->' }
 
@@ -33,9 +33,8 @@ export function figureLine(figure: Figure): string {
 }
 
 export function machineLine({ machine, rounds, quick, seconds }: Report): string {
-  const { cpu, cores, memoryGiB, system, node, loadBefore } = machine
   const how = `${rounds} rounds${quick ? ', quick sizes' : ''}, ${Math.round(seconds)} s`
-  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${system}, Node ${node}, load ${loadBefore} before; ${how}`
+  return `${machineText(machine)}; ${how}`
 }
 
 /** Puts the figures into their document. @throws Error where its marks are missing */

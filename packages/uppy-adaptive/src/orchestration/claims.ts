@@ -58,7 +58,9 @@ export class Claims {
   /** The session is over; its store keeps `range`, which is still to be claimed. */
   end(session: SessionId, endedAt: number): void {
     const claimant = this.#claimants.get(session)
-    if (claimant) claimant.endedAt = endedAt
+    if (!claimant) return
+    claimant.endedAt = endedAt
+    this.#dropTold(claimant)
   }
 
   /** Bytes that a store holds from before (another page, another day). */
@@ -168,6 +170,12 @@ export class Claims {
     if (!claimant) return
     const to = Math.min(claim.start + claim.leaves.length * BLOCK_SIZE, this.#context.plan.sizeBytes)
     claimant.claimedTo = Math.max(claimant.claimedTo, to)
+    this.#dropTold(claimant)
+  }
+
+  /** All of what the store holds of it was claimed: nothing of it is to be said any more. */
+  #dropTold({ session, claimedTo, endedAt }: Claimant): void {
+    if (endedAt !== undefined && claimedTo >= endedAt) this.#claimants.delete(session)
   }
 }
 

@@ -6,7 +6,7 @@ export function findWinnerOver(
   { plan, statuses }: Pick<TransferContext, 'plan' | 'statuses'>,
   { session, partition, start, end }: PlannedSession,
 ): SessionId | null {
-  const completed = statuses.uploads.find((upload) => upload.partitionID === partition && upload.status === 'completed')
+  const completed = statuses.ofPartition(partition).find(({ status }) => status === 'completed')
   const sent = (rival: PlannedSession) => Math.min(rival.acked, end) - Math.max(rival.start, start)
   const [best] = plan
     .sessions()

@@ -1,7 +1,8 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
-import { addRanges, blockFloor, coversRange, toRangeSet } from 'tus-reconcile-protocol'
+import { addRanges, blockFloor } from 'tus-reconcile-protocol'
 import type { FailureKind } from 'upload-predictor'
 import type { PlannedSession, SessionId, StoreId } from '../partitioning/partition-plan.js'
+import { RangeIndex } from '../partitioning/range-index.js'
 import type { Claims } from './claims.js'
 import type { SessionEnd } from './failure-rules.js'
 import { knownOf } from './known.js'
@@ -27,7 +28,7 @@ export class SessionOutcomes {
   readonly #claims: Claims
   readonly #terminations: Terminations
   readonly #verdicts: StoreVerdicts
-  readonly #tookOver: ByteRange[] = []
+  readonly #tookOver = new RangeIndex()
   readonly #running = new Map<SessionRunner, Promise<void>>()
 
   constructor(context: TransferContext, parts: { claims: Claims; terminations: Terminations }) {
@@ -39,7 +40,7 @@ export class SessionOutcomes {
 
   /** Whether these bytes were another session's that failed or was in doubt. */
   wasTakenOver(range: ByteRange): boolean {
-    return coversRange(toRangeSet(this.#tookOver), range)
+    return this.#tookOver.covers(range)
   }
 
   /** Runs the session to its end, whatever that is, and tells the plan. */
@@ -61,7 +62,7 @@ export class SessionOutcomes {
     const range = { start: blockFloor(victim.acked), end: victim.end }
     const known = knownOf(o.assessment, o.alternatives ?? [])
     log.emit({ type: 'takeOver', ...nameSession(this.#context, victim), range, reason: o.reason, ...known })
-    this.#tookOver.push(range)
+    this.#tookOver.add(range)
     this.#settleCopy(victim, false)
     this.#close(victim.session, { outcome: 'takenOver' })
     this.#context.statuses.setStatus(victim.session, 'failed')
@@ -177,7 +178,7 @@ export class SessionOutcomes {
     log.emit({ type: 'failed', ...nameSession(this.#context, session), cause })
     statuses.setStatus(session.session, 'failed')
     this.#settleCopy(session, false)
-    this.#tookOver.push({ start: blockFloor(session.acked), end: session.end })
+    this.#tookOver.add({ start: blockFloor(session.acked), end: session.end })
     this.#close(session.session, failure === undefined ? { outcome: 'cancelled' } : { outcome: 'failed', failure })
     this.#terminations.drop({ session: session.session, store: session.store, reason: 'failed' })
   }

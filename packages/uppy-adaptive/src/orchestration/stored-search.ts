@@ -47,11 +47,16 @@ export class StoredSearch {
   /** Whether some of what a claim's answer calls verified no session of ours has brought. Ask before it is taken into the plan. */
   isFound(verified: RangeSet): boolean {
     const { plan, runners } = this.#context
-    const sent = plan.sessions().map(({ session, start, acked }) => ({
-      start,
-      end: Math.max(acked, runners.get(session)?.handedOver ?? start),
-    }))
-    return subtractRanges(verified, toRangeSet([...plan.acknowledged(), ...sent])).length > 0
+    const sent = toRangeSet(
+      plan.sessions().map(({ session, start, acked }) => ({
+        start,
+        end: Math.max(acked, runners.get(session)?.handedOver ?? start),
+      })),
+    )
+    return verified.some((range) => {
+      for (const gap of plan.unheldWithin(range)) if (subtractRanges([gap], sent).length > 0) return true
+      return false
+    })
   }
 
   #cutLong(): void {

@@ -126,3 +126,12 @@ test('an upload that is added again keeps its terminal status', () => {
   statuses.addUpload('p1', 'a')
   expect(statuses.get('a')?.status).toBe('completed')
 })
+
+test('the uploads of one partition are told apart from all the others', () => {
+  const { statuses } = create()
+  statuses.addUpload('p1', 'a')
+  statuses.addUpload('p2', 'b')
+  statuses.addUpload('p1', 'c')
+  expect(statuses.ofPartition('p1').map(({ uploadID }) => uploadID)).toEqual(['a', 'c'])
+  expect(statuses.ofPartition('p3')).toEqual([])
+})

@@ -11,6 +11,7 @@ export interface UploadStatus {
 /** Which uploads exist of every partition, and what becomes of them. Terminal states stay as they are. */
 export class UploadStatuses {
   readonly #uploads = new Map<string, UploadStatus>()
+  readonly #ofPartition = new Map<string, string[]>()
   readonly #terminate: (uploadID: string, completedBy: string) => void
 
   /** @param terminate ends one redundant upload, here and on its server */
@@ -26,10 +27,18 @@ export class UploadStatuses {
     return this.#uploads.get(uploadID)
   }
 
+  /** Oldest first. */
+  ofPartition(partitionID: string): UploadStatus[] {
+    return (this.#ofPartition.get(partitionID) ?? []).flatMap((id) => this.#uploads.get(id) ?? [])
+  }
+
   /** An upload that is known already stays as it is. */
   addUpload(partitionID: string, uploadID: string): void {
     if (this.#uploads.has(uploadID)) return
     this.#uploads.set(uploadID, { partitionID, uploadID, status: 'pending', checksum: undefined })
+    const others = this.#ofPartition.get(partitionID)
+    if (others) others.push(uploadID)
+    else this.#ofPartition.set(partitionID, [uploadID])
   }
 
   setStatus(uploadID: string, status: UploadState): void {
@@ -47,7 +56,7 @@ export class UploadStatuses {
 
   /** Ends every upload of the partition that is not completed, once one is. */
   terminateRedundantUploads(partitionID: string): void {
-    const uploads = this.uploads.filter((upload) => upload.partitionID === partitionID)
+    const uploads = this.ofPartition(partitionID)
     const winner = uploads.find((upload) => upload.status === 'completed')
     if (!winner) return
     for (const upload of uploads) {
