@@ -101,16 +101,18 @@ export class Assigner {
     if (all >= this.#flow.limit) return []
     const free = directory
       .stores()
-      .filter((store) => !this.#flow.isByStore || sending(store.id) === 0)
       .filter((store) => this.#starter.canTake(store) && this.#starter.hasRoom(store.id))
       // between equals the home: what is there needs no fetching
       .sort((a, b) => a.server - b.server)
-    const isFull = (store: StoreId) => Number(sending(store) === 0 && this.#flow.isFull(store))
     // beside others that send, one that nothing is known of goes first: what it is worth shows when it has work
-    const isKnown = ({ goodputBytesPerSecond: rate }: RankedStore) => Number(rate !== undefined || all === 0)
-    return rankForBytes(model, free, { bytes, inFlight: () => 0 }).sort(
-      (a, b) => isKnown(a) - isKnown(b) || isFull(a.store) - isFull(b.store) || sending(a.store) - sending(b.store),
-    )
+    const isKnown = ({ goodputBytesPerSecond: rate }: RankedStore) => rate !== undefined || all === 0
+    const places = (store: RankedStore) => [
+      Number(sending(store.store) > 0),
+      Number(isKnown(store)),
+      Number(this.#flow.isFull(store.store) || this.#watch.isInDoubt(store.store)),
+      sending(store.store),
+    ]
+    return rankForBytes(model, free, { bytes, inFlight: () => 0 }).sort((a, b) => comparePlaces(places(a), places(b)))
   }
 
   /** By chance among those that are as free as the first; what nothing is known of is left in its place. */
@@ -202,4 +204,10 @@ export class Assigner {
       alternatives: [thief],
     })
   }
+}
+
+/** By the first in which they differ. */
+function comparePlaces(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((place, i) => place !== b[i])
+  return at < 0 ? 0 : (a[at] ?? 0) - (b[at] ?? 0)
 }

@@ -1,8 +1,7 @@
-import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, blockFloor } from 'tus-reconcile-protocol'
 import { expect, test, vi } from 'vitest'
 import { TransferRig } from '../testing/transfer-rig.js'
-
-const TICK_MS = 250
+import { TICK_MS } from './watch-times.js'
 
 /** A server alone, over HTTP/2 behind a proxy that lets each stream send a little per round trip. */
 class NarrowStreams {
@@ -59,4 +58,65 @@ test('a number of sessions that has paid is kept up until the end: who is free t
   const steady = path.sending.slice(reached, path.sending.length - 8)
   expect(Math.min(...steady)).toBeGreaterThanOrEqual(4)
   expect(new Set(path.rig.logged('session').map(({ reason }) => reason))).toEqual(new Set(['alone', 'trial', 'shared']))
+})
+
+/** An upload to two stores that say each tick that half a block of every session has come. */
+class Flowing {
+  readonly rig = new TransferRig({ addresses: [1, 1], blocks: 400 })
+
+  async run(ms: number, roundTripMs: (store: string) => number): Promise<void> {
+    const { clock, context, parts } = this.rig
+    for (const untilMs = clock.now() + ms; clock.now() < untilMs; ) {
+      parts.assigner.pass()
+      await clock.run(TICK_MS)
+      for (const { session, acked, end } of context.plan.sessions())
+        context.acknowledge(session, Math.min(end, acked + BLOCK_SIZE / 2))
+      context.plan.verify(context.plan.sessions().map(({ start, acked }) => ({ start, end: blockFloor(acked) })))
+      parts.outcomes.completeVerified()
+      for (const { id } of context.directory.stores()) parts.gauge.note(id, roundTripMs(id))
+      parts.watch.score(clock.now(), true)
+      parts.flow.tick(clock.now())
+    }
+    parts.assigner.pass()
+  }
+
+  sending(store: string): number {
+    return this.rig.parts.starter.sending(store)
+  }
+}
+
+test('with mirrors each server has one session while there is a queue on the way to any', async () => {
+  const flowing = new Flowing()
+  await flowing.run(500, () => 40)
+  await flowing.run(8_000, (store) => (store === 's0' ? 140 : 40))
+  expect(flowing.rig.parts.flow.limit).toBe(2)
+  expect(flowing.rig.logged('concurrency')).toEqual([])
+  expect([flowing.sending('s0'), flowing.sending('s1')]).toEqual([1, 1])
+})
+
+test('where no path has a queue more are tried, of each server as many, and kept while they bring more', async () => {
+  const flowing = new Flowing()
+  await flowing.run(8_000, () => 40)
+  const [first, second] = flowing.rig.logged('concurrency')
+  expect(first).toMatchObject({ kind: 'add', limit: 4, reason: 'quiet', paths: [{ store: 's0' }, { store: 's1' }] })
+  expect(second).toMatchObject({ kind: 'keep', limit: 4, reason: 'pays' })
+  expect(Math.abs(flowing.sending('s0') - flowing.sending('s1'))).toBeLessThanOrEqual(1)
+  expect(flowing.sending('s0') + flowing.sending('s1')).toBeGreaterThanOrEqual(4)
+})
+
+test('sessions beyond one each go where there is no queue', async () => {
+  const flowing = new Flowing()
+  await flowing.run(4_500, () => 40)
+  expect(flowing.rig.parts.flow.limit).toBe(4)
+  await flowing.run(3_000, (store) => (store === 's0' ? 140 : 40))
+  expect(flowing.sending('s0')).toBeGreaterThanOrEqual(1)
+  expect(flowing.sending('s1')).toBeGreaterThan(flowing.sending('s0'))
+})
+
+test('a store that is left of several, for now, has one session', async () => {
+  const flowing = new Flowing()
+  flowing.rig.directory.suspect('s1', 'silent', flowing.rig.clock.now())
+  await flowing.run(24_000, () => 40)
+  expect(flowing.rig.parts.flow.limit).toBe(1)
+  expect(flowing.rig.logged('concurrency')).toEqual([])
 })

@@ -19,7 +19,7 @@ const LEAST_PIECE_BYTES = 2 * BLOCK_SIZE
 /** Less than this to go, at the present rate: more sessions would not pay for their start (guess). */
 const WORTHWHILE_MS = 1_500
 
-/** How many sessions of the upload send at once: one to each store, and to a store alone as many as measuring finds. */
+/** How many sessions of the upload send at once: one to each store, and as many more as measuring finds. */
 export class FlowControl {
   readonly #context: TransferContext
   readonly #starter: SessionStarter
@@ -37,47 +37,44 @@ export class FlowControl {
 
   /** Sessions that may send now. */
   get limit(): number {
-    return this.isByStore ? this.#usable().length : this.#search.limit
-  }
-
-  /** Where there are mirrors each store has one session; only to a server alone their number is searched for. */
-  get isByStore(): boolean {
-    const { directory, options } = this.#context
-    return directory.stores().length > 1 || typeof options.mirrors === 'function' || options.mirrors.length > 0
+    return this.#search.limitOf(this.#usable().length)
   }
 
   /** Nobody else is to send, or the others do not: what there is goes out in one request. */
   get isAlone(): boolean {
-    return !this.isByStore && this.#search.limit === 1
+    return !this.#hasMirrors && this.limit === 1
   }
 
-  /** Several send to a server alone: who is free takes no more than a piece, as it may have to be given back. */
+  /** More send than one to each store: who is free takes no more than a piece, as it may have to be given back. */
   get isShared(): boolean {
-    return !this.isByStore && this.#search.limit > 1
+    return this.limit > Math.max(1, this.#usable().length)
   }
 
   /** With each tick: what has flowed, and what follows from it. */
   tick(nowMs: number): void {
-    const [store] = this.#usable()
-    if (this.isByStore || !store) return
+    const usable = this.#usable()
+    if (usable.length === 0) return
     const { plan, model, log, share } = this.#context
-    const hasSmallWindows = share.isMultiplexed(store.id)
-    if (!hasSmallWindows && this.#gauge.isFull(store.id) !== false) this.#gauge.ask(store)
+    const hasSmallWindows = usable.every(({ id }) => share.isMultiplexed(id))
+    // streams of one server share a connection, which takes no more of the path for them
+    const isOneConnection = hasSmallWindows && usable.length === 1
+    if (!isOneConnection) for (const store of usable) this.#gauge.ask(store, { isUrgent: this.#search.isBelow })
     const sending = plan.sessions().filter(({ acked, end }) => acked < end)
-    const room = this.#roomAt(store.id, { sending, hasSmallWindows })
+    const used = usable.filter(({ id }) => sending.some(({ store }) => store === id))
     const change = this.#search.observe({
       nowMs,
       ackedBytes: plan.acknowledgedBytes,
+      hosts: usable.length,
       sending: sending.length,
-      room,
+      room: this.#room(sending, { usable, isOneConnection }),
       hasSmallWindows,
-      // they share one connection, which takes no more of the path for it
-      isFull: !hasSmallWindows && sending.length > 0 && this.isFull(store.id),
-      requestRttMs: model.store(store.id).requestRttMs ?? UNKNOWN_RTT_MS,
+      isQuiet: !used.some(({ id }) => this.isFull(id)),
+      isFull: !hasSmallWindows && used.length > 0 && used.every(({ id }) => this.isFull(id)),
+      requestRttMs: Math.min(...usable.map(({ id }) => model.store(id).requestRttMs ?? UNKNOWN_RTT_MS)),
     })
     if (!change) return
-    const paths = this.#gauge.stateOf(store.id)
-    log.emit({ type: 'concurrency', ...rounded(change), paths: paths ? [paths] : [] }, nowMs)
+    const paths = usable.flatMap(({ id }) => this.#gauge.stateOf(id) ?? [])
+    log.emit({ type: 'concurrency', ...rounded(change), paths }, nowMs)
     if (change.kind === 'add') this.#context.wake()
   }
 
@@ -117,11 +114,23 @@ export class FlowControl {
     return this.#context.directory.stores().filter((store) => this.#starter.canTake(store))
   }
 
-  /** How many more could send: while there is no doubt, bytes for them, and no queue on the way that theirs would add to. */
-  #roomAt(store: StoreId, o: { sending: readonly PlannedSession[]; hasSmallWindows: boolean }): number {
-    if (o.sending.length >= this.#context.options.maxSessions || this.#watch.isInDoubt(store)) return 0
-    const isFree = o.hasSmallWindows || this.#gauge.isFull(store) === false
-    return isFree && this.#isWorthwhile(o.sending) ? this.#starter.room(store) : 0
+  get #hasMirrors(): boolean {
+    const { directory, options } = this.#context
+    return directory.stores().length > 1 || typeof options.mirrors === 'function' || options.mirrors.length > 0
+  }
+
+  /** How many more could send: where there is no doubt, bytes for them, and no queue on the way that theirs would add to. */
+  #room(
+    sending: readonly PlannedSession[],
+    { usable, isOneConnection }: { usable: readonly Store[]; isOneConnection: boolean },
+  ): number {
+    // where one store is all there is of several, or has several addresses, one session tells whom silence is to blame on
+    const isLeftAlone = this.#hasMirrors && usable.length === 1
+    if (isLeftAlone || !this.#isWorthwhile(sending)) return 0
+    const room = usable
+      .filter(({ id }) => (isOneConnection || this.#gauge.isFull(id) === false) && !this.#watch.isInDoubt(id))
+      .reduce((sum, { id }) => sum + this.#starter.room(id), 0)
+    return Math.min(room, this.#context.options.maxSessions - sending.length)
   }
 
   /** There are bytes to share that take a while yet. */

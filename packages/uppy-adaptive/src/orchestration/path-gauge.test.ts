@@ -40,3 +40,19 @@ test('a store is asked one question at a time, less often while its path is full
   expect(asked).toBeGreaterThan(4)
   expect(asked).toBeLessThan(12)
 })
+
+test('with urgency a store is asked as often as if its path were free', async () => {
+  const { rig, gauge } = gauged(1, 1)
+  let asked = 0
+  rig.port().onProbe = async () => {
+    asked += 1
+    await new Promise<void>((resolve) => rig.clock.after(200, resolve))
+    return { kind: 'reconcile', storeId: 's0', limit: {}, extensions: [] }
+  }
+  await rig.clock.run(4_000)
+  for (let i = 0; i < 40; i++) {
+    gauge.ask(rig.store(), { isUrgent: true })
+    await rig.clock.run(250)
+  }
+  expect(asked).toBeGreaterThan(15)
+})

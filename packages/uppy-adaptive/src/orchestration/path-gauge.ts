@@ -10,8 +10,8 @@ const QUEUED_SHARE = 1.25
 const QUEUED_MS = 5
 /** Older round trips say nothing of now (guess: three claims). */
 const FRESH_MS = 3_500
-/** Of these the middle one counts: one that was lost and sent again is no queue. */
-const MOST_SAMPLES = 5
+/** Of these the middle one counts: one that was lost and sent again is no queue. Of more an old queue would be seen for long. */
+const MOST_SAMPLES = 3
 /** One says too little. */
 const LEAST_SAMPLES = 2
 /** A store is asked again after this long at the earliest, and then half as often each time that its path is full (guess). */
@@ -30,6 +30,7 @@ export interface PathState {
 interface Gauged {
   leastMs: number
   readonly recent: { readonly atMs: number; readonly roundTripMs: number }[]
+  askedMs: number
   nextAskMs: number
   askAfterMs: number
   isAsked: boolean
@@ -70,11 +71,13 @@ export class PathGauge {
     return { store, leastMs: Math.round(leastMs), middleMs: Math.round(middleMs) }
   }
 
-  /** Asks a store whose path is not known, or was full a while ago. */
-  ask(store: Store): void {
+  /** Asks a store whose path is not known, or was full a while ago; with urgency as soon as if it had been free. */
+  ask(store: Store, o: { isUrgent?: boolean } = {}): void {
     const { clock, signal } = this.#context
+    if (this.isFull(store.id) === false) return
     const gauged = this.#of(store.id)
-    if (gauged.isAsked || signal.aborted || gauged.nextAskMs > clock.now()) return
+    const nextAskMs = o.isUrgent ? Math.min(gauged.nextAskMs, gauged.askedMs + ASK_AGAIN_MS) : gauged.nextAskMs
+    if (gauged.isAsked || signal.aborted || nextAskMs > clock.now()) return
     void this.#ask(store, gauged)
   }
 
@@ -96,7 +99,8 @@ export class PathGauge {
       gauged.isAsked = false
       gauged.askAfterMs =
         this.isFull(store.id) === false ? ASK_AGAIN_MS : Math.min(LONGEST_ASK_MS, 2 * gauged.askAfterMs)
-      gauged.nextAskMs = clock.now() + gauged.askAfterMs
+      gauged.askedMs = clock.now()
+      gauged.nextAskMs = gauged.askedMs + gauged.askAfterMs
     }
   }
 
@@ -106,7 +110,12 @@ export class PathGauge {
     const probeMs = this.#context.directory.get(store)?.route.probeMs
     const gauged = {
       ...{ leastMs: probeMs ?? Number.POSITIVE_INFINITY, recent: [] },
-      ...{ nextAskMs: Number.NEGATIVE_INFINITY, askAfterMs: ASK_AGAIN_MS / 2, isAsked: false },
+      ...{
+        askedMs: Number.NEGATIVE_INFINITY,
+        nextAskMs: Number.NEGATIVE_INFINITY,
+        askAfterMs: ASK_AGAIN_MS / 2,
+        isAsked: false,
+      },
     }
     this.#stores.set(store, gauged)
     return gauged

@@ -30,9 +30,10 @@ class Path {
           ackedBytes: this.#ackedBytes,
           sending: this.search.limit,
           room: 8,
+          hosts: 1,
           hasSmallWindows: false,
         },
-        ...{ isFull: false, requestRttMs: 40, ...facts },
+        ...{ isFull: false, isQuiet: !facts.isFull, requestRttMs: 40, ...facts },
       }
       const change = this.search.observe(sample)
       if (change) this.changes.push(change)
@@ -91,6 +92,60 @@ test('where the path has a standing queue nothing is added, and what is not miss
   expect(path.steps).toContain(`giveBack ${before - 1} full`)
 })
 
+/** Three hosts whose paths start well and then lose: a fifth of what the path has carried. */
+const sinking = (sessions: number, tick: number) => Math.min(5 * MB, tick <= 6 ? 5 * MB : (sessions * MB) / 3)
+
+test('each host has a session without a trial, and none of them is given back', () => {
+  const path = new Path().run(30_000, whole, { hosts: 3, isFull: true, room: 0 })
+  expect(path.search.limit).toBe(3)
+  expect(path.steps).toEqual([])
+  expect(path.search.limitOf(2)).toBe(2)
+  expect(new ConcurrencySearch(2).limitOf(3)).toBe(2)
+})
+
+test('where the paths of several hosts have no queue and carried more before, as many are tried as would carry it', () => {
+  const path = new Path(16).run(6_000, sinking, { hosts: 3 })
+  expect(path.steps.slice(0, 2)).toEqual(['add 11 below', 'keep 11 pays'])
+  expect(path.changes[0]?.beforeBytesPerSecond).toBe(MB)
+  // a queue anywhere says that it is used well
+  expect(new Path(16).run(6_000, sinking, { hosts: 3, isQuiet: false }).steps).toEqual([])
+})
+
+test('less than before has the paths asked', () => {
+  const path = new Path(16).run(1_500, sinking, { hosts: 3, room: 0 })
+  expect(path.search.isBelow).toBe(false)
+  path.run(1_500, sinking, { hosts: 3, room: 0 })
+  expect(path.search.isBelow).toBe(true)
+})
+
+test('a steady rate of several hosts without a queue is tried after seconds', () => {
+  expect(new Path().run(5_000, fifth, { hosts: 2 }).steps[0]).toBe('add 4 quiet')
+  expect(new Path().run(5_000, fifth, { hosts: 2, isQuiet: false }).steps).toEqual([])
+})
+
+test('a host less keeps what was found beyond one each, and drops what is being tried', () => {
+  const path = new Path(11).run(6_000, sinking, { hosts: 3 })
+  expect(path.search.limit).toBe(11)
+  path.run(TICK_MS, sinking, { hosts: 2 })
+  expect(path.search.limit).toBe(10)
+  const trying = new Path().run(3_500, fifth, { hosts: 2 })
+  expect(trying.steps).toEqual(['add 4 quiet'])
+  trying.run(TICK_MS, fifth, { hosts: 1 })
+  expect(trying.search.limit).toBe(1)
+})
+
+test('what flows while fewer send than may is no rate of theirs', () => {
+  const path = new Path().run(1_250, fifth, window)
+  expect(path.steps).toEqual(['add 4 window'])
+  // silent for a tick, and then for one session alone: the four are no worse for it
+  path
+    .run(TICK_MS, fifth, window)
+    .run(TICK_MS, () => 0, window)
+    .run(1_250, fifth, { ...window, sending: 1 })
+  path.run(2_000, fifth, window)
+  expect(path.steps[1]).toBe('keep 4 pays')
+})
+
 test('a session whose loss is felt comes back', () => {
   const path = new Path(4).run(6_000, fifth, window)
   const before = path.search.limit
@@ -131,9 +186,11 @@ test('whatever flows, the number stays between one and the most', () => {
   const tick = fc.record({
     bytes: fc.integer({ min: 0, max: 10 * MB }),
     room: fc.integer({ min: 0, max: 9 }),
+    hosts: fc.integer({ min: 0, max: 4 }),
     sending: fc.integer({ min: 0, max: 9 }),
     hasSmallWindows: fc.boolean(),
     isFull: fc.boolean(),
+    isQuiet: fc.boolean(),
     requestRttMs: fc.double({ min: 0, max: 5_000, noNaN: true }),
     stepMs: fc.integer({ min: 0, max: 2_000 }),
   })

@@ -44,6 +44,11 @@ export class RateWindow {
     while ((this.#flows[0]?.fromMs ?? flow.toMs) < flow.toMs - LONGEST_MS) this.#flows.shift()
   }
 
+  /** What flows now is another number's: it does not end a silence from before. */
+  interrupt(): void {
+    this.#silence = undefined
+  }
+
   /** Of what began at that time or later. */
   since(ms: number): RateSample {
     return meanRate(this.#known().filter(({ fromMs }) => fromMs >= ms))
@@ -66,11 +71,28 @@ export class RateWindow {
     return (at(0.75) - at(0.25)) / SIGMAS_BETWEEN_QUARTILES / Math.max(at(0.5), Number.MIN_VALUE)
   }
 
-  /** Whether the last two are so many times the two before. */
-  isRising(times: number): boolean {
+  /** Of the last moments before the last acknowledgement. */
+  recent(overMs: number): RateSample {
+    return this.since((this.#flows.at(-1)?.toMs ?? 0) - overMs - CLOCK_MS)
+  }
+
+  /** The lowest and the highest mean over so long in the last seconds; undefined before. */
+  extremes(overMs: number): { readonly lowest: RateSample; readonly highest: RateSample } | undefined {
+    const means = this.#flows
+      .map((flow, i) => this.#flows.slice(i).filter(({ fromMs }) => fromMs < flow.fromMs + overMs - CLOCK_MS))
+      .map(meanRate)
+      .filter(({ durationMs }) => durationMs >= overMs - CLOCK_MS)
+      .sort((a, b) => a.mean - b.mean)
+    const [lowest, highest] = [means[0], means.at(-1)]
+    return lowest && highest && { lowest, highest }
+  }
+
+  /** Whether the last two are so many times the two before, or so many times less. */
+  trend(times: number): 'rising' | 'falling' | 'level' {
     const recent = meanRate(this.#flows.slice(-2))
     const before = meanRate(this.#flows.slice(-4, -2))
-    return before.samples > 0 && recent.mean > times * before.mean
+    if (before.samples > 0 && recent.mean > times * before.mean) return 'rising'
+    return recent.mean * times < before.mean ? 'falling' : 'level'
   }
 
   /** With a silence that is longer than lumps explain. */
