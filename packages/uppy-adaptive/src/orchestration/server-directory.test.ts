@@ -122,7 +122,14 @@ test('a route that was left for its silence is not where the next upload begins,
   later.stores.leaveRoute('store', later.store.route)
   await clock.run(300_000)
   expect(begin().store.route.endpoint).toBe(SECOND)
+  // what is told by the other now had come before it was left
   later.stores.acquit('store', first)
+  expect(begin().store.route.endpoint).toBe(SECOND)
+  const back = begin()
+  const [, again] = back.store.routes
+  if (again) again.heardAtMs = 7
+  back.stores.leaveRoute('store', back.store.route)
+  back.stores.acquit('store', again)
   expect(begin().store.route.endpoint).toBe(FIRST)
 })
 

@@ -129,7 +129,8 @@ export class ServerDirectory {
   acquit(id: StoreId, route: Route | undefined): void {
     const store = this.#stores.get(id)
     if (!store) return
-    if (route) this.#history?.noteUsed(route.endpoint)
+    // what had come by a route before it was left may be told by another
+    if (route && route.endpoint === store.route.endpoint) this.#history?.noteUsed(route.endpoint)
     store.suspicions = 0
     this.trust(id, 'its bytes flow again')
   }
