@@ -13,9 +13,16 @@ const LONGEST_PAUSE_MS = 1_250
 const HURRY_MS = 120_000
 const LONGEST_LATE_PAUSE_MS = 5_000
 
+interface PlainProbeParts extends Pick<PlainParts, 'clock' | 'model' | 'randomness'> {
+  readonly probe: ServerPort
+  readonly signal: AbortSignal
+  /** The server answers again, after at least one was lost. */
+  readonly onReturned: () => void
+}
+
 /** Small requests, each on a connection that may be a new one, that tell a dead path from a dead connection. */
 export class PlainProbe {
-  readonly #parts: Pick<PlainParts, 'clock' | 'model' | 'randomness'> & { probe: ServerPort; signal: AbortSignal }
+  readonly #parts: PlainProbeParts
   readonly #store: string
   #isAsking = false
   #lost = 0
@@ -24,7 +31,7 @@ export class PlainProbe {
   /** When the server last answered one. */
   heardAtMs: number = Number.NEGATIVE_INFINITY
 
-  constructor(parts: Pick<PlainParts, 'clock' | 'model' | 'randomness'> & { probe: ServerPort; signal: AbortSignal }) {
+  constructor(parts: PlainProbeParts) {
     this.#parts = parts
     this.#store = new URL(parts.probe.endpoint).host
   }
@@ -44,6 +51,7 @@ export class PlainProbe {
     try {
       await probe.probe(deadline.signal)
       this.heardAtMs = clock.now()
+      if (this.#lost > 0) this.#parts.onReturned()
       this.#lost = 0
       model.heard({ nowMs: this.heardAtMs, store: this.#store })
       return true

@@ -1,16 +1,14 @@
 import type { UploadLimit } from 'tus-reconcile-protocol'
-import type { BrokenPatch, PatchHistory } from '../partitioning/patch-history.js'
-import type { HostRule, PatchSize } from '../partitioning/patch-sizer.js'
-import { decidePatchSize, hostRuleOf } from '../partitioning/patch-sizer.js'
-import { LEAST_BODY_BYTES } from './body-limits.js'
+import type { PatchHistory } from '../partitioning/patch-history.js'
+import type { PatchSize } from '../partitioning/patch-sizer.js'
 import { decideNextStep, failureOf, type NextStep } from './failure-rules.js'
+import { PlainBodies } from './plain-bodies.js'
 import { PlainFlight } from './plain-flight.js'
 import { PlainProbe } from './plain-probe.js'
 import type { PlainParts } from './plain-upload.js'
-import type { AttemptOutcome, PlainOutcome, ServerPort, Source } from './ports.js'
+import type { AttemptOutcome, PlainOutcome, PlainRun, ServerPort, Source } from './ports.js'
 import type { Progress } from './progress.js'
-import { UNKNOWN_RTT_MS } from './store-ranking.js'
-import { pause, withDeadline } from './timing.js'
+import { onAbort, pause, withDeadline } from './timing.js'
 import { UploadError } from './upload-error.js'
 
 export interface PlainTransferParts extends PlainParts {
@@ -35,8 +33,15 @@ export type PlainEnd =
 /** A request without bytes may wait for a lock: @tus/server's for 3 s, tusd's longer (guess). Doubled by each in vain. */
 const SMALL_DEADLINE_MS = 6_000
 const LONGEST_SMALL_DEADLINE_MS = 60_000
+/** After so long without its answer others are asked beside it: its path may have died (guess: five usual starts). */
+const SMALL_QUIET_MS = 1_500
 /** A server that returns is seen within 3 s: the longest pause, and a probe's time beside it (DESIGN, figures). */
 const LONGEST_PAUSE_MS = 1_250
+
+interface SmallRequest {
+  readonly sinceMs: number
+  giveUp(): void
+}
 
 /** One pass of an upload to a plain server: runs of tus-js-client, one after another, until it is done or stopped. */
 export class PlainTransfer {
@@ -44,19 +49,25 @@ export class PlainTransfer {
   readonly #stop = new AbortController()
   readonly #probe: PlainProbe
   readonly #flight: PlainFlight
+  readonly #bodies: PlainBodies
   #url: string | undefined
   #acked = 0
   #fruitless = 0
   #hasProgressed = false
   #lastProgressMs: number
   #furthestHanded = 0
+  /** The request without bytes that runs. */
+  #small: SmallRequest | undefined
+  /** The last one was given up as its path was back. */
+  #isOutlived = false
 
   constructor(parts: PlainTransferParts) {
     this.#parts = parts
     this.#url = parts.url
     this.#lastProgressMs = parts.clock.now()
-    this.#probe = new PlainProbe({ ...parts, signal: this.#stop.signal })
+    this.#probe = new PlainProbe({ ...parts, signal: this.#stop.signal, onReturned: () => this.#small?.giveUp() })
     this.#flight = new PlainFlight({ ...parts, probing: this.#probe })
+    this.#bodies = new PlainBodies(parts, this.#flight)
   }
 
   stop(): void {
@@ -89,7 +100,7 @@ export class PlainTransfer {
     const run = new AbortController()
     const abort = () => run.abort()
     this.#stop.signal.addEventListener('abort', abort)
-    const endWatch = this.#flight.watch({ onReconnect: abort, onTick: () => this.#isTooLate() && abort() })
+    const endWatch = this.#flight.watch({ onReconnect: abort, onTick: () => this.#tick(abort) })
     let planned: PatchSize | undefined
     try {
       const outcome = await plain.run({
@@ -97,9 +108,9 @@ export class PlainTransfer {
         metadata: options.metadata,
         url: this.#url,
         signal: run.signal,
-        openDeadline: () => withDeadline(clock, this.#smallDeadlineMs, run.signal),
+        openDeadline: () => this.#openSmall(run.signal),
         nextSize: (offset) => {
-          planned = this.#size(offset)
+          planned = this.#bodies.size({ offset, url: this.#url })
           return planned.sizeBytes
         },
         admit: async ({ start, end }) => options.rateCap?.admit(end - start, { clock, signal: run.signal }),
@@ -120,8 +131,30 @@ export class PlainTransfer {
     }
   }
 
-  get #smallDeadlineMs(): number {
-    return Math.min(LONGEST_SMALL_DEADLINE_MS, SMALL_DEADLINE_MS * 2 ** this.#fruitless)
+  #tick(abort: () => void): void {
+    const nowMs = this.#parts.clock.now()
+    if (this.#isTooLate()) abort()
+    else if (this.#small && nowMs - this.#small.sinceMs > SMALL_QUIET_MS) this.#probe.askSoon(nowMs)
+  }
+
+  /** What ends a request without bytes: its time, or that its path was out and is back, which TCP would find out late. */
+  #openSmall(signal: AbortSignal): ReturnType<PlainRun['openDeadline']> {
+    const { clock } = this.#parts
+    const early = new AbortController()
+    const leave = onAbort(signal, () => early.abort())
+    const delayMs = Math.min(LONGEST_SMALL_DEADLINE_MS, SMALL_DEADLINE_MS * 2 ** this.#fruitless)
+    const deadline = withDeadline(clock, delayMs, early.signal)
+    const giveUp = () => {
+      this.#isOutlived = true
+      early.abort()
+    }
+    this.#small = { sinceMs: clock.now(), giveUp }
+    const done = () => {
+      this.#small = undefined
+      leave()
+      deadline.done()
+    }
+    return { signal: deadline.signal, done }
   }
 
   #failure(outcome: PlainOutcome): Parameters<PlainFlight['end']>[1] {
@@ -133,47 +166,9 @@ export class PlainTransfer {
     return { kind, cause, isCut: outcome.kind === 'cut', isStopped: false }
   }
 
-  #size(offset: number): PatchSize {
-    const { model, options, source, history } = this.#parts
-    const host = this.#rule
-    const known = model.store(this.#flight.store)
-    // where the server is known to need its size, the cap holds over longer times
-    const isFixed = options.chunkSize !== undefined || host !== undefined
-    const capped = isFixed ? undefined : options.rateCap?.bodyBytes(known.requestRttMs ?? 0)
-    // a stream's PATCH is read before it is sent
-    const limits = [this.#largestBody, history.mostBytes, capped, source.bufferBytes]
-    const mostBytes = Math.min(...limits.filter((limit) => limit !== undefined))
-    return decidePatchSize({
-      remainingBytes: source.sizeBytes - offset,
-      goodputBytesPerSecond: this.#flight.goodputBytesPerSecond ?? known.goodputBytesPerSecond,
-      requestRttMs: known.requestRttMs ?? UNKNOWN_RTT_MS,
-      meanTimeBetweenFailuresMs: known.meanTimeBetweenFailuresMs,
-      lostShare: history.lostShare,
-      mostBytes,
-      chunkSize: options.chunkSize,
-      host,
-    })
-  }
-
-  /** What is known of the server's own address, or that of the upload, and what it announces. */
-  get #rule(): HostRule | undefined {
-    const { endpoint } = this.#parts.options
-    const preset = hostRuleOf(this.#url ?? endpoint) ?? hostRuleOf(endpoint)
-    const { minAppendSize, maxAppendSize = Number.POSITIVE_INFINITY } = this.#parts.limit
-    if (minAppendSize === undefined) return preset
-    const maxBytes = Math.min(preset?.maxBytes ?? maxAppendSize, maxAppendSize)
-    const minBytes = Math.min(Math.max(preset?.minBytes ?? 1, minAppendSize), maxBytes)
-    return { minBytes, maxBytes, multipleBytes: preset?.multipleBytes ?? 1 }
-  }
-
-  get #largestBody(): number {
-    const { bodies, limit, options } = this.#parts
-    return bodies.largest(options.endpoint, limit.maxAppendSize)
-  }
-
   #take(offset: number, isPatch: boolean): void {
-    if (isPatch) this.#noteArrived(this.#flight.acknowledged(offset))
-    else this.#noteBroken(this.#flight.takeBroken(offset))
+    if (isPatch) this.#bodies.arrived(this.#flight.acknowledged(offset))
+    else this.#bodies.broke(this.#flight.takeBroken(offset))
     if (offset > this.#acked) {
       this.#lastProgressMs = this.#parts.clock.now()
       this.#fruitless = 0
@@ -194,44 +189,13 @@ export class PlainTransfer {
     this.#lastProgressMs = clock.now()
   }
 
-  #noteArrived(bytes: number): void {
-    const { history, bodies, options } = this.#parts
-    history.arrived(bytes)
-    if (bytes === this.#flight.sizeBytes) bodies.took(options.endpoint, bytes)
-  }
-
-  #noteBroken(broken: BrokenPatch | undefined): void {
-    const { history, bodies, options } = this.#parts
-    const before = this.#largestBody
-    // two that broke off alike
-    if (broken && history.broken(broken)) bodies.vanished(options.endpoint, broken.sizeBytes, 2)
-    if (this.#largestBody < before) this.#noteShrunk()
-  }
-
-  #noteShrunk(): void {
-    this.#parts.log.emit({ type: 'shrunk', ...this.#flight.name, maxBodyBytes: this.#largestBody })
-  }
-
-  /** Smaller bodies from now on. @throws UploadError `too-large` where there are none that the server could want */
-  #shrink(said: number | undefined): void {
-    const { bodies, options, source } = this.#parts
-    const { sizeBytes } = this.#flight
-    if (sizeBytes === 0) {
-      const file = Number.isFinite(source.sizeBytes) ? `a file of ${source.sizeBytes} bytes` : 'this stream'
-      throw new UploadError('too-large', `${options.endpoint} does not take ${file} (413)`, { status: 413 })
-    }
-    bodies.refused(options.endpoint, sizeBytes, said)
-    if (this.#largestBody < LEAST_BODY_BYTES || this.#size(this.#acked).sizeBytes >= sizeBytes)
-      throw new UploadError('too-large', `${options.endpoint} answers 413 to ${sizeBytes} bytes at once`, {
-        status: 413,
-      })
-    this.#noteShrunk()
-  }
-
   #judge(outcome: AttemptOutcome): NextStep {
     const { randomness, model, clock } = this.#parts
+    const isOutlived = this.#isOutlived
+    this.#isOutlived = false
+    if (isOutlived && outcome.kind === 'cut') return { kind: 'look' }
     if (outcome.kind === 'tooLarge' && outcome.limit.maxSize === undefined) {
-      this.#shrink(outcome.limit.maxAppendSize)
+      this.#bodies.refused(outcome.limit.maxAppendSize, { offset: this.#acked, url: this.#url })
       return { kind: 'look' }
     }
     if (outcome.kind === 'wait' && failureOf(outcome) === 'load')

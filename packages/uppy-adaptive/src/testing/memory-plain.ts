@@ -117,8 +117,11 @@ export class MemoryPlain implements PlainPort, ServerPort {
   /** A small request on a connection of its own. */
   async #ask(signal: AbortSignal): Promise<Fault | undefined> {
     const tcp = new Retries(FIRST_SYN_RETRY_MS)
-    while (!signal.aborted && !tcp.passes(this.#clock.now(), this.isPathDead)) await pause(this.#clock, STEP_MS, signal)
-    await pause(this.#clock, RTT_MS, signal)
+    do {
+      while (!signal.aborted && !tcp.passes(this.#clock.now(), this.isPathDead))
+        await pause(this.#clock, STEP_MS, signal)
+      await pause(this.#clock, RTT_MS, signal)
+    } while (this.isPathDead && !signal.aborted)
     if (signal.aborted) return 'timed out'
     return this.isAway ? 'refused connection' : undefined
   }
