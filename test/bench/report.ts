@@ -2,8 +2,6 @@ import { readFile, writeFile } from 'node:fs/promises'
 import type { Figure, Spread } from './figures.js'
 import { type Machine, machineText } from './machine.js'
 
-const MARKS = { begin: '<!-- figures: npm run bench:server -- --markdown -->', end: '<!-- end of figures -->' }
-
 export interface Report {
   readonly date: string
   readonly machine: Machine
@@ -11,6 +9,8 @@ export interface Report {
   readonly quick: boolean
   readonly seconds: number
   readonly figures: readonly Figure[]
+  /** What else is to be known of how it was measured. */
+  readonly told?: string
 }
 
 /** Three digits that count. */
@@ -32,13 +32,16 @@ export function figureLine(figure: Figure): string {
   return parts.join('; ')
 }
 
-export function machineLine({ machine, rounds, quick, seconds }: Report): string {
+export function machineLine({ machine, rounds, quick, seconds, told }: Report): string {
   const how = `${rounds} rounds${quick ? ', quick sizes' : ''}, ${Math.round(seconds)} s`
-  return `${machineText(machine)}; ${how}`
+  return [machineText(machine), ...(told === undefined ? [] : [told]), how].join('; ')
 }
 
-/** Puts the figures into their document. @throws Error where its marks are missing */
-export async function writeMarkdown(path: string, report: Report): Promise<void> {
+/** Puts the figures into their document, where the command stands. @throws Error where its marks are missing */
+export async function writeMarkdown(
+  path: string,
+  { command, report }: { command: string; report: Report },
+): Promise<void> {
   const rows = report.figures.map((figure) => {
     const { name, unit, ours, other, ratio, goal, note = '' } = figure
     const reached = goal ? `${goal.text}: ${goal.isReached ? 'yes' : '**no**'}` : ''
@@ -50,7 +53,8 @@ export async function writeMarkdown(path: string, report: Report): Promise<void>
     '| --- | --- | --- | --- | --- | --- |',
     ...rows,
   ]
-  await putBetween(path, MARKS, `${report.date}: ${machineLine(report)}\n\n${table.join('\n')}`)
+  const marks = { begin: `<!-- figures: npm run ${command} -- --markdown -->`, end: '<!-- end of figures -->' }
+  await putBetween(path, marks, `${report.date}: ${machineLine(report)}\n\n${table.join('\n')}`)
 }
 
 /** Replaces what stands between two marks of a document. @throws Error where they are missing */

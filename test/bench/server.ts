@@ -33,7 +33,7 @@ async function main(): Promise<void> {
   const report: Report = { date: new Date().toISOString().slice(0, 10), machine, rounds, quick, seconds, figures }
   console.log(machineLine(report))
   if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, undefined, 2)}\n`)
-  if (options.markdown !== undefined) await writeMarkdown(options.markdown, report)
+  if (options.markdown !== undefined) await writeMarkdown(options.markdown, { command: 'bench:server', report })
 }
 
 await main().catch((error: unknown) => {
