@@ -1,5 +1,7 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
+import type { StoreView } from 'upload-predictor'
 import { expect, test, vi } from 'vitest'
+import { PartitionHistory } from '../partitioning/partition-history.js'
 import { blocks, TransferRig } from '../testing/transfer-rig.js'
 
 /** s1's session was split: it has sent what it kept, and s0 is at work. Its tail was to take 5 s more at s1. */
@@ -125,4 +127,28 @@ test('beside other uploads a file counts as what it sends next', () => {
   expect(share.priority).toBe('high')
   rig.parts.assigner.pass()
   expect(share.priority).toBe('normal')
+})
+
+/** The window that s1's next partition aims at, with what is known of it changed. */
+function windowOf(o: { view?: Partial<StoreView>; history?: (history: PartitionHistory) => void }): number {
+  const rig = new TransferRig({ addresses: [1, 1], blocks: 4_000 })
+  const { model, histories } = rig.context
+  const usual = { goodputBytesPerSecond: 4e6, requestRttMs: 100, meanTimeBetweenFailuresMs: 20_000, lossShare: 0 }
+  const view = model.store('s1')
+  vi.spyOn(model, 'store').mockImplementation((id) => ({ ...view, ...usual, ...(id === 's1' ? o.view : {}) }))
+  const history = new PartitionHistory()
+  o.history?.(history)
+  histories.set('s1', history)
+  rig.parts.assigner.pass()
+  return rig.logged('session').find(({ store }) => store === 's1')?.windowMs ?? 0
+}
+
+test('the window follows what is known of its store: round trips, failures, what they cost, loss, and how long partitions took', () => {
+  const usual = windowOf({})
+  expect(usual).toBeCloseTo(Math.sqrt(2 * 150 * 20_000))
+  expect(windowOf({ view: { requestRttMs: 140 } })).toBeGreaterThan(usual)
+  expect(windowOf({ view: { meanTimeBetweenFailuresMs: 10_000 } })).toBeLessThan(usual)
+  expect(windowOf({ view: { lossShare: 0.3 } })).toBeLessThan(usual)
+  expect(windowOf({ history: (history) => history.broken({ tookMs: 1_000, lostMs: 100 }) })).toBeGreaterThan(usual)
+  expect(windowOf({ history: (history) => history.completed({ tookMs: 3_000, plannedMs: 1_000 }) })).toBeLessThan(usual)
 })

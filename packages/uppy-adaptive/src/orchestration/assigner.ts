@@ -13,8 +13,6 @@ import type { TransferContext } from './transfer-context.js'
 
 /** A steal must bring the end at least this much nearer; anything less is noise between equal servers (guess). */
 const MIN_STEAL_GAIN_MS = 1_000
-/** Share of a partition's time that its failure costs: until it is measured, all of it, a straggler's wait included (guess). */
-const LOST_SHARE = 1
 
 /** Gives unassigned bytes to stores that have room, and splits the slowest session for one that is idle. */
 export class Assigner {
@@ -148,15 +146,16 @@ export class Assigner {
   }
 
   #size(store: RankedStore, gap: RankedRange): SizeDecision {
-    const { model, options, plan } = this.#context
+    const { model, options, plan, histories } = this.#context
+    const { meanTimeBetweenFailuresMs, lossShare } = model.store(store.store)
+    const { lostShare = 1, stretch = 1 } = histories.get(store.store) ?? {}
     const { initialSize, minSize, maxSize, targetSeconds } = options.partitioning
     return decidePartitionSize({
       // the store's, which its sessions share
       goodputBytesPerSecond:
         store.goodputBytesPerSecond && store.goodputBytesPerSecond / (this.#starter.sending(store.store) + 1),
       requestRttMs: store.requestRttMs,
-      meanTimeBetweenFailuresMs: model.store(store.store).meanTimeBetweenFailuresMs,
-      lostShare: LOST_SHARE,
+      ...{ meanTimeBetweenFailuresMs, lossShare, lostShare, stretch },
       previousBytes: this.#previousBytes.get(store.store),
       unassignedBytes: plan.unassignedBytes,
       urgentBytes: gap.priority === 'high' ? this.#urgentBytes() : undefined,

@@ -1,7 +1,7 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { everythingDone } from '../testing/simulated-clock.js'
-import { TransferRig } from '../testing/transfer-rig.js'
+import { blocks, TransferRig } from '../testing/transfer-rig.js'
 import type { AttemptOutcome } from './ports.js'
 
 /** A failure that counts in full, over the fifteen seconds that the history starts with. */
@@ -81,4 +81,23 @@ test('a stop ends every session for the model too, and teaches nothing', async (
       expect.objectContaining({ code: 'unknownSession' }),
     )
   expect([model.link().phi, model.store('s1').failuresPerSecond]).toEqual([0, before])
+})
+
+test('what a broken session lost, and how long a completed one took, count for the next partition of its store', async () => {
+  const rig = new TransferRig({ addresses: [1, 1] })
+  const { context } = rig
+  const lost = rig.begin({ store: 's1', last: 4 })
+  await rig.clock.run(9_000)
+  context.acknowledge(lost.session, BLOCK_SIZE)
+  await rig.clock.run(1_000)
+  rig.parts.outcomes.giveUpStore('s1')
+  expect(context.histories.get('s1')?.lostShare).toBeLessThan(0.8)
+  const done = rig.begin({ first: 4, last: 6 })
+  const runner = context.runners.get(done.session)
+  if (runner) runner.planned = { ms: 1_000, end: done.end }
+  await rig.clock.run(2_000)
+  context.acknowledge(done.session, done.end)
+  context.plan.verify([blocks(4, 6)])
+  rig.parts.outcomes.completeVerified()
+  expect(context.histories.get('s0')?.stretch).toBeGreaterThan(1.1)
 })

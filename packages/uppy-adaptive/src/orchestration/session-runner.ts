@@ -29,6 +29,9 @@ export class SessionRunner {
   /** By which route the latest attempt went. */
   route: Route
   reconnectedAtMs: number = Number.NEGATIVE_INFINITY
+  readonly beganAtMs: number
+  /** What the model took it to need for all that it was begun with; undefined while nothing was known. */
+  planned: { readonly ms: number; readonly end: number } | undefined
   /** When it was begun or last acknowledged. */
   aliveAtMs: number
   /** Its store has refused its last attempt for load, and until when it wants to be left alone, if it says so. */
@@ -53,7 +56,8 @@ export class SessionRunner {
     this.store = store
     this.handedOver = session.start
     this.route = store.route
-    this.aliveAtMs = context.clock.now()
+    this.beganAtMs = context.clock.now()
+    this.aliveAtMs = this.beganAtMs
     this.#bodies = new BodyWatch(context.bodies)
   }
 

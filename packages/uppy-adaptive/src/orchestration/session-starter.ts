@@ -194,6 +194,7 @@ export class SessionStarter {
     } as const
     log.emit(event, nowMs)
     const runner = new SessionRunner(this.#context, session, store)
+    if (plannedMs !== null) runner.planned = { ms: plannedMs, end: session.end }
     runners.set(session.session, runner)
     this.#outcomes.follow(runner)
     return session

@@ -131,6 +131,7 @@ export class TransferAssembly {
       budget: new HedgeBudget({ share, allowanceBytes: 2 * options.partitioning.initialSize }),
       leaves: new BlockLeaves(source, digester),
       runners: new Map(),
+      histories: new Map(),
       share: new SessionShare({
         ...{ limits: parts.sessions, plan, directory, priority: order[0]?.priority ?? 'normal' },
         ...{ max: options.maxSessions, onRoom: () => this.alarm.ring() },

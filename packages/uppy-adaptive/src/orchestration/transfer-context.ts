@@ -1,4 +1,5 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
+import type { PartitionHistory } from '../partitioning/partition-history.js'
 import type { PartitionPlan, PlannedSession, SessionId, StoreId } from '../partitioning/partition-plan.js'
 import type { RankedRange } from '../partitioning/priority.js'
 import type { HedgeBudget } from '../redundancy/hedge-budget.js'
@@ -38,6 +39,8 @@ export interface TransferContext {
   readonly leaves: BlockLeaves
   readonly statuses: UploadStatuses
   readonly runners: Map<SessionId, SessionRunner>
+  /** Of each store that had a session. */
+  readonly histories: Map<StoreId, PartitionHistory>
   /** What this upload may have of the sessions of its page or process. */
   readonly share: SessionShare
   /** A store answered a small request directly, after so long. */

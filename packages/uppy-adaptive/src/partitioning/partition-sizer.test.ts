@@ -12,6 +12,7 @@ const USUAL: SizerInput = {
   requestRttMs: 100,
   meanTimeBetweenFailuresMs: 30_000,
   lostShare: 1,
+  stretch: 1,
   previousBytes: 12 * MIB,
   unassignedBytes: 1024 * MIB,
   concurrency: 2,
@@ -29,6 +30,8 @@ const input: fc.Arbitrary<SizerInput> = fc
     requestRttMs: fc.double({ min: 0.1, max: 20_000, noNaN: true }),
     meanTimeBetweenFailuresMs: fc.double({ min: 10, max: 1e9, noNaN: true }),
     lostShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    lossShare: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
+    stretch: fc.double({ min: 0.25, max: 4, noNaN: true }),
     previousBytes: fc.option(blocks, { nil: undefined }),
     unassignedBytes: fc.integer({ min: 1, max: 1e12 }),
     concurrency: fc.integer({ min: 1, max: 16 }),
@@ -118,6 +121,13 @@ test('more frequent failures, or failures that lose more, make partitions shorte
 test('longer round trips make partitions longer, since a request costs more', () => {
   expect(decide({ requestRttMs: 25 }).windowMs).toBeCloseTo(1_500)
   expect(decide({ requestRttMs: 150 }).windowMs).toBeGreaterThan(decide({}).windowMs)
+})
+
+test('loss, and partitions that take longer than planned, make the next ones shorter; what is done sooner does not', () => {
+  expect(decide({ lossShare: 0.2 }).windowMs).toBeCloseTo(2_400)
+  expect(decide({ lossShare: 1 }).windowMs).toBeCloseTo(1_500)
+  expect(decide({ stretch: 1.5 }).windowMs).toBeCloseTo(2_000)
+  expect(decide({ stretch: 0.5 }).windowMs).toBeCloseTo(3_000)
 })
 
 test('without a target, the window stays between 1 and 4 seconds at normal priority', () => {

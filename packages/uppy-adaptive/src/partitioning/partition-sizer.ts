@@ -12,6 +12,10 @@ export interface SizerInput {
   readonly meanTimeBetweenFailuresMs: number
   /** Share of a partition's work that a failure loses: 0 none, 1 all of it. */
   readonly lostShare: number
+  /** Share of gaps between acknowledgements that are so long that something was lost: 0 none, 1 all. */
+  readonly lossShare?: number | undefined
+  /** How many times as long as planned this store's partitions take. */
+  readonly stretch: number
   /** Size of the last partition on this store; undefined for the first. */
   readonly previousBytes: number | undefined
   /** Bytes nobody has been given yet, and how many sessions share them. */
@@ -40,6 +44,8 @@ const MIN_WINDOW_MS = 1_000
 const MAX_WINDOW_MS = 4_000
 /** At most doubled or halved from one partition to the next (METHODS, Sizing). */
 const MAX_STEP = 2
+/** Guess: beyond it failures say more. */
+const MOST_LOSS_SHARE = 0.5
 /** Near the end a partition still takes at least this long, so that requests do not outnumber bytes (guess). */
 const MIN_END_WINDOW_MS = 300
 
@@ -83,7 +89,12 @@ function estimateWindowMs(input: SizerInput): number {
   // d: a request and its answer, and the server's finish, which the other half round trip stands for
   const fixedCostMs = Math.max(1, 1.5 * input.requestRttMs)
   const window = Math.sqrt((2 * fixedCostMs * input.meanTimeBetweenFailuresMs) / Math.max(input.lostShare, 0.01))
-  return Math.min(Math.max(window, MIN_WINDOW_MS), MAX_WINDOW_MS) * factor
+  return Math.min(Math.max(window * degradation(input), MIN_WINDOW_MS), MAX_WINDOW_MS) * factor
+}
+
+/** What is lost, or takes longer than forecast, makes more of a partition late than its store's failures alone (guess: in proportion). */
+function degradation({ lossShare = 0, stretch }: SizerInput): number {
+  return (1 - Math.min(lossShare, MOST_LOSS_SHARE)) / Math.max(1, stretch)
 }
 
 function nameReason(o: { wanted: number; stepped: number; endShare: number; known: boolean }): SizeDecision['reason'] {
