@@ -8,6 +8,7 @@ import {
   DEFAULT_MAX_SESSIONS,
   MAX_BODY_BYTES,
   MAX_SENDING_PER_STORE,
+  PAUSED_WITHIN_MS,
 } from './limits.js'
 import { toldBytes } from './told-bytes.js'
 import type { World } from './world.js'
@@ -29,6 +30,8 @@ export class ClientWatch {
   #reported = 0
   #isQuietDue = false
   #settledAtMs: number | undefined
+  /** Since when its user's pause has been in force, with the machine awake. */
+  #pausedAtMs: number | undefined
 
   constructor(world: World, client: Client, fail: (what: string) => void) {
     this.#world = world
@@ -38,6 +41,8 @@ export class ClientWatch {
 
   onEvent(event: LoggedEvent): void {
     if (event.type === 'completed') this.#completed.push({ store: event.store, atMs: this.#world.clock.now() })
+    if (event.type === 'paused') this.#pausedAtMs = this.#world.clock.now()
+    if (event.type === 'resumed' || event.type === 'started') this.#pausedAtMs = undefined
     if (event.type === 'progress') this.#onProgress(event)
     else if (event.type === 'acked') this.#onAcked(event)
     else if (event.type === 'session') this.#onSession(event)
@@ -50,6 +55,7 @@ export class ClientWatch {
 
   step(): void {
     this.#checkBodies()
+    this.#checkPause()
     const { outcome, clock } = this.#client
     if (outcome.kind === 'running' || !clock.isAwake) {
       this.#settledAtMs = undefined
@@ -60,8 +66,9 @@ export class ClientWatch {
     // what arrives at this very moment is thrown away at this very moment
     if (!this.#isQuietDue || this.#world.clock.now() === this.#settledAtMs) return
     this.#isQuietDue = false
-    this.#world.coverage.count(`precondition nothing is left running after ${outcome.kind}`)
-    this.#checkQuiet(outcome.kind)
+    const end = outcome.kind === 'failed' && isUsersWill(outcome.code) ? outcome.code : outcome.kind
+    this.#world.coverage.count(`precondition nothing is left running after ${end}`)
+    this.#checkQuiet(end)
   }
 
   end(): void {
@@ -170,11 +177,31 @@ export class ClientWatch {
     return this.#completed.filter((session) => session.store === store).length
   }
 
+  /** A pause frees the network. */
+  #checkPause(): void {
+    const nowMs = this.#world.clock.now()
+    if (this.#pausedAtMs === undefined || this.#client.isGone) return
+    if (!this.#client.clock.isAwake) this.#pausedAtMs = nowMs
+    if (nowMs < this.#pausedAtMs + PAUSED_WITHIN_MS) return
+    this.#pausedAtMs = undefined
+    this.#world.coverage.count('precondition nothing is open after a pause')
+    const open = this.#openRequests()
+    if (open > 0) this.#fail(`${open} requests are open ${PAUSED_WITHIN_MS} ms after a pause`)
+  }
+
+  #openRequests(): number {
+    return this.#client.ports.reduce((sum, port) => sum + port.inFlight + port.sending + port.streams, 0)
+  }
+
   #checkQuiet(after: string): void {
-    const { clock, ports, source } = this.#client
+    const { clock, source } = this.#client
     if (clock.timers > 0) this.#fail(`${clock.timers} timers wait after ${after}`)
-    const open = ports.reduce((sum, port) => sum + port.inFlight + port.sending + port.streams, 0)
+    const open = this.#openRequests()
     if (open > 0) this.#fail(`${open} requests are open after ${after}`)
     if (source.opened !== 0) this.#fail(`the source is open after ${after}`)
   }
+}
+
+function isUsersWill(code: string): boolean {
+  return code === 'aborted' || code === 'cancelled'
 }

@@ -88,8 +88,11 @@ export class FaultSwitch {
           port.repeats += fault.count
         }
         return isRunning
+      case 'eventsCut':
+        for (const port of ports) port.cutStreams()
+        return isRunning
       case 'bytesCorrupted':
-        for (const port of ports) port.onBytes = corruptOnce(port)
+        for (const port of ports) port.onBytes = corruptOnce(port, () => this.#world.coverage.count('path flipsByte'))
         return isRunning
       case 'serverBusy':
         if (server) server.busyFor += 3 * fault.count
@@ -224,11 +227,12 @@ export class FaultSwitch {
 }
 
 /** One byte of the next piece arrives as another. */
-function corruptOnce(port: MemoryPort): MemoryPort['onBytes'] {
+function corruptOnce(port: MemoryPort, onFlip: () => void): MemoryPort['onBytes'] {
   return (bytes) => {
     port.onBytes = (rest) => rest
     const wrong = new Uint8Array(bytes)
     if (wrong.length > 0) wrong[0] = (wrong[0] ?? 0) ^ 1
+    onFlip()
     return wrong
   }
 }

@@ -12,6 +12,7 @@ const WEIGHTS = {
   requestRepeated: 3,
   eventsHeld: 3,
   eventsReordered: 4,
+  eventsCut: 3,
   serverCrash: 7,
   serverCrashUnrecorded: 7,
   serverBusy: 3,

@@ -8,6 +8,9 @@ export const MAX_SENDING_PER_STORE = 8
 /** A session whose blocks are verified waits for its answer, which may still have a body to end, at most so long. */
 export const ANSWER_PATIENCE_MS = 2_000
 
+/** So long after a pause nothing of the upload is on the network. */
+export const PAUSED_WITHIN_MS = 100
+
 /** Of one request (DESIGN, 5.3). */
 export const MAX_BODY_BYTES: number = 64 * 1024 * 1024
 

@@ -39,6 +39,7 @@ export class StateCoverage {
     else if (event.type === 'warning') this.#onWarning(event.code)
     else if (event.type === 'concurrency') this.#coverage.count(`concurrency ${event.kind}`)
     else if (event.type === 'reconnect') this.#coverage.count(`remedy ${event.remedy}`)
+    else if (event.type === 'withheld') this.#coverage.count(`withheld ${event.code}`)
     else if (event.type === 'error') this.#coverage.count(`outcome ${event.code}`)
     else if (COUNTED.has(event.type)) this.#coverage.count(`event ${event.type}`)
     if (event.type !== 'sample' && event.type !== 'progress' && event.type !== 'acked') this.#compare(client)

@@ -87,6 +87,7 @@ export class World {
     if (!server) throw new Error(`route ${route} leads nowhere`)
     const endpoint = `http://${server.id}-${route}.test/files`
     const port = new MemoryPort(server, clock, { endpoint, lastMile: this.lastMile })
+    port.onMishap = (mishap) => this.coverage.count(`path ${mishap}`)
     port.delayMs = plan.delayMs
     port.upBytesPerSecond = plan.upBytesPerSecond
     port.connectionBytesPerSecond = plan.connectionBytesPerSecond ?? Number.POSITIVE_INFINITY

@@ -8,9 +8,17 @@ const IDLE_BEATS = 5
 
 type Listening = Parameters<ServerPort['listen']>[0]
 
+/** A stream that is open: how it ends by itself, and how its connection breaks. */
+export interface EventStream {
+  readonly ended: Promise<void>
+  readonly end: () => void
+  readonly cut: () => void
+}
+
 /** An open event stream: what its server says arrives by the port, late, or when the dark has ended. */
-export function listenTo(port: MemoryPort, clock: Clock, o: Listening): { ended: Promise<void>; end: () => void } {
+export function listenTo(port: MemoryPort, clock: Clock, o: Listening): EventStream {
   let close: () => void = () => {}
+  let cut: () => void = () => {}
   const ended = new Promise<void>((resolve, reject) => {
     const stream = new Stream(port, clock, o)
     const finish = (settle: () => void) => () => {
@@ -23,11 +31,12 @@ export function listenTo(port: MemoryPort, clock: Clock, o: Listening): { ended:
       finish(() => reject(new Error('aborted'))),
     )
     close = finish(resolve)
-    stream.onEnd = finish(() => reject(new Error('the connection was reset')))
+    cut = finish(() => reject(new Error('the connection was reset')))
+    stream.onEnd = cut
     if (o.signal.aborted) reject(new Error('aborted'))
     else stream.open()
   })
-  return { ended, end: () => close() }
+  return { ended, end: () => close(), cut: () => cut() }
 }
 
 class Stream {
@@ -37,6 +46,7 @@ class Stream {
   readonly #held: (() => void)[] = []
   #isOpen = true
   #beat = 0
+  #newest = 0
   #unsubscribe: () => void = () => {}
   onEnd: () => void = () => {}
 
@@ -49,6 +59,7 @@ class Stream {
   open(): void {
     const { client, lastEventId, onEvent, onAlive } = this.#listening
     const say = (event: ServerEvent, id: string) => {
+      this.#noteOrder(id)
       onAlive()
       onEvent(event, id)
     }
@@ -63,6 +74,12 @@ class Stream {
     this.#isOpen = false
     this.#held.length = 0
     this.#unsubscribe()
+  }
+
+  #noteOrder(id: string): void {
+    const n = Number(id.split('-')[1])
+    if (n < this.#newest) this.#port.onMishap('reordersEvents')
+    this.#newest = Math.max(this.#newest, n)
   }
 
   #beatOn(): void {

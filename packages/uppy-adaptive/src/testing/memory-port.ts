@@ -8,6 +8,7 @@ import { toError, UploadError } from '../orchestration/upload-error.js'
 import { LastMile } from './last-mile.js'
 import { answerSession, refuseSession, tooLarge } from './memory-answers.js'
 import type { OpenBody } from './memory-bodies.js'
+import type { EventStream } from './memory-listener.js'
 import { listenTo } from './memory-listener.js'
 import { CutError, Refusal } from './memory-refusal.js'
 import type { MemoryServer } from './memory-server.js'
@@ -16,6 +17,9 @@ const STEP_MS = 50
 
 /** Which answers are lost. */
 type Losses = 'losesAnswers' | 'losesOperations'
+
+/** What goes wrong on the way, each time that it does. */
+export type Mishap = Losses | 'swallowsAnswers' | 'repeats' | 'refusesLength' | 'cutsStream' | 'reordersEvents'
 
 /** An address of a server in memory, over a path with a delay and a rate that a test can break. */
 export class MemoryPort implements ServerPort {
@@ -50,10 +54,12 @@ export class MemoryPort implements ServerPort {
   sendingBytes = 0
   /** Requests of ours that have not been answered. */
   inFlight = 0
+  /** Told of what happens by these. */
+  onMishap: (mishap: Mishap) => void = () => {}
   /** What is done to bytes on their way. */
   onBytes: (bytes: Uint8Array) => Uint8Array = (bytes) => bytes
   readonly #bodies = new Set<OpenBody>()
-  readonly #streams = new Set<() => void>()
+  readonly #streams = new Set<EventStream>()
 
   constructor(server: MemoryServer, clock: Clock, o: { endpoint?: string; lastMile?: LastMile } = {}) {
     this.server = server
@@ -74,9 +80,15 @@ export class MemoryPort implements ServerPort {
 
   /** The client's process is gone: its connections break. */
   vanish(): void {
-    for (const end of [...this.#streams]) end()
+    for (const { end } of [...this.#streams]) end()
     if (!this.isDark) for (const body of this.#bodies) this.server.bodies.finish(body)
     this.#bodies.clear()
+  }
+
+  /** The connections of its event streams break; nothing else does. */
+  cutStreams(): void {
+    if (this.#streams.size > 0) this.onMishap('cutsStream')
+    for (const { cut } of [...this.#streams]) cut()
   }
 
   async probe(signal: AbortSignal): Promise<Capabilities> {
@@ -106,6 +118,7 @@ export class MemoryPort implements ServerPort {
         if (attempt.signal.aborted) return { kind: 'aborted' }
         if (this.repeats <= 0) return { kind: 'cut', cause: toError(error) }
         this.repeats -= 1
+        this.onMishap('repeats')
       }
     }
   }
@@ -123,11 +136,11 @@ export class MemoryPort implements ServerPort {
   async listen(o: Parameters<ServerPort['listen']>[0]): Promise<void> {
     await this.#exchange(o.signal, async () => {})
     const stream = listenTo(this, this.server.clock, o)
-    this.#streams.add(stream.end)
+    this.#streams.add(stream)
     try {
       await stream.ended
     } finally {
-      this.#streams.delete(stream.end)
+      this.#streams.delete(stream)
     }
   }
 
@@ -163,6 +176,7 @@ export class MemoryPort implements ServerPort {
   #loses(what: Losses | 'swallowsAnswers'): boolean {
     if (this[what] <= 0) return false
     this[what] -= 1
+    this.onMishap(what)
     return true
   }
 
@@ -180,7 +194,10 @@ export class MemoryPort implements ServerPort {
   async #ask(attempt: Attempt): Promise<HttpAnswer> {
     const { partition, url, range, body, signal } = attempt
     const bytes = body instanceof Uint8Array ? body : new Uint8Array()
-    if (this.bodyLimit && bytes.length > this.bodyLimit.bytes) return tooLarge(this.bodyLimit)
+    if (this.bodyLimit && bytes.length > this.bodyLimit.bytes) {
+      this.onMishap('refusesLength')
+      return tooLarge(this.bodyLimit)
+    }
     let open: OpenBody | undefined
     try {
       const began =
