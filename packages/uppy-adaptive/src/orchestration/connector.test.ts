@@ -6,6 +6,7 @@ import { broken, OrderedRandomness } from '../testing/transfer-rig.js'
 import { Connector } from './connector.js'
 import type { LoggedEvent } from './event-log.js'
 import { KnownServers } from './known-servers.js'
+import { PauseGate } from './pause-gate.js'
 import type { Capabilities } from './ports.js'
 import { Rests } from './rests.js'
 import type { Store } from './server-directory.js'
@@ -19,7 +20,7 @@ function connecting(giveUpAfterMs = 600_000) {
   const clock = new SimulatedClock()
   const { log, events } = strictLog(clock)
   const directory = new ServerDirectory(log)
-  const rests = new Rests(clock)
+  const [rests, gate] = [new Rests(clock), new PauseGate()]
   const [known, heard, randomness] = [new KnownServers(clock), [] as string[], new OrderedRandomness()]
   const create = () =>
     new Connector({
@@ -29,11 +30,12 @@ function connecting(giveUpAfterMs = 600_000) {
       rests,
       randomness,
       known,
+      gate,
       giveUpAfterMs,
       onHeard: (store) => heard.push(store),
     })
   const port = new ScriptedPort('http://up.test/files')
-  return { clock, rests, events, directory, connector: create(), create, known, heard, port }
+  return { clock, rests, gate, events, directory, connector: create(), create, known, heard, port }
 }
 
 const warnings = (events: LoggedEvent[]) => events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))
@@ -43,6 +45,30 @@ test('a primary that answers is a store', async () => {
   port.onProbe = () => ANSWER
   expect(await connector.connectPrimary(port, NEVER)).toEqual(ANSWER)
   expect(directory.get('s0')).toMatchObject({ server: 0, state: 'ready' })
+})
+
+test('nobody is asked in a pause, which is not counted as a round trip; whoever was being asked is asked anew', async () => {
+  const { connector, port, clock, gate, directory } = connecting()
+  port.onProbe = () => (port.probes === 1 ? silence() : ANSWER)
+  const answer = connector.connectPrimary(port, NEVER)
+  await clock.run(100)
+  gate.close('user')
+  await clock.run(60_000)
+  expect([port.probes, clock.timers]).toEqual([1, 0])
+  gate.open('user')
+  expect(await clock.settle(answer)).toEqual(ANSWER)
+  expect(port.probes).toBe(2)
+  expect(directory.get('s0')?.route.probeMs).toBe(0)
+})
+
+test('a stop ends the wait for the end of a pause', async () => {
+  const { connector, port, clock, gate } = connecting()
+  const stop = new AbortController()
+  gate.close('user')
+  const stopped = connector.connectPrimary(port, stop.signal).catch((error: UploadError) => error.code)
+  await clock.run(1_000)
+  stop.abort()
+  expect([await clock.settle(stopped), port.probes]).toEqual(['aborted', 0])
 })
 
 test('a primary that does not answer yet is asked again, and said once to be away', async () => {

@@ -2,6 +2,7 @@ import type { StoreId } from '../partitioning/partition-plan.js'
 import type { EventLog } from './event-log.js'
 import { backoffMs, LONGEST_BACKOFF_MS } from './failure-rules.js'
 import type { KnownServers } from './known-servers.js'
+import type { PauseGate } from './pause-gate.js'
 import type { Capabilities, Clock, Randomness, ServerPort } from './ports.js'
 import type { Rests } from './rests.js'
 import type { ServerDirectory, Store } from './server-directory.js'
@@ -22,6 +23,8 @@ interface ConnectorParts {
   readonly rests: Rests
   readonly randomness: Randomness
   readonly known: KnownServers
+  /** Nobody is asked while it is closed. */
+  readonly gate: PauseGate
   readonly giveUpAfterMs: number
   /** A server has answered just now. */
   readonly onHeard: (store: StoreId) => void
@@ -48,12 +51,15 @@ export class Connector {
 
   /** @throws UploadError `not-a-tus-server`, or `unreachable` when patience ends. */
   async connectPrimary(port: ServerPort, signal: AbortSignal): Promise<Capabilities> {
-    const { clock, giveUpAfterMs, log } = this.#parts
+    const { clock, gate, giveUpAfterMs, log } = this.#parts
     let waitedMs = 0
     for (let fruitless = 0; ; fruitless++) {
-      const roundMs = clock.now()
+      let roundMs = clock.now()
       try {
-        const capabilities = await this.#probe(port, signal)
+        const capabilities = await gate.whileOpen(signal, (open) => {
+          roundMs = clock.now()
+          return this.#probe(port, open)
+        })
         this.#parts.directory.admit(port, 0, capabilities, clock.now() - roundMs)
         return capabilities
       } catch (error) {
@@ -79,11 +85,14 @@ export class Connector {
     server: number,
     o: { signal: AbortSignal; onReady: (store: Store) => void },
   ): Promise<void> {
-    const { directory, log, clock } = this.#parts
+    const { directory, log, clock, gate } = this.#parts
     for (let fruitless = 0; !o.signal.aborted; fruitless++) {
-      const startedMs = clock.now()
+      let startedMs = clock.now()
       try {
-        const capabilities = await this.#probe(port, o.signal)
+        const capabilities = await gate.whileOpen(o.signal, (open) => {
+          startedMs = clock.now()
+          return this.#probe(port, open)
+        })
         const store = directory.admit(port, server, capabilities, clock.now() - startedMs)
         if (store) o.onReady(store)
         else

@@ -3,6 +3,7 @@ import type { GroupUpload } from './group-upload.js'
 import type { Journal, KnownFile } from './journal.js'
 import type { LoggedModel } from './logged-model.js'
 import type { ResolvedOptions } from './options.js'
+import type { PauseGate } from './pause-gate.js'
 import type { PlainUpload } from './plain-upload.js'
 import type { ServerPort, Source } from './ports.js'
 import type { Rests } from './rests.js'
@@ -30,6 +31,7 @@ interface DeliveryParts {
   readonly log: EventLog
   readonly model: LoggedModel
   readonly rests: Rests
+  readonly gate: PauseGate
   readonly routes: RouteHistory
   readonly journal: Journal
   readonly group: GroupUpload
@@ -93,10 +95,10 @@ export class Delivery {
   }
 
   #search({ signal, fail }: DeliveryStart): ServerSearch {
-    const { host, rests, routes, options, log, model, group } = this.#parts
+    const { host, rests, gate, routes, options, log, model, group } = this.#parts
     const { clock, randomness, servers, createPort } = host
     return new ServerSearch({
-      ...{ clock, rests, routes, randomness, options, log, model },
+      ...{ clock, rests, gate, routes, randomness, options, log, model },
       ...{ known: servers, primary: this.#primary, createPort, signal },
       onReady: () => group.welcome(),
       onFailure: fail,

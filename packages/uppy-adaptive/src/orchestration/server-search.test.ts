@@ -8,6 +8,7 @@ import { KnownServers } from './known-servers.js'
 import { LoggedModel } from './logged-model.js'
 import type { HeaderSource, UploadOptions } from './options.js'
 import { resolveOptions } from './options.js'
+import { PauseGate } from './pause-gate.js'
 import type { Capabilities } from './ports.js'
 import { Rests } from './rests.js'
 import { RouteHistory } from './route-history.js'
@@ -31,6 +32,7 @@ function searching(options: Omit<UploadOptions, 'endpoint'>) {
       rests: new Rests(clock),
       randomness: new OrderedRandomness(),
       known: new KnownServers(clock),
+      gate: new PauseGate(),
       routes: new RouteHistory({ clock, storage: undefined, pasts: new Map() }),
       log,
       primary,

@@ -6,6 +6,7 @@ import type { KnownServers } from './known-servers.js'
 import type { LoggedModel } from './logged-model.js'
 import type { FileFacts, MirrorOptions } from './mirror-options.js'
 import type { HeaderSource, ResolvedOptions } from './options.js'
+import type { PauseGate } from './pause-gate.js'
 import type { Clock, Randomness, ServerPort } from './ports.js'
 import type { Rests } from './rests.js'
 import type { RouteHistory } from './route-history.js'
@@ -19,6 +20,7 @@ interface SearchParts {
   readonly randomness: Randomness
   readonly rests: Rests
   readonly known: KnownServers
+  readonly gate: PauseGate
   readonly routes: RouteHistory
   readonly options: ResolvedOptions
   readonly log: EventLog
@@ -43,13 +45,13 @@ export class ServerSearch {
   #limit: UploadLimit = {}
 
   constructor(parts: SearchParts) {
-    const { clock, rests, randomness, known, routes, options, log, model, signal } = parts
+    const { clock, rests, randomness, known, gate, routes, options, log, model, signal } = parts
     this.#parts = parts
     if (signal.aborted) this.end()
     else onAbort(signal, () => this.end())
     this.directory = new ServerDirectory(log, routes)
     this.#connector = new Connector({
-      ...{ directory: this.directory, log, clock, rests, randomness, known },
+      ...{ directory: this.directory, log, clock, rests, randomness, known, gate },
       giveUpAfterMs: options.giveUpAfterMs,
       onHeard: (store) => model.heard({ nowMs: clock.now(), store }),
     })

@@ -112,6 +112,22 @@ test('paused before it starts, it sends nothing until it is resumed', async () =
   world.expectWhole()
 })
 
+test('paused while its servers are asked what they are, it asks nobody until it is resumed', async () => {
+  const world = new UploadWorld({ stores: 2 })
+  const requests = () => world.ports.reduce((sum, port) => sum + port.inFlight, 0)
+  const done = world.engine.start()
+  await world.clock.run(10)
+  expect(requests()).toBe(2)
+  await world.engine.pause()
+  await world.clock.run(0)
+  expect([requests(), world.engine.state]).toEqual([0, 'paused'])
+  await world.clock.run(60_000)
+  expect(requests()).toBe(0)
+  await world.engine.resume()
+  await world.clock.settle(done)
+  world.expectWhole()
+})
+
 test('paused before any server has heard of it, it goes on as if it began', async () => {
   const world = new UploadWorld()
   const done = world.engine.start()

@@ -65,7 +65,7 @@ export class UploadEngine {
     this.#group = new GroupUpload({ digester, client, sessions, isSavingData, ...shared })
     this.#plain = new PlainUpload({ plain: host.plain, ...shared })
     const [routes, group, plain] = [this.#routes, this.#group, this.#plain]
-    this.#delivery = new Delivery({ host, options, log, model, rests, routes, journal, group, plain })
+    this.#delivery = new Delivery({ host, options, log, model, rests, gate: this.#gate, routes, journal, group, plain })
     this.#pageLife = new PageLife({
       ...{ page: host.page, clock, gate: this.#gate, log, model, memory: this.#memory, rests },
       stopAll: () => this.#stopAll(),
