@@ -12,7 +12,8 @@ export type Sha256 = (bytes: Uint8Array) => Uint8Array | Promise<Uint8Array>
 const LEAF_PREFIX = 0x00
 const NODE_PREFIX = 0x01
 const ROOT_PREFIX = 0x02
-const DIGEST_BYTES = 32
+/** Of a SHA-256. */
+export const DIGEST_BYTES = 32
 
 export function blockCount(sizeBytes: number): number {
   return Math.ceil(sizeBytes / BLOCK_SIZE)

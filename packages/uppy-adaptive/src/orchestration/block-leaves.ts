@@ -1,5 +1,6 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE, blockCount, blockRange, encodeDigest, wholeBlocks } from 'tus-reconcile-protocol'
+import { LeafTable } from './leaf-table.js'
 import type { Digester, Source } from './ports.js'
 
 /** Blocks read at once: 4 MiB just ahead of the sender, so that the page cache serves the second read (TOOLCHAIN). */
@@ -9,7 +10,7 @@ const READ_BLOCKS = 16
 export class BlockLeaves {
   readonly #source: Source
   readonly #digester: Digester
-  readonly #leaves = new Map<number, Uint8Array>()
+  readonly #leaves = new LeafTable()
   #reading: Promise<void> = Promise.resolve()
   #forgotten = 0
 
