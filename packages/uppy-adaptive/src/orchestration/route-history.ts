@@ -84,7 +84,8 @@ export class RouteHistory {
   }
 
   #fresh(endpoint: string): Past | undefined {
-    const past = this.#pasts.get(hostOf(endpoint))
+    // asked with every acknowledgement, and seldom is anything known
+    const past = this.#pasts.size > 0 ? this.#pasts.get(hostOf(endpoint)) : undefined
     if (!past) return undefined
     const ageMs = this.#clock.epochMs() - past.leftAt
     // a clock that was put back knows nothing of when
