@@ -25,7 +25,12 @@ const MAX_WORKERS = 2
 const EXPECT = { poll: { timeout: 20_000 } }
 
 /** Where what clients send depends on the protocol: these run over HTTP/1.1, and again over HTTP/2 in TLS. */
-const BY_PROTOCOL = ['test/e2e/engine.test.ts', 'test/e2e/browser.test.ts', 'test/e2e/plain*.test.ts']
+const BY_PROTOCOL = [
+  'test/e2e/engine.test.ts',
+  'test/e2e/page-life.test.ts',
+  'test/e2e/browser.test.ts',
+  'test/e2e/plain*.test.ts',
+]
 
 export default defineConfig({
   test: {

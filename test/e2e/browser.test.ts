@@ -2,45 +2,18 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BODY_CONTENT_TYPE } from 'tus-reconcile-protocol'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import type { ObservedRequest } from '../support/links/index.js'
 import { startPlainServer } from '../support/plain-server.js'
-import { startReconcileServers, type TestServer } from '../support/reconcile-servers.js'
+import { startReconcileServers } from '../support/reconcile-servers.js'
 import { wireProtocol } from '../support/wire-protocol.js'
-import { bodyBytes, eventsOf, hasChromium, outcome, PageSite, storedSha256, untilAcked } from './page-site.js'
+import { usePageRig } from './page-rig.js'
+import { bodyBytes, eventsOf, hasChromium, outcome, storedSha256, untilAcked } from './page-site.js'
 
 const MB = 1_000_000
 describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
-  let site: PageSite
-  const cleanups: (() => Promise<unknown>)[] = []
-
-  beforeAll(async () => {
-    site = await PageSite.open()
-  })
-
-  afterEach(async () => {
-    await site.clear()
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
-  })
-
-  afterAll(async () => {
-    await site?.close()
-  })
-
-  async function servers(count: number, upBytesPerSecond: number): Promise<readonly TestServer[]> {
-    const started = await startReconcileServers({ count, upBytesPerSecond })
-    cleanups.push(() => started.close())
-    return started.servers
-  }
-
-  /** Servers, a page that knows them, and a file of which the page has begun to upload. */
-  async function begin(o: { count: number; rate: number; size: number; chunkSize?: number }) {
-    const all = await servers(o.count, o.rate)
-    const file = await site.randomFile(o.size)
-    const page = await site.openPage(all, o)
-    await page.setInputFiles('input', file.path)
-    return { all, file, page }
-  }
+  const rig = usePageRig()
+  const { begin, servers } = rig
 
   it('uploads to three servers, byte-identical, with no byte twice', async () => {
     const { all, file, page } = await begin({ count: 3, rate: 4 * MB, size: 12 * MB })
@@ -50,7 +23,7 @@ describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
   })
 
   it('uploads to a plain server behind a proxy that refuses large bodies by an answer without CORS headers', async () => {
-    const directory = join(site.folder, 'plain')
+    const directory = join(rig.site.folder, 'plain')
     const server = await startPlainServer({
       directory,
       front: (request, response, pass) => {
@@ -59,9 +32,9 @@ describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
         response.writeHead(413).end()
       },
     })
-    cleanups.push(() => server.close())
-    const file = await site.randomFile(4 * MB)
-    const page = await site.openPage([server])
+    rig.cleanUp(() => server.close())
+    const file = await rig.site.randomFile(4 * MB)
+    const page = await rig.site.openPage([server])
     await page.setInputFiles('input', file.path)
     const result = await outcome(page)
     expect(result).toHaveProperty('url')
@@ -85,11 +58,11 @@ describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
         return false
       },
     })
-    cleanups.push(close)
-    const page = await site.openPage(all)
+    rig.cleanUp(close)
+    const page = await rig.site.openPage(all)
     const wasted: number[] = []
     for (const size of [5 * MB, 6 * MB, 7 * MB]) {
-      const file = await site.randomFile(size)
+      const file = await rig.site.randomFile(size)
       const before = refused
       await page.setInputFiles('input', file.path)
       const { url } = await outcome(page)
@@ -103,8 +76,8 @@ describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
 
   it('sees by its timing that a server of another origin speaks HTTP/2, however full the page’s list of requests is', async () => {
     const all = await servers(1, 4 * MB)
-    const file = await site.randomFile(24 * MB)
-    const page = await site.openPage(all)
+    const file = await rig.site.randomFile(24 * MB)
+    const page = await rig.site.openPage(all)
     await page.evaluate(() => performance.setResourceTimingBufferSize(0))
     await page.setInputFiles('input', file.path)
     const { url } = await outcome(page)
@@ -118,8 +91,8 @@ describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
     if (!server) throw new Error('no server')
     const seen: ObservedRequest[] = []
     server.link.on('request', (request) => void seen.push(request))
-    const file = await site.randomFile(8 * MB)
-    const page = await site.openPage([server, ...others], { chunkSize: 262_144 })
+    const file = await rig.site.randomFile(8 * MB)
+    const page = await rig.site.openPage([server, ...others], { chunkSize: 262_144 })
     await page.setInputFiles('input', file.path)
     expect(await outcome(page)).toHaveProperty('url')
     const sessions = (await eventsOf(page)).filter((event) => event.type === 'session').length

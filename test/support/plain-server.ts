@@ -45,6 +45,8 @@ export const buffering: Front = (request, response, pass) => {
 export async function startPlainServer(o: {
   directory: string
   upBytesPerSecond?: number
+  /** One way (default that of links). */
+  delayMs?: number
   front?: Front
 }): Promise<PlainServer> {
   const tus = new Server({
@@ -63,7 +65,12 @@ export async function startPlainServer(o: {
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', () => resolve()))
   const target = { host: '127.0.0.1', port: (http.address() as AddressInfo).port }
   const upBytesPerSecond = o.upBytesPerSecond ?? Number.POSITIVE_INFINITY
-  const link = await openWireLink({ name: 'plain', target, upBytesPerSecond })
+  const link = await openWireLink({
+    name: 'plain',
+    target,
+    upBytesPerSecond,
+    ...(o.delayMs === undefined ? {} : { delayMs: o.delayMs }),
+  })
   return {
     endpoint: `${link.origin}/files`,
     link,

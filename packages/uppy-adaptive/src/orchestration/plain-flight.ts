@@ -41,12 +41,14 @@ export class PlainFlight {
   readonly store: string
   readonly #parts: PlainTransferParts & { readonly probing: PlainProbe }
   #patch: Patch | undefined
-  #broken: { patch: Patch; isCut: boolean } | undefined
+  #broken: { patch: Patch; isCut: boolean; endedMs: number } | undefined
   #freshTries = 0
   #count = 0
   #lastTickMs = 0
   #acked = 0
   #goodput: number | undefined
+  /** Of the last PATCH that broke off and brought something. */
+  #brokenGoodput: number | undefined
   #sizeBytes = 0
 
   constructor(parts: PlainTransferParts & { readonly probing: PlainProbe }) {
@@ -124,7 +126,7 @@ export class PlainFlight {
     const nowMs = clock.now()
     this.#patch = undefined
     const isFailed = outcome === 'failed' && failure && !failure.isStopped
-    if (isFailed) this.#broken = { patch, isCut: failure.isCut }
+    if (isFailed) this.#broken = { patch, isCut: failure.isCut, endedMs: nowMs }
     if (isFailed) log.emit({ type: 'cut', ...this.name, cause: failure.cause, attempt: this.#count }, nowMs)
     const ended = { nowMs, session: patch.session }
     if (isFailed) model.sessionEnded({ ...ended, outcome, failure: failure.kind })
@@ -138,7 +140,10 @@ export class PlainFlight {
     if (!broken) return undefined
     const { range, handed } = broken.patch
     const keptBytes = Math.max(0, offset - range.start)
-    if (keptBytes > 0) this.#freshTries = 0
+    if (keptBytes > 0) {
+      this.#freshTries = 0
+      this.#brokenGoodput = (keptBytes * 1000) / Math.max(1, broken.endedMs - broken.patch.beganMs)
+    }
     return {
       sizeBytes: range.end - range.start,
       handedBytes: handed - range.start,
@@ -204,7 +209,7 @@ export class PlainFlight {
       handedBytes: patch.handed - patch.range.start,
       movingMs: patch.lastMovedMs - patch.beganMs,
       reports: patch.reports,
-      goodputBytesPerSecond: this.#goodput,
+      goodputBytesPerSecond: this.#goodput ?? this.#brokenGoodput,
       freshTries: this.#freshTries,
       quietMs: nowMs - patch.lastMovedMs,
       answersElsewhere: probing.heardAtMs > nowMs - gapMs + GRACE_MS,

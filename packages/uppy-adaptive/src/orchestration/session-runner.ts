@@ -1,10 +1,10 @@
 import type { PartitionHeader } from 'tus-reconcile-protocol'
-import { rangeLength } from 'tus-reconcile-protocol'
 import type { PlannedSession, SessionId } from '../partitioning/partition-plan.js'
 import { LEAST_BODY_BYTES } from './body-limits.js'
 import { BodyWatch } from './body-watch.js'
 import type { NextStep, SessionEnd } from './failure-rules.js'
 import { decideNextStep, failureOf } from './failure-rules.js'
+import { LookTimer } from './look-timer.js'
 import { OwnDelay } from './own-delay.js'
 import type { AttemptOutcome } from './ports.js'
 import { takeBody } from './request-body.js'
@@ -15,10 +15,6 @@ import { hearLoad, nameSession } from './transfer-context.js'
 
 /** A PATCH carries at most this much, so that a lost one and the memory it holds stay bounded (DESIGN 5.3). */
 const MAX_BODY_BYTES = 64 * 1024 * 1024
-/** A look-up that is not answered in this time counts as cut; at least, and in retransmission time-outs. */
-const MIN_LOOK_MS = 2_000
-const LOOK_RTOS = 4
-
 /** Runs one session: one attempt after another, over whichever route its store has, until its end or its stop. */
 export class SessionRunner {
   readonly id: SessionId
@@ -153,76 +149,54 @@ export class SessionRunner {
 
   /** One request: the next bytes, or none when only the offset is asked for (a POST repeated without a body). */
   async #try(session: PlannedSession, look: boolean): Promise<AttemptOutcome> {
-    const { context, signal, isLate, startTimer, stopTimer, done } = this.#open(look)
+    const { clock, model } = this.#context
+    const current = new AbortController()
+    this.#current = current
+    const { rtoMs } = model.store(this.store.id)
+    const timer = look ? new LookTimer({ clock, rtoMs, onLate: () => current.abort() }) : undefined
+    this.ownDelay.begin(clock.now())
     try {
-      const range = {
-        start: session.acked,
-        end: look ? session.acked : Math.min(session.end, session.acked + this.#nextBodyBytes()),
-      }
-      this.ownDelay.begin(context.clock.now())
-      if (!look) await context.options.rateCap?.admit(rangeLength(range), { clock: context.clock, signal })
-      const body = look ? undefined : await takeBody(context.source, range, signal)
-      if (signal.aborted) return { kind: 'aborted' }
-      this.#attempt += 1
-      this.#bodyEnd = range.end
-      this.#bodyBeganMs = context.clock.now()
-      this.route = this.store.route
-      const outcome = await this.store.route.port.attempt({
-        partition: this.#header(session),
-        metadata: context.options.metadata,
-        url: look ? undefined : this.#url,
-        range,
-        body,
-        signal,
-        onHandedOver: (bytes) => {
-          this.handedOver = Math.max(this.handedOver, range.start + bytes)
-        },
-        onLoad: hearLoad(context, this.store.id, this.id),
-        onSending: () => {
-          this.ownDelay.end(context.clock.now())
-          startTimer()
-        },
-        onHeldBack: () => {
-          this.ownDelay.begin(context.clock.now())
-          stopTimer()
-        },
-      })
-      if (!isLate()) return outcome
+      const outcome = await this.#send(session, { signal: current.signal, timer })
+      if (!timer?.isLate) return outcome
       return { kind: 'cut', failure: 'timeout', cause: new Error('the server did not say what it has') }
     } finally {
-      this.ownDelay.end(context.clock.now())
-      done()
+      this.ownDelay.end(clock.now())
+      timer?.stop()
+      this.#current = undefined
     }
   }
 
-  /** The timer is a look-up's: it runs while the request is out, and what the application takes does not count. */
-  #open(look: boolean): {
-    context: TransferContext
-    signal: AbortSignal
-    isLate: () => boolean
-    startTimer: () => void
-    stopTimer: () => void
-    done: () => void
-  } {
-    const context = this.#context
-    const current = new AbortController()
-    this.#current = current
-    const rtoMs = context.model.store(this.store.id).rtoMs
-    let late = false
-    const expire = () => {
-      late = true
-      current.abort()
-    }
-    let stopTimer = () => {}
-    const startTimer = () => {
-      stopTimer()
-      if (look) stopTimer = context.clock.after(Math.max(MIN_LOOK_MS, LOOK_RTOS * rtoMs), expire)
-    }
-    const done = () => {
-      stopTimer()
-      this.#current = undefined
-    }
-    return { context, signal: current.signal, isLate: () => late, startTimer, stopTimer: () => stopTimer(), done }
+  /** @param timer a look-up's, which carries no bytes */
+  async #send(
+    session: PlannedSession,
+    { signal, timer }: { signal: AbortSignal; timer: LookTimer | undefined },
+  ): Promise<AttemptOutcome> {
+    const { clock, options, source } = this.#context
+    const bytes = timer ? 0 : Math.min(session.end - session.acked, this.#nextBodyBytes())
+    const range = { start: session.acked, end: session.acked + bytes }
+    if (!timer) await options.rateCap?.admit(bytes, { clock, signal })
+    const body = timer ? undefined : await takeBody(source, range, signal)
+    if (signal.aborted) return { kind: 'aborted' }
+    this.#attempt += 1
+    this.#bodyEnd = range.end
+    this.#bodyBeganMs = clock.now()
+    this.route = this.store.route
+    return this.route.port.attempt({
+      ...{ partition: this.#header(session), metadata: options.metadata, range, body, signal },
+      url: timer ? undefined : this.#url,
+      onHandedOver: (handedOver) => {
+        this.handedOver = Math.max(this.handedOver, range.start + handedOver)
+      },
+      onLoad: hearLoad(this.#context, this.store.id, this.id),
+      onSending: () => {
+        this.ownDelay.end(clock.now())
+        timer?.start()
+      },
+      onHeldBack: () => {
+        this.ownDelay.begin(clock.now())
+        timer?.stop()
+      },
+    })
   }
 
   #header(session: PlannedSession): PartitionHeader {

@@ -12,8 +12,21 @@ it('a PATCH whose rhythm is known may be quiet for 1.5 s, and twice as long afte
   ])
 })
 
-it('while buffers fill it may be quiet for as long as that took', () => {
-  expect(estimatePatienceMs({ ...patch, reports: 3 })).toBe(4_000)
+it('while buffers fill it may be quiet for as long as that took, and as they may take to empty', () => {
+  const filling = { ...patch, handedBytes: 500_000, reports: 3 }
+  // of 10 MB five went over the path in these four seconds
+  expect(estimatePatienceMs({ ...patch, reports: 3 })).toBe(8_000)
+  expect(estimatePatienceMs({ ...filling, goodputBytesPerSecond: 10_000_000 })).toBe(4_000)
+  expect(estimatePatienceMs({ ...filling, goodputBytesPerSecond: 100_000 })).toBe(10_000)
+})
+
+it('nothing is known of a path at first: it may be slow, and is given the time', () => {
+  const first = { ...patch, movingMs: 10, reports: 1 }
+  expect(estimatePatienceMs({ ...first, handedBytes: 16_384 })).toBe(24_000)
+  expect(estimatePatienceMs({ ...first, handedBytes: 65_536 })).toBe(24_000)
+  expect(estimatePatienceMs({ ...first, sizeBytes: 65_536, handedBytes: 65_536 })).toBe(1_500 + 24_000 + 5_000)
+  // once bytes arrived by it, it is known
+  expect(estimatePatienceMs({ ...first, handedBytes: 65_536, goodputBytesPerSecond: 3_000 })).toBeCloseTo(43_691, 0)
 })
 
 it('after its last byte it is waited for while buffers empty at the known rate, and for the answer', () => {

@@ -16,7 +16,7 @@ export interface QuietPatch {
   readonly movingMs: number
   /** How often more was given so far. */
   readonly reports: number
-  /** Of the PATCHes before; undefined without one that was answered. */
+  /** Of the PATCHes before; undefined while none has brought anything. */
   readonly goodputBytesPerSecond: number | undefined
   /** Fresh connections in a row that brought nothing. */
   readonly freshTries: number
@@ -32,14 +32,31 @@ const LONGEST_SILENCE_MS = 24_000
 /** After the last byte the server may have work to do, such as storing it elsewhere (guess); doubled likewise. */
 const ANSWER_MS = 5_000
 
-/** How long a PATCH may stand still whatever suspicion says: while buffers fill, and while they empty after its last byte. */
+/** The least that stands between us and the path: Node hands over 16 KiB at once, and each side's socket takes some. */
+const LEAST_BUFFERED_BYTES = 65_536
+/** A path of which nothing is known may be as slow as this, bytes per second (guess: GPRS). */
+const SLOWEST_BYTES_PER_SECOND = 5_000
+
+/** How long a PATCH may stand still whatever suspicion says: while buffers fill, and while they empty. */
 export function estimatePatienceMs(patch: QuietPatch): number {
   const { handedBytes, movingMs, freshTries } = patch
   const leastMs = Math.min(LONGEST_SILENCE_MS, LEAST_SILENCE_MS * 2 ** freshTries)
-  if (handedBytes < patch.sizeBytes) return patch.reports >= RHYTHM_REPORTS ? leastMs : Math.max(leastMs, movingMs)
-  const rate = patch.goodputBytesPerSecond ?? (handedBytes * 1000) / Math.max(1, movingMs)
-  const drainMs = (Math.min(handedBytes, AHEAD_BYTES) * 1000) / Math.max(1, rate)
-  return leastMs + 2 * drainMs + ANSWER_MS * 2 ** freshTries
+  const isWhole = handedBytes >= patch.sizeBytes
+  if (!isWhole && patch.reports >= RHYTHM_REPORTS) return leastMs
+  const emptyingMs = estimateEmptyingMs(patch)
+  if (!isWhole) return Math.max(leastMs, movingMs, emptyingMs)
+  return leastMs + emptyingMs + ANSWER_MS * 2 ** freshTries
+}
+
+/** Twice what buffers take to empty, at most: what fills them is given at once, and says nothing of the path. */
+function estimateEmptyingMs({ handedBytes, movingMs, reports, goodputBytesPerSecond }: QuietPatch): number {
+  const buffered = Math.max(LEAST_BUFFERED_BYTES, Math.min(handedBytes, AHEAD_BYTES))
+  const emptyingAt = (rate: number) => (2_000 * buffered) / Math.max(1, rate)
+  if (goodputBytesPerSecond !== undefined) return emptyingAt(goodputBytesPerSecond)
+  const rateOf = (bytes: number) => (bytes * 1_000) / Math.max(1, movingMs)
+  if (reports >= RHYTHM_REPORTS) return emptyingAt(rateOf(handedBytes))
+  const seen = rateOf(Math.max(0, handedBytes - AHEAD_BYTES))
+  return Math.min(LONGEST_SILENCE_MS, emptyingAt(Math.max(seen, SLOWEST_BYTES_PER_SECOND)))
 }
 
 /** Its last byte was given to the network, and buffers empty: such a silence says nothing yet, and nobody is to be asked. */

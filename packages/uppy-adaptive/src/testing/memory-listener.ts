@@ -4,6 +4,8 @@ import { onAbort } from '../orchestration/timing.js'
 import type { MemoryPort } from './memory-port.js'
 
 const BUSY_BEAT_MS = 1_000
+/** How soon what was held comes once the dark has ended. */
+const FLUSH_MS = 50
 const IDLE_BEATS = 5
 
 type Listening = Parameters<ServerPort['listen']>[0]
@@ -84,7 +86,6 @@ class Stream {
 
   #beatOn(): void {
     if (!this.#isOpen) return
-    this.#flush()
     const { server, holdsEvents } = this.#port
     const isBusy = [...server.groups.values()].some((group) => !group.hasEnded)
     if (!holdsEvents && !server.isDown && this.#beat++ % (isBusy ? 1 : IDLE_BEATS) === 0)
@@ -96,8 +97,20 @@ class Stream {
     if (this.#port.holdsEvents) return
     this.#clock.after(delayMs, () => {
       if (!this.#isOpen) return
-      if (this.#port.isDark || this.#held.length > 0) this.#held.push(say)
+      if (this.#port.isDark || this.#held.length > 0) this.#hold(say)
       else this.#deliver(say)
+    })
+  }
+
+  #hold(say: () => void): void {
+    this.#held.push(say)
+    if (this.#held.length === 1) this.#flushSoon()
+  }
+
+  #flushSoon(): void {
+    this.#clock.after(FLUSH_MS, () => {
+      this.#flush()
+      if (this.#held.length > 0) this.#flushSoon()
     })
   }
 
