@@ -64,13 +64,13 @@ test('a number of sessions that has paid is kept up until the end: who is free t
 class Flowing {
   readonly rig = new TransferRig({ addresses: [1, 1], blocks: 400 })
 
-  async run(ms: number, roundTripMs: (store: string) => number): Promise<void> {
+  async run(ms: number, roundTripMs: (store: string) => number, silent?: string): Promise<void> {
     const { clock, context, parts } = this.rig
     for (const untilMs = clock.now() + ms; clock.now() < untilMs; ) {
       parts.assigner.pass()
       await clock.run(TICK_MS)
-      for (const { session, acked, end } of context.plan.sessions())
-        context.acknowledge(session, Math.min(end, acked + BLOCK_SIZE / 2))
+      for (const { session, acked, end, store } of context.plan.sessions())
+        if (store !== silent) context.acknowledge(session, Math.min(end, acked + BLOCK_SIZE / 2))
       context.plan.verify(context.plan.sessions().map(({ start, acked }) => ({ start, end: blockFloor(acked) })))
       parts.outcomes.completeVerified()
       for (const { id } of context.directory.stores()) parts.gauge.note(id, roundTripMs(id))
@@ -118,5 +118,12 @@ test('a store that is left of several, for now, has one session', async () => {
   flowing.rig.directory.suspect('s1', 'silent', flowing.rig.clock.now())
   await flowing.run(24_000, () => 40)
   expect(flowing.rig.parts.flow.limit).toBe(1)
+  expect(flowing.rig.logged('concurrency')).toEqual([])
+})
+
+test('where less flows because one of several is silent, no more are tried', async () => {
+  const flowing = new Flowing()
+  await flowing.run(2_500, () => 40)
+  await flowing.run(3_000, () => 40, 's1')
   expect(flowing.rig.logged('concurrency')).toEqual([])
 })

@@ -16,6 +16,8 @@ const TRIAL_PIECE_MS = 1_500
 /** One of a number that has been kept: fewer requests, and still soon given back (guess: the longest window of a partition). */
 const PIECE_MS = 4_000
 const LEAST_PIECE_BYTES = 2 * BLOCK_SIZE
+/** METHODS, Stall suspicion: from here on a silence is watched. */
+const WATCHED_PHI = 1
 /** Less than this to go, at the present rate: more sessions would not pay for their start (guess). */
 const WORTHWHILE_MS = 1_500
 
@@ -68,7 +70,7 @@ export class FlowControl {
       sending: sending.length,
       room: this.#room(sending, { usable, isOneConnection }),
       hasSmallWindows,
-      isQuiet: !used.some(({ id }) => this.isFull(id)),
+      isQuiet: used.every(({ id }) => this.#gauge.isFull(id) === false),
       isFull: !hasSmallWindows && used.length > 0 && used.every(({ id }) => this.isFull(id)),
       requestRttMs: Math.min(...usable.map(({ id }) => model.store(id).requestRttMs ?? UNKNOWN_RTT_MS)),
     })
@@ -127,10 +129,16 @@ export class FlowControl {
     // where one store is all there is of several, or has several addresses, one session tells whom silence is to blame on
     const isLeftAlone = this.#hasMirrors && usable.length === 1
     if (isLeftAlone || !this.#isWorthwhile(sending)) return 0
+    // less flows where one of several falls silent, and more beside it would only seem to help
+    if (usable.length > 1 && sending.some(({ session }) => this.#isWatched(session))) return 0
     const room = usable
       .filter(({ id }) => (isOneConnection || this.#gauge.isFull(id) === false) && !this.#watch.isInDoubt(id))
       .reduce((sum, { id }) => sum + this.#starter.room(id), 0)
     return Math.min(room, this.#context.options.maxSessions - sending.length)
+  }
+
+  #isWatched(session: string): boolean {
+    return (this.#watch.assessmentOf(session)?.phi ?? 0) >= WATCHED_PHI
   }
 
   /** There are bytes to share that take a while yet. */
