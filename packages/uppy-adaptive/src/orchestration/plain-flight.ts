@@ -50,6 +50,7 @@ export class PlainFlight {
   /** Of the last PATCH that broke off and brought something. */
   #brokenGoodput: number | undefined
   #sizeBytes = 0
+  #onReconnect: () => void = () => {}
 
   constructor(parts: PlainTransferParts & { readonly probing: PlainProbe }) {
     this.#parts = parts
@@ -156,16 +157,28 @@ export class PlainFlight {
   watch(o: { onReconnect: () => void; onTick: () => void }): () => void {
     const { clock } = this.#parts
     this.#lastTickMs = clock.now()
+    this.#onReconnect = o.onReconnect
     let cancel = () => {}
     const again = () => {
       cancel = clock.after(TICK_MS, () => {
         again()
-        this.#tick(clock.now(), o.onReconnect)
+        this.#tick(clock.now())
         o.onTick()
       })
     }
     again()
     return () => cancel()
+  }
+
+  /** The server answers again: what that means for a PATCH that stands still does not wait for the next tick. */
+  look(): void {
+    const { clock, model } = this.#parts
+    const patch = this.#patch
+    if (!patch) return
+    const nowMs = clock.now()
+    const remainingBytes = Math.max(1, patch.range.end - patch.told)
+    const assessment = model.assess({ nowMs, session: patch.session, remainingBytes, isGlance: true })
+    this.#treat({ patch, assessment, nowMs })
   }
 
   #tell(patch: Patch, nowMs: number, offset: number): void {
@@ -181,7 +194,7 @@ export class PlainFlight {
     log.emit({ type: 'acked', ...this.name, offset, estimated: true, ...pace }, nowMs)
   }
 
-  #tick(nowMs: number, onReconnect: () => void): void {
+  #tick(nowMs: number): void {
     const { model } = this.#parts
     const gapMs = nowMs - this.#lastTickMs
     this.#lastTickMs = nowMs
@@ -196,10 +209,10 @@ export class PlainFlight {
     const remainingBytes = patch ? Math.max(1, patch.range.end - patch.told) : 0
     const assessment = patch && model.assess({ nowMs, session: patch.session, remainingBytes })
     this.#sample(nowMs, remainingBytes, assessment)
-    if (patch && assessment) this.#treat({ patch, assessment, nowMs }, onReconnect)
+    if (patch && assessment) this.#treat({ patch, assessment, nowMs })
   }
 
-  #treat(o: { patch: Patch; assessment: RiskAssessment; nowMs: number }, onReconnect: () => void): void {
+  #treat(o: { patch: Patch; assessment: RiskAssessment; nowMs: number }): void {
     const { patch, assessment, nowMs } = o
     const { probing, log, model, options } = this.#parts
     const { server, connection, phi, gapMs } = assessment
@@ -222,7 +235,7 @@ export class PlainFlight {
     const { endpoint } = options
     const what = { remedy: 'freshConnection', reason, endpoint } as const
     log.emit({ type: 'reconnect', ...this.name, ...what, ...knownOf(assessment, []) }, nowMs)
-    onReconnect()
+    this.#onReconnect()
   }
 
   #sample(nowMs: number, remainingBytes: number, assessment: RiskAssessment | undefined): void {

@@ -12,6 +12,13 @@ const LONGEST_PAUSE_MS = 1_250
 /** After so long without an answer there is no hurry any more (guess). */
 const HURRY_MS = 120_000
 const LONGEST_LATE_PAUSE_MS = 5_000
+/**
+ * For so long after the first that was lost questions overlap, this far apart and so many at once: one that a dead path has
+ * swallowed finds its return late (guess: TCP itself would try as often by then).
+ */
+const CLOSE_FOR_MS = 20_000
+const CLOSE_MS = 500
+const MOST_AT_ONCE = 3
 
 interface PlainProbeParts extends Pick<PlainParts, 'clock' | 'model' | 'randomness'> {
   readonly probe: ServerPort
@@ -24,7 +31,7 @@ interface PlainProbeParts extends Pick<PlainParts, 'clock' | 'model' | 'randomne
 export class PlainProbe {
   readonly #parts: PlainProbeParts
   readonly #store: string
-  #isAsking = false
+  #asking = 0
   #lost = 0
   #lostSinceMs = 0
   #nextAtMs = Number.NEGATIVE_INFINITY
@@ -38,25 +45,30 @@ export class PlainProbe {
 
   /** Asks in the background, unless it was asked just now. */
   askSoon(nowMs: number): void {
-    if (!this.#isAsking && nowMs >= this.#nextAtMs) void this.ask()
+    const most = this.#isClose ? MOST_AT_ONCE : 1
+    if (this.#asking < most && nowMs >= this.#nextAtMs) void this.ask()
   }
 
   /** Whether the server itself answered. */
   async ask(): Promise<boolean> {
     const { clock, model, probe, signal } = this.#parts
-    this.#isAsking = true
+    const askedAtMs = clock.now()
+    this.#asking += 1
+    this.#nextAtMs = askedAtMs + CLOSE_MS * this.#jitter()
     const rtoMs = model.store(this.#store).rtoMs
     const deadlineMs = Math.min(MAX_DEADLINE_MS, Math.max(MIN_DEADLINE_MS, DEADLINE_RTOS * rtoMs))
     const deadline = withDeadline(clock, deadlineMs, signal)
     try {
       await probe.probe(deadline.signal)
       this.heardAtMs = clock.now()
-      if (this.#lost > 0) this.#parts.onReturned()
+      const isReturn = this.#lost > 0
       this.#lost = 0
       model.heard({ nowMs: this.heardAtMs, store: this.#store })
+      if (isReturn) this.#parts.onReturned()
       return true
     } catch (error) {
-      if (signal.aborted) return false
+      // what was asked before another was answered is old news
+      if (signal.aborted || this.heardAtMs > askedAtMs) return false
       const nowMs = clock.now()
       if (this.#lost === 0) this.#lostSinceMs = nowMs
       this.#lost += 1
@@ -65,17 +77,23 @@ export class PlainProbe {
       return false
     } finally {
       deadline.done()
-      this.#isAsking = false
-      this.#nextAtMs = clock.now() + this.pauseMs()
+      this.#asking -= 1
+      if (!this.#isClose) this.#nextAtMs = clock.now() + this.pauseMs()
     }
+  }
+
+  get #isClose(): boolean {
+    return this.#lost > 0 && this.#parts.clock.now() - this.#lostSinceMs < CLOSE_FOR_MS
+  }
+
+  #jitter(): number {
+    return 0.5 + this.#parts.randomness.uniform() / 2
   }
 
   /** Until the next one: jittered, so that clients of a restarted server do not return together. */
   pauseMs(): number {
     const isLate = this.#lost > 0 && this.#parts.clock.now() - this.#lostSinceMs > HURRY_MS
     const longest = isLate ? LONGEST_LATE_PAUSE_MS : LONGEST_PAUSE_MS
-    return (
-      Math.min(longest, FIRST_PAUSE_MS * 2 ** Math.min(this.#lost, 10)) * (0.5 + this.#parts.randomness.uniform() / 2)
-    )
+    return Math.min(longest, FIRST_PAUSE_MS * 2 ** Math.min(this.#lost, 10)) * this.#jitter()
   }
 }

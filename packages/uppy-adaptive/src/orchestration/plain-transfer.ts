@@ -65,7 +65,7 @@ export class PlainTransfer {
     this.#parts = parts
     this.#url = parts.url
     this.#lastProgressMs = parts.clock.now()
-    this.#probe = new PlainProbe({ ...parts, signal: this.#stop.signal, onReturned: () => this.#small?.giveUp() })
+    this.#probe = new PlainProbe({ ...parts, signal: this.#stop.signal, onReturned: () => this.#noteReturn() })
     this.#flight = new PlainFlight({ ...parts, probing: this.#probe })
     this.#bodies = new PlainBodies(parts, this.#flight)
   }
@@ -129,6 +129,11 @@ export class PlainTransfer {
       this.#flight.end('cancelled')
       endWatch()
     }
+  }
+
+  #noteReturn(): void {
+    this.#small?.giveUp()
+    this.#flight.look()
   }
 
   #tick(abort: () => void): void {

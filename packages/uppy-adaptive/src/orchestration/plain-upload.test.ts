@@ -90,6 +90,26 @@ test('after any outage of its path the next byte comes within 3 s of its return'
   )
 })
 
+test('after an outage of seconds it comes within 1.5 s', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 3_000, max: 9_000 }),
+      fc.integer({ min: 5_000, max: 15_000 }),
+      async (at, lasts) => {
+        const world = new PlainWorld()
+        const done = world.engine.start()
+        await world.clock.run(at)
+        world.server.isPathDead = true
+        await world.clock.run(lasts)
+        world.server.isPathDead = false
+        expect(await world.untilNextByte(60_000)).toBeLessThanOrEqual(1_500)
+        await world.clock.settle(done)
+      },
+    ),
+    { numRuns: 5 },
+  )
+})
+
 test('after its server was away for any time the next byte comes within 3 s of its return', async () => {
   await fc.assert(
     fc.asyncProperty(
