@@ -152,3 +152,14 @@ test('the window follows what is known of its store: round trips, failures, what
   expect(windowOf({ history: (history) => history.broken({ tookMs: 1_000, lostMs: 100 }) })).toBeGreaterThan(usual)
   expect(windowOf({ history: (history) => history.completed({ tookMs: 3_000, plannedMs: 1_000 }) })).toBeLessThan(usual)
 })
+
+test('however fast a store is, its next partition is at most twice the last one', () => {
+  const rig = new TransferRig({ addresses: [1, 1], blocks: 4_000 })
+  const { model } = rig.context
+  const view = model.store('s0')
+  vi.spyOn(model, 'store').mockReturnValue({ ...view, goodputBytesPerSecond: 1e9, requestRttMs: 100 })
+  // so fast that each is as good as sent when it begins
+  rig.parts.assigner.pass()
+  const begun = rig.logged('session').filter(({ store }) => store === 's0')
+  expect(begun.slice(0, 3).map(({ start, end }) => (end - start) / BLOCK_SIZE)).toEqual([4, 8, 16])
+})
