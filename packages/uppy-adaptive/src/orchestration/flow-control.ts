@@ -131,8 +131,11 @@ export class FlowControl {
     if (isLeftAlone || !this.#isWorthwhile(sending)) return 0
     // less flows where one of several falls silent, and more beside it would only seem to help
     if (usable.length > 1 && sending.some(({ session }) => this.#isWatched(session))) return 0
+    // a server alone is tried on weaker evidence: nothing else helps it
+    const isFree = (id: StoreId) =>
+      usable.length > 1 ? this.#gauge.isSurelyFree(id) : this.#gauge.isFull(id) === false
     const room = usable
-      .filter(({ id }) => (isOneConnection || this.#gauge.isFull(id) === false) && !this.#watch.isInDoubt(id))
+      .filter(({ id }) => (isOneConnection || isFree(id)) && !this.#watch.isInDoubt(id))
       .reduce((sum, { id }) => sum + this.#starter.room(id), 0)
     return Math.min(room, this.#context.options.maxSessions - sending.length)
   }

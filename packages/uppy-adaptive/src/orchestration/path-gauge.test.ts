@@ -56,3 +56,13 @@ test('with urgency a store is asked as often as if its path were free', async ()
   }
   expect(asked).toBeGreaterThan(15)
 })
+
+test('a path is surely free only where a round trip was clearly shorter than the probe, which opens its connection', () => {
+  const { rig, gauge } = gauged(80, 82)
+  expect(gauge.isSurelyFree('s0')).toBe(true)
+  Object.assign(rig.route(), { probeMs: 90 })
+  expect(gauge.isFull('s0')).toBe(false)
+  expect(gauge.isSurelyFree('s0')).toBe(false)
+  Object.assign(rig.route(), { probeMs: 160 })
+  expect(gauge.isSurelyFree('s0')).toBe(true)
+})

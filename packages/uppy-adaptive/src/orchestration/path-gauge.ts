@@ -8,6 +8,8 @@ import { hearLoad } from './transfer-context.js'
 const QUEUED_SHARE = 1.25
 /** Guess: what a server and a machine of their own take longer at times. */
 const QUEUED_MS = 5
+/** A probe opens its connection: a round trip without a queue is under this share of it (guess: a handshake is one more). */
+const BARE_SHARE = 0.7
 /** Older round trips say nothing of now (guess: three claims). */
 const FRESH_MS = 3_500
 /** Of these the middle one counts: one that was lost and sent again is no queue. Of more an old queue would be seen for long. */
@@ -60,6 +62,12 @@ export class PathGauge {
   isFull(store: StoreId): boolean | undefined {
     const state = this.stateOf(store)
     return state && state.middleMs > QUEUED_SHARE * state.leastMs + QUEUED_MS
+  }
+
+  /** No queue, as told by a shortest round trip that is surely one without: a queue that stands from the start is not seen otherwise. */
+  isSurelyFree(store: StoreId): boolean {
+    const probeMs = this.#context.directory.get(store)?.route.probeMs ?? Number.POSITIVE_INFINITY
+    return this.isFull(store) === false && this.#of(store).leastMs < BARE_SHARE * probeMs
   }
 
   stateOf(store: StoreId): PathState | undefined {
