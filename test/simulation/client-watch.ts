@@ -180,6 +180,8 @@ export class ClientWatch {
   /** A pause frees the network. */
   #checkPause(): void {
     const nowMs = this.#world.clock.now()
+    // an abort, a cancel or another start ends it too
+    if (this.#client.engine.state !== 'paused') this.#pausedAtMs = undefined
     if (this.#pausedAtMs === undefined || this.#client.isGone) return
     if (!this.#client.clock.isAwake) this.#pausedAtMs = nowMs
     if (nowMs < this.#pausedAtMs + PAUSED_WITHIN_MS) return
