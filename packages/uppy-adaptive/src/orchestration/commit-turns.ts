@@ -27,8 +27,8 @@ export class CommitTurns {
   #turn = 0
   /** The home's path is dead, and a relay answers for it: perhaps it is another store that answers as the home. */
   #isInDoubt = false
-  /** Since when the home, that answers, does not know of the upload. */
-  #unknownSinceMs: number | undefined
+  /** Since when the home could have heard of the upload, of which it does not know. */
+  #toldSinceMs: number | undefined
 
   constructor(context: TransferContext) {
     const { place, directory, clock } = context
@@ -86,8 +86,12 @@ export class CommitTurns {
   mayBeTold(error: unknown): boolean {
     const { clock, directory } = this.#context
     if (!(error instanceof OperationError) || error.status !== 404 || directory.stores().length < 2) return false
-    this.#unknownSinceMs ??= clock.now()
-    return clock.now() - this.#unknownSinceMs < TOLD_MS
+    return this.#toldSinceMs === undefined || clock.now() - this.#toldSinceMs < TOLD_MS
+  }
+
+  /** Another store is there, and has what it needs to tell the home of the upload. */
+  noteTeller(): void {
+    this.#toldSinceMs ??= this.#context.clock.now()
   }
 
   /** Nobody answered, or not yet: how long to leave it, milliseconds. */

@@ -153,6 +153,23 @@ test('what it does not know ten seconds later is gone, however long it was waite
   expect(rig.clock.now()).toBeLessThan(120_000)
 })
 
+test('a store that was started anew, and away for long, tells the home of the upload once it is asked for that', async () => {
+  const rig = verified({ addresses: [1, 1] })
+  rig.context.atHome = ALL
+  let isTold = false
+  rig.port('s0').onOperation = ({ op }) => {
+    if (op !== 'commit') return refusal(503, 'unreachable-store')()
+    return isTold ? COMMITTED : refusal(404, 'unknown-group')()
+  }
+  rig.port('s1').onOperation = () => {
+    if (rig.clock.now() < 30_000) return broken()
+    isTold = true
+    return statusOf({ stored: ALL, verified: ALL })
+  }
+  expect(await committing(rig)).toMatchObject({ kind: 'committed' })
+  expect(rig.clock.now()).toBeLessThan(60_000)
+})
+
 for (const status of [408, 423, 425, 429, 500, 503]) {
   test(`${status} passes: the commit is asked for again`, async () => {
     const rig = verified()

@@ -99,7 +99,10 @@ async function askForCommit(
       await pause(clock, POLL_MS, signal)
     } catch (error) {
       // another store may not know the upload, or not be allowed to make its file: the home's word alone ends it
-      if (store === place.store && !turns.mayBeTold(error)) refuse(error)
+      if (store === place.store) {
+        if (!turns.mayBeTold(error)) refuse(error)
+        else if (await hasTeller(context, operations)) turns.noteTeller()
+      }
       const failure = toError(error)
       steps.noteFailure(failure)
       await context.rests.take(turns.failed(failure), signal)
@@ -107,6 +110,21 @@ async function askForCommit(
     if (turns.waitedMs > turns.mostMs) throw giveUp(turns.mostMs)
   }
   return { kind: 'stopped' }
+}
+
+/**
+ * Asks the other stores for the upload: one that was started anew tells the home of it only with what a question of ours
+ * brings (ADR 3). Resolves to whether one has answered.
+ */
+async function hasTeller({ directory, place, signal }: TransferContext, operations: Operations): Promise<boolean> {
+  const others = directory.stores().filter(({ id, state }) => id !== place.store && state !== 'unusable')
+  const questions = others.map(({ id }) =>
+    operations.ask(id, { op: 'status' }, signal).then(
+      () => true,
+      (error: unknown) => error instanceof OperationError && error.status < 500,
+    ),
+  )
+  return (await Promise.all(questions)).includes(true)
 }
 
 function giveUp(afterMs: number): UploadError {

@@ -5,6 +5,9 @@ import { Refusal } from './memory-refusal.js'
 import type { SavedSession, SessionEnd, Writing } from './memory-session.js'
 import { MemorySession } from './memory-session.js'
 
+/** What a creation tells of the upload that it opens. */
+export type GroupFacts = Pick<PartitionHeader, 'group' | 'home' | 'size'>
+
 /** What a group needs of its server. */
 export interface GroupHost {
   nowMs(): number

@@ -1,8 +1,8 @@
-import type { GroupOperationRequest, PartitionHeader, RangeSet } from 'tus-reconcile-protocol'
+import type { GroupOperationRequest, RangeSet } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE, coversRange } from 'tus-reconcile-protocol'
 import { leafOf } from './known-bytes.js'
 import { MemoryCourier } from './memory-courier.js'
-import type { MemoryGroup } from './memory-group.js'
+import type { GroupFacts, MemoryGroup } from './memory-group.js'
 import { MemoryPeerLines } from './memory-peer-lines.js'
 import { hearCoverage, hearReport, hearWithdrawal, takePulled } from './memory-peer-news.js'
 import { Refusal } from './memory-refusal.js'
@@ -32,10 +32,10 @@ export class MemoryPeers {
   }
 
   /** Whether the home has consented; false where it cannot be asked now. @throws its refusal */
-  async openAtHome(header: PartitionHeader): Promise<boolean> {
-    if (!this.lines.isListed(header.home)) throw new Refusal(404, 'unknown-store')
+  async openAtHome(facts: GroupFacts): Promise<boolean> {
+    if (!this.lines.isListed(facts.home)) throw new Refusal(404, 'unknown-store')
     try {
-      await this.lines.call(header.home, (home) => home.openForMirror(header, this.#server.id))
+      await this.lines.call(facts.home, (home) => home.openForMirror(facts, this.#server.id))
       return true
     } catch (error) {
       if (error instanceof Refusal && error.status > 0) throw error
@@ -44,14 +44,16 @@ export class MemoryPeers {
   }
 
   /** The home was away: it is asked until it answers. A refusal ends what was taken. */
-  openLater(group: MemoryGroup, header: PartitionHeader): void {
+  openLater(group: MemoryGroup): void {
     this.#courier(group, 'open', () => {
       if (group.hasEnded || group.opened) return undefined
-      return this.openAtHome(header).then(
+      return this.openAtHome({ group: group.id, home: group.home, size: group.sizeBytes }).then(
         (isOpen) => {
           group.opened = isOpen
-          if (isOpen) this.verifiedHere(group)
-          return isOpen
+          if (!isOpen) return false
+          this.#reported.delete(group)
+          this.verifiedHere(group)
+          return true
         },
         () => {
           this.#server.endGroup(group, 'terminated')
@@ -59,6 +61,11 @@ export class MemoryPeers {
         },
       )
     }).wake()
+  }
+
+  /** A request of the group's client brings what the home is asked with, which no crash leaves (ADR 3). */
+  clientSeen(group: MemoryGroup): void {
+    if (group.home !== this.#server.id && !group.opened && !group.hasEnded) this.openLater(group)
   }
 
   /** A mirror tells the home what it has verified, until it knows. */
@@ -165,7 +172,8 @@ export class MemoryPeers {
       const there = home.groups.get(group.id)
       if (!there || there.hasEnded) {
         if (there) this.#endAs(group, there)
-        else for (const index of fresh.keys()) known.add(index)
+        // the home has lost the group, or never heard of it
+        else group.opened = false
         return
       }
       there.participants.add(this.#server.id)

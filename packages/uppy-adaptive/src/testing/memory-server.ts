@@ -3,7 +3,7 @@ import type { Clock } from '../orchestration/ports.js'
 import type { OpenBody } from './memory-bodies.js'
 import { MemoryBodies } from './memory-bodies.js'
 import { MemoryEvents } from './memory-events.js'
-import type { GroupHost } from './memory-group.js'
+import type { GroupFacts, GroupHost } from './memory-group.js'
 import { MemoryGroup } from './memory-group.js'
 import { carryOut } from './memory-operations.js'
 import { MemoryPeers } from './memory-peers.js'
@@ -130,6 +130,7 @@ export class MemoryServer {
   } {
     const group = this.groups.get(id)
     if (!group) throw new Refusal(404, 'unknown-group')
+    this.peers.clientSeen(group)
     const gone = group.unseen.get(name)
     if (gone) throw new Refusal(410, 'session-ended', { state: gone })
     const session = group.sessions.get(name)
@@ -140,6 +141,8 @@ export class MemoryServer {
   /** A client's operation, relayed to the store that it is for. @throws Refusal */
   async operate(request: GroupOperationRequest): Promise<object> {
     this.#refuseBusy()
+    const group = this.groups.get(request.group)
+    if (group) this.peers.clientSeen(group)
     const store = this.#storeFor(request)
     return store === this.id ? this.carryOut(request) : this.peers.relay(store, request)
   }
@@ -155,7 +158,7 @@ export class MemoryServer {
   }
 
   /** A mirror opens the group here, at its home. @throws Refusal */
-  openForMirror(header: PartitionHeader, mirror: string): MemoryGroup {
+  openForMirror(header: GroupFacts, mirror: string): MemoryGroup {
     const known = this.groups.get(header.group)
     if (known) {
       known.refuseEnded()
@@ -178,7 +181,10 @@ export class MemoryServer {
 
   async #open(header: PartitionHeader): Promise<MemoryGroup> {
     const known = this.groups.get(header.group)
-    if (known) return known
+    if (known) {
+      this.peers.clientSeen(known)
+      return known
+    }
     if (header.home === this.id) {
       if (this.refusesWith !== undefined) throw new Refusal(this.refusesWith, 'refused-by-hook')
       return this.#addGroup(header, true)
@@ -188,11 +194,11 @@ export class MemoryServer {
     const meanwhile = this.groups.get(header.group)
     if (meanwhile) return meanwhile
     const group = this.#addGroup(header, opened)
-    if (!opened) this.peers.openLater(group, header)
+    if (!opened) this.peers.openLater(group)
     return group
   }
 
-  #addGroup(header: PartitionHeader, opened: boolean): MemoryGroup {
+  #addGroup(header: GroupFacts, opened: boolean): MemoryGroup {
     if (header.size === undefined) throw new Refusal(400, 'bad-request')
     const group = new MemoryGroup({ id: header.group, home: header.home, sizeBytes: header.size, opened }, this.#host)
     this.groups.set(header.group, group)
