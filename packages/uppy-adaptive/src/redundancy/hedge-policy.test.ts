@@ -74,6 +74,11 @@ test.each<Row>([
     'freshConnection',
   ],
   [
+    'the same over a link that fades, through which answers come long before bodies',
+    { ...HEALTHY, phi: 2, answersElsewhere: true, answeredForMs: 2_000 },
+    ...([{ ...MIDST, linkIsGood: false }, 'none'] as const),
+  ],
+  [
     'a usual silence while its server answers others',
     { ...HEALTHY, phi: 1.9, answersElsewhere: true, answeredForMs: 5_000 },
     ...([MIDST, 'none'] as const),

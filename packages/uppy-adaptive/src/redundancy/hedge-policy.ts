@@ -78,7 +78,7 @@ const STRAGGLING = 0.5
  */
 export function decideRemedy(session: SessionRisk, around: HedgeSurroundings): Remedy {
   if (session.remainingBytes <= 0) return NONE
-  return isSilent(session) ? decideForSilent(session, around) : decideForMoving(session, around)
+  return isSilent(session, around) ? decideForSilent(session, around) : decideForMoving(session, around)
 }
 
 /** Why a fresh connection is worth a try: TCP of the old one waits, or the server answers on another. */
@@ -90,14 +90,17 @@ export function describeAnswered({ gapMs }: Pick<SessionRisk, 'gapMs'>): string 
   return `silent ${seconds(gapMs)}, but the server answers on a new connection`
 }
 
-function isSilent(session: SessionRisk): boolean {
+function isSilent(session: SessionRisk, around: HedgeSurroundings): boolean {
   if (session.phi < IN_DOUBT_PHI) return false
   // what is suspect already needs no second proof that it is the server
-  return session.storeIsSuspect || session.server >= SERVER_CAUSED || isOfConnection(session) || isHalfDead(session)
+  return (
+    session.storeIsSuspect || session.server >= SERVER_CAUSED || isOfConnection(session) || isHalfDead(session, around)
+  )
 }
 
-function isHalfDead({ answersElsewhere, answeredForMs }: SessionRisk): boolean {
-  return answersElsewhere && answeredForMs >= HALF_DEAD_MS
+/** A link that fades lets answers through long before bodies: it is no connection's fault. */
+function isHalfDead({ answersElsewhere, answeredForMs }: SessionRisk, { linkIsGood }: HedgeSurroundings): boolean {
+  return linkIsGood && answersElsewhere && answeredForMs >= HALF_DEAD_MS
 }
 
 /** A silence that is more likely the connection's alone than anybody's. */
@@ -114,7 +117,7 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
   }
   if (session.answersElsewhere) {
     // the path lives: what looks like silence may be a slow connection, which a new one would only delay
-    if (session.phi < ABANDON_PHI && !isHalfDead(session)) return decideForMoving(session, around)
+    if (session.phi < ABANDON_PHI && !isHalfDead(session, around)) return decideForMoving(session, around)
     const reason = describeAnswered(session)
     // alone with this server, trying again is all there is
     if (session.freshTries === 0 || around.bestAlternativeMs === undefined) return { kind: 'freshConnection', reason }
