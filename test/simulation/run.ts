@@ -120,12 +120,15 @@ class Run {
     client.start()
   }
 
-  /** Whether it failed of what was wrong before: of a patience that ended just then, of an upload that was ended meanwhile. */
+  /** Whether it failed of what was wrong before: of a patience that ended just then, of an answer that was given before, of an upload that was ended meanwhile. */
   #hasReason({ outcome }: Client): boolean {
     if (outcome.kind !== 'failed') return false
-    const { clock, home } = this.#world
-    if (outcome.code === 'unreachable' || outcome.code === 'gave-up')
-      return clock.now() < this.#healedMs + LATE_PATIENCE_MS
+    const { clock, home, scenario } = this.#world
+    const { faults } = scenario
+    const isLate = clock.now() < this.#healedMs + LATE_PATIENCE_MS
+    if (outcome.code === 'unreachable' || outcome.code === 'gave-up') return isLate
+    // what the home answered before the path went dark arrives when it is back
+    if (outcome.code === 'refused') return isLate && faults.some(({ kind }) => kind === 'homeRefuses')
     const ended = [...home.groups.values()].filter(({ state }) => state === 'expired' || state === 'terminated')
     return outcome.code === 'gone' && ended.length > this.#startsAnew++
   }
