@@ -23,10 +23,10 @@ interface Servers {
 async function real(): Promise<Servers> {
   const { servers, close } = await startReconcileServers({ count: 2 })
   const options = {
-    ...{ stack: new DefaultHttpStack({}), headers: {}, withCredentials: false, addRequestId: false },
+    ...{ stack: new DefaultHttpStack({}), fetch, headers: {}, withCredentials: false, addRequestId: false },
     ...{ onBeforeRequest: undefined, onAfterResponse: undefined },
   }
-  const [home, mirror] = servers.map(({ direct }) => new ReconcileClient(direct, options))
+  const [home, mirror] = servers.map(({ direct }) => new ReconcileClient({ endpoint: direct }, options))
   if (!home || !mirror) throw new Error('two servers were asked for')
   return { ports: [home, mirror], during: (promise) => promise, restart: async () => servers[0]?.restart(), close }
 }

@@ -3,18 +3,20 @@ import { DefaultHttpStack } from 'tus-js-client'
 import { platform } from '#platform'
 import { createDigester } from './io/block-digester.js'
 import { systemClock, systemRandomness } from './io/host.js'
-import type { HttpOptions } from './io/http.js'
+import type { HttpOptions, HttpPath } from './io/http.js'
 import { PlainTus } from './io/plain-tus.js'
 import { ReconcileClient } from './io/reconcile-client.js'
 import type { SourceInput } from './io/source.js'
 import { openSource } from './io/source.js'
 import { isStream, StreamSource } from './io/stream-source.js'
 import { KnownServers } from './orchestration/known-servers.js'
+import type { MirrorOptions } from './orchestration/mirror-options.js'
 import type { HeaderSource, ResolvedOptions, UploadOptions } from './orchestration/options.js'
 import { resolveOptions } from './orchestration/options.js'
 import type { JournalStorage, Source } from './orchestration/ports.js'
 import { SessionPool } from './orchestration/session-pool.js'
 import { UploadEngine } from './orchestration/upload-engine.js'
+import { UploadError } from './orchestration/upload-error.js'
 import type { UploadHost } from './orchestration/upload-host.js'
 
 export type { SourceInput } from './io/source.js'
@@ -99,8 +101,10 @@ function createHost(input: SourceInput, options: AdaptiveUploadOptions, resolved
     turns: platform.openTurns(),
     openSource: opener(input, options, resolved.streamBuffer),
     servers: serversOf(http.stack),
-    createPort: (endpoint, server, headers) =>
-      new ReconcileClient(endpoint, { ...http, headers: headersFor(resolved, { endpoint, server, headers }) }),
+    createPort: (address, server) => {
+      const headers = headersFor(resolved, { ...address, server })
+      return new ReconcileClient(address, { ...http, ...pathOf(address, options), headers })
+    },
     plain: new PlainTus(resolved.endpoint, { ...http, headers: resolved.headers }),
   }
 }
@@ -118,9 +122,18 @@ function withFingerprint(source: Source, fingerprint: string | undefined): Sourc
   return fingerprint === undefined ? source : { ...source, fingerprint }
 }
 
+/** @throws UploadError `bad-option` */
+function pathOf({ localAddress }: MirrorOptions, { httpStack }: AdaptiveUploadOptions): Partial<HttpPath> {
+  if (localAddress === undefined) return {}
+  if (httpStack === undefined) return platform.pathFrom(localAddress)
+  const message = `mirrors: localAddress (${localAddress}) and httpStack exclude each other: let the stack choose the address`
+  throw new UploadError('bad-option', message)
+}
+
 function createHttpOptions(options: AdaptiveUploadOptions): Omit<HttpOptions, 'headers'> {
   return {
     stack: options.httpStack ?? defaultStack,
+    fetch: (url, init) => fetch(url, init),
     withCredentials: options.withCredentials ?? false,
     addRequestId: options.addRequestId ?? false,
     onBeforeRequest: options.onBeforeRequest,
@@ -131,7 +144,7 @@ function createHttpOptions(options: AdaptiveUploadOptions): Omit<HttpOptions, 'h
 /** A mirror gets its own headers; the primary's only where it has the primary's origin (DESIGN 4). */
 function headersFor(
   options: ResolvedOptions,
-  { endpoint, server, headers }: { endpoint: string; server: number; headers: HeaderSource | undefined },
+  { endpoint, server, headers }: MirrorOptions & { server: number },
 ): HeaderSource {
   if (server === 0) return options.headers
   if (headers) return headers

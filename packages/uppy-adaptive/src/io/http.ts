@@ -5,8 +5,16 @@ import type { LoadListener } from '../orchestration/ports.js'
 import { closeBody } from '../orchestration/ports.js'
 import { StatusZeroError } from './network-fault.js'
 
-export interface HttpOptions {
+/** A request whose answer is read as it comes. */
+export type StreamingFetch = (url: string, init: RequestInit & { readonly body: string }) => Promise<Response>
+
+/** A way to servers: how requests are made there. */
+export interface HttpPath {
   readonly stack: HttpStack
+  readonly fetch: StreamingFetch
+}
+
+export interface HttpOptions extends HttpPath {
   readonly headers: HeaderSource
   readonly withCredentials: boolean
   readonly addRequestId: boolean

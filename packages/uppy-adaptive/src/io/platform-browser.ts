@@ -20,6 +20,10 @@ export const platform: Platform = {
   page,
   openTurns,
   openConnections,
+  pathFrom: (localAddress) => {
+    const message = `a page cannot choose the address that its requests leave by (${localAddress}): leave out localAddress`
+    throw new UploadError('bad-option', message)
+  },
 }
 
 /** Where it is full, or refused by the browser's settings, the upload goes on and nothing is remembered. */

@@ -6,6 +6,7 @@ import { rangeLength } from 'tus-reconcile-protocol'
 import type { Source } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
 import { openJournalFile } from './file-journal.js'
+import { pathFrom } from './path-node.js'
 import type { Platform } from './platform.js'
 
 export const platform: Platform = {
@@ -14,6 +15,7 @@ export const platform: Platform = {
   defaultJournal: () => undefined,
   page: { watch: () => () => {}, isSavingData: () => false },
   openTurns: () => undefined,
+  pathFrom,
   openConnections: () => ({ most: () => Number.POSITIVE_INFINITY, areMultiplexed: () => false }),
 }
 

@@ -1,4 +1,5 @@
 import type { ConnectionLimits, JournalStorage, Page, Source, Turns } from '../orchestration/ports.js'
+import type { HttpPath } from './http.js'
 
 /** What only one kind of host has. `#platform` in package.json chooses platform-node or platform-browser. */
 export interface Platform {
@@ -12,4 +13,6 @@ export interface Platform {
   /** What the pages of one origin share; in Node nothing. */
   openTurns(): Turns | undefined
   openConnections(): ConnectionLimits
+  /** By one address of this machine; browsers refuse. @throws UploadError `bad-option` */
+  pathFrom(localAddress: string): HttpPath
 }

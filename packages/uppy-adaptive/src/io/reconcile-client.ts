@@ -19,7 +19,7 @@ import { toError, UploadError } from '../orchestration/upload-error.js'
 import type { AuthorizedAnswer } from './authorized-sender.js'
 import { AuthorizedSender } from './authorized-sender.js'
 import { HeadersError } from './credentials.js'
-import type { HttpOptions } from './http.js'
+import type { HttpOptions, StreamingFetch } from './http.js'
 import { AbortedError, orAbort, readRetryAfter, tellLoad } from './http.js'
 import { runAttempt } from './tus-session.js'
 
@@ -29,11 +29,15 @@ const EVENTS = 'events'
 /** One address of a server, over HTTP. */
 export class ReconcileClient implements ServerPort {
   readonly endpoint: string
+  readonly localAddress: string | undefined
   readonly #withCredentials: boolean
+  readonly #fetch: StreamingFetch
   readonly #sender: AuthorizedSender
 
-  constructor(endpoint: string, options: HttpOptions) {
+  constructor({ endpoint, localAddress }: Pick<ServerPort, 'endpoint' | 'localAddress'>, options: HttpOptions) {
     this.endpoint = endpoint
+    this.localAddress = localAddress
+    this.#fetch = options.fetch
     this.#withCredentials = options.withCredentials
     this.#sender = new AuthorizedSender(options)
   }
@@ -104,7 +108,7 @@ export class ReconcileClient implements ServerPort {
     onLoad: LoadListener
   }): Promise<void> {
     const given = await orAbort(this.#sender.headers(this.endpoint, 'POST'), o.signal)
-    const response = await fetch(this.endpoint, {
+    const response = await this.#fetch(this.endpoint, {
       method: 'POST',
       headers: { ...given.headers, 'Content-Type': OPERATION_CONTENT_TYPE, 'Tus-Resumable': TUS_VERSION },
       body: JSON.stringify({

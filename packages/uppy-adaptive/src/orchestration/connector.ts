@@ -4,6 +4,7 @@ import { backoffMs, LONGEST_BACKOFF_MS } from './failure-rules.js'
 import type { KnownServers } from './known-servers.js'
 import type { PauseGate } from './pause-gate.js'
 import type { Capabilities, Clock, Randomness, ServerPort } from './ports.js'
+import { nameOfAddress } from './ports.js'
 import type { Rests } from './rests.js'
 import type { ServerDirectory, Store } from './server-directory.js'
 import { withDeadline } from './timing.js'
@@ -124,12 +125,13 @@ export class Connector {
 
   async #probe(port: ServerPort, signal: AbortSignal): Promise<Capabilities> {
     const { known, onHeard } = this.#parts
-    const remembered = known.recall(port.endpoint)
+    const name = nameOfAddress(port)
+    const remembered = known.recall(name)
     if (remembered) {
-      this.#remembered.add(port.endpoint)
+      this.#remembered.add(name)
       return remembered
     }
-    const capabilities = await known.ask(port.endpoint, () => this.#ask(port, signal), signal)
+    const capabilities = await known.ask(name, () => this.#ask(port, signal), signal)
     if (capabilities.storeId !== undefined) onHeard(capabilities.storeId)
     return capabilities
   }

@@ -56,7 +56,7 @@ export class Delivery {
 
   constructor(parts: DeliveryParts) {
     this.#parts = parts
-    this.#primary = parts.host.createPort(parts.options.endpoint, 0)
+    this.#primary = parts.host.createPort({ endpoint: parts.options.endpoint }, 0)
     this.#directory = new ServerDirectory(parts.log)
   }
 

@@ -1,4 +1,5 @@
 import type { HeaderSource } from './options.js'
+import { nameOfAddress } from './ports.js'
 import { quote } from './quote.js'
 import { toError, UploadError } from './upload-error.js'
 
@@ -6,7 +7,15 @@ export interface MirrorOptions {
   readonly endpoint: string
   /** Sent to this mirror only. A mirror given as a string gets none of the primary's. */
   readonly headers?: HeaderSource
+  /**
+   * By which IP address of this machine requests go there, such as that of another network (Node). The primary's own
+   * endpoint with one is another way to the primary, and no mirror.
+   */
+  readonly localAddress?: string
 }
+
+/** Two groups of hexadecimal digits at least, as IPv4 and IPv6 have them; whether it is the machine's shows when it is used. */
+const IP_ADDRESS = /^[\da-f]*[.:][\da-f.:%\w]+$/i
 
 export type MirrorList = readonly (string | MirrorOptions)[]
 
@@ -56,10 +65,17 @@ function parseMirrors(given: unknown, { endpoint, base }: Around): readonly Mirr
     throw new UploadError('bad-option', `mirrors must be a list of URLs or { endpoint, headers }, not ${quote(given)}`)
   const mirrors = given.map((each: string | MirrorOptions | null) => {
     const mirror = typeof each === 'object' && each !== null ? each : { endpoint: each }
+    if ('localAddress' in mirror) refuseLocalAddress(mirror.localAddress)
     return { ...mirror, endpoint: parseEndpoint(mirror.endpoint, { name: 'mirrors', base }) }
   })
   refuseDuplicates(endpoint, mirrors)
   return mirrors
+}
+
+function refuseLocalAddress(localAddress: unknown): void {
+  if (localAddress === undefined || (typeof localAddress === 'string' && IP_ADDRESS.test(localAddress))) return
+  const message = `mirrors: localAddress must be an IP address of this machine, not ${quote(localAddress)}`
+  throw new UploadError('bad-option', message)
 }
 
 /** @throws UploadError `no-endpoint`, `bad-option` */
@@ -89,14 +105,14 @@ function tryUrl(value: string, base: string | undefined): URL | null {
 function refuseDuplicates(endpoint: string, mirrors: readonly MirrorOptions[]): void {
   const seen = new Set([endpoint])
   for (const mirror of mirrors) {
-    if (mirror.endpoint === endpoint) {
+    const name = nameOfAddress(mirror)
+    if (name === endpoint) {
       throw new UploadError(
         'bad-option',
         `mirrors lists the primary ${endpoint} again; remove it, a mirror is another server`,
       )
     }
-    if (seen.has(mirror.endpoint))
-      throw new UploadError('bad-option', `mirrors lists ${mirror.endpoint} twice; remove one`)
-    seen.add(mirror.endpoint)
+    if (seen.has(name)) throw new UploadError('bad-option', `mirrors lists ${name} twice; remove one`)
+    seen.add(name)
   }
 }

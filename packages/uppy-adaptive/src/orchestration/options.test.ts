@@ -171,6 +171,22 @@ test('two paths, ports or schemes of one host are two servers', () => {
   expect(resolveAny({ mirrors }).mirrors).toEqual(mirrors.map((endpoint) => ({ endpoint })))
 })
 
+test('one endpoint by another address of this machine is another way to it', () => {
+  const mirrors = [
+    { endpoint: ENDPOINT, localAddress: '192.0.2.7' },
+    { endpoint: ENDPOINT, localAddress: '2001:db8::7' },
+  ]
+  expect(resolveAny({ mirrors }).mirrors).toEqual(mirrors)
+  const twice = refusal({ mirrors: [mirrors[0], mirrors[0]] })
+  expect(twice.message).toBe(`mirrors lists ${ENDPOINT} from 192.0.2.7 twice; remove one`)
+})
+
+test.each(['eth0', '', 7, null, 'fe80'])('a local address that is none is refused, and quoted: %j', (localAddress) => {
+  const error = refusal({ mirrors: [{ endpoint: ENDPOINT, localAddress }] })
+  expect(error.code).toBe('bad-option')
+  expect(error.message).toContain('must be an IP address of this machine')
+})
+
 test('bytes of a file may have a priority of their own', () => {
   const priority = [
     { start: 0, end: 1_000, priority: 'high' },

@@ -116,6 +116,8 @@ export type AttemptOutcome =
 /** One address of a server. Every method settles promptly when its signal fires and leaves nothing running. */
 export interface ServerPort {
   readonly endpoint: string
+  /** By which address of this machine its requests go; undefined: as the system chooses. */
+  readonly localAddress?: string | undefined
   /** @throws UploadError `not-a-tus-server` or `unreachable` */
   probe(signal: AbortSignal, onLoad?: LoadListener): Promise<Capabilities>
   attempt(attempt: Attempt): Promise<AttemptOutcome>
@@ -134,6 +136,11 @@ export interface ServerPort {
     onAlive: () => void
     onLoad: LoadListener
   }): Promise<void>
+}
+
+/** As logs and memories name it: two ways to one endpoint are two addresses. */
+export function nameOfAddress({ endpoint, localAddress }: Pick<ServerPort, 'endpoint' | 'localAddress'>): string {
+  return localAddress === undefined ? endpoint : `${endpoint} from ${localAddress}`
 }
 
 /**

@@ -3,6 +3,7 @@ import type { StoreId } from '../partitioning/partition-plan.js'
 import { decideQuarantineMs } from '../redundancy/quarantine.js'
 import type { EventLog } from './event-log.js'
 import type { Capabilities, ServerPort } from './ports.js'
+import { nameOfAddress } from './ports.js'
 import type { RouteHistory } from './route-history.js'
 import type { WarningCode } from './upload-error.js'
 
@@ -79,12 +80,8 @@ export class ServerDirectory {
   }
 
   #admitRoute(store: Store, route: Route, server: number): Store {
-    this.#log.emit({
-      type: 'warning',
-      code: 'same-store',
-      endpoint: route.endpoint,
-      message: `${route.endpoint} reaches the same storage as ${store.route.endpoint} (Store-Id ${store.id}): used as another route to it, not as a mirror; a mirror needs storage of its own`,
-    })
+    // another way to an endpoint of it is meant as one
+    if (!store.routes.some(({ endpoint }) => endpoint === route.endpoint)) this.#warnOfOneStore(store, route)
     store.routes.push(route)
     if (server === 0) store.server = 0
     const isAvoided = (address: string) => this.#history?.isAvoided(address) ?? false
@@ -92,6 +89,11 @@ export class ServerDirectory {
     const isBetter = server === 0 || isAvoided(store.route.endpoint)
     if (isBetter && !isAvoided(route.endpoint)) store.route = route
     return store
+  }
+
+  #warnOfOneStore({ id, route }: Store, { endpoint }: Route): void {
+    const message = `${endpoint} reaches the same storage as ${route.endpoint} (Store-Id ${id}): used as another route to it, not as a mirror; a mirror needs storage of its own`
+    this.#log.emit({ type: 'warning', code: 'same-store', endpoint, message })
   }
 
   stores(): Store[] {
@@ -164,9 +166,9 @@ export class ServerDirectory {
     const store = this.#stores.get(id)
     if (store?.route !== silent) return
     store.route = store.routes.reduce((best, route) => (route.heardAtMs > best.heardAtMs ? route : best), silent)
-    const { endpoint } = store.route
     if (store.route === silent) return
     this.#history?.noteLeft(silent.endpoint)
-    this.#log.emit({ type: 'route', server: store.server, store: id, from: silent.endpoint, endpoint })
+    const [from, endpoint] = [nameOfAddress(silent.port), nameOfAddress(store.route.port)]
+    this.#log.emit({ type: 'route', server: store.server, store: id, from, endpoint })
   }
 }

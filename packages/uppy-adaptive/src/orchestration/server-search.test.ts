@@ -40,7 +40,7 @@ function searching(options: Omit<UploadOptions, 'endpoint'>) {
     options: resolveOptions({ endpoint: ENDPOINT, ...options }),
     model: new LoggedModel(log),
     signal: stop.signal,
-    createPort: (endpoint, server, headers) => {
+    createPort: ({ endpoint, headers }, server) => {
       ports.push({ endpoint, server, headers })
       const port = new ScriptedPort(endpoint)
       port.onProbe = () => answer(`s${server}`)

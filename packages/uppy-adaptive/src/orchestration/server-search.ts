@@ -5,7 +5,7 @@ import type { KnownFile } from './journal.js'
 import type { KnownServers } from './known-servers.js'
 import type { LoggedModel } from './logged-model.js'
 import type { FileFacts, MirrorOptions } from './mirror-options.js'
-import type { HeaderSource, ResolvedOptions } from './options.js'
+import type { ResolvedOptions } from './options.js'
 import type { PauseGate } from './pause-gate.js'
 import type { Clock, Randomness, ServerPort } from './ports.js'
 import type { Rests } from './rests.js'
@@ -26,7 +26,7 @@ interface SearchParts {
   readonly log: EventLog
   readonly model: LoggedModel
   readonly primary: ServerPort
-  readonly createPort: (endpoint: string, server: number, headers: HeaderSource | undefined) => ServerPort
+  readonly createPort: (address: MirrorOptions, server: number) => ServerPort
   /** Ends the search. */
   readonly signal: AbortSignal
   /** A mirror has answered. */
@@ -61,10 +61,9 @@ export class ServerSearch {
   lookForMirrors(file: FileFacts): void {
     const { mirrors } = this.#parts.options
     if (typeof mirrors !== 'function') return this.#connectAll(mirrors)
-    mirrors(file).then(
-      (chosen) => this.#connectAll(chosen),
-      (error: unknown) => this.#refuseChoice(toError(error)),
-    )
+    mirrors(file)
+      .then((chosen) => this.#connectAll(chosen))
+      .catch((error: unknown) => this.#refuseChoice(toError(error)))
   }
 
   /**
@@ -118,8 +117,7 @@ export class ServerSearch {
 
   #connectAll(mirrors: readonly MirrorOptions[]): void {
     if (this.#stop.signal.aborted) return
-    for (const [i, { endpoint, headers }] of mirrors.entries())
-      this.#connect(this.#parts.createPort(endpoint, i + 1, headers), i + 1)
+    for (const [i, mirror] of mirrors.entries()) this.#connect(this.#parts.createPort(mirror, i + 1), i + 1)
   }
 
   #connect(port: ServerPort, server: number): void {

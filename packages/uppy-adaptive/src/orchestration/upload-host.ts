@@ -1,5 +1,5 @@
 import type { KnownServers } from './known-servers.js'
-import type { HeaderSource } from './options.js'
+import type { MirrorOptions } from './mirror-options.js'
 import type {
   Clock,
   Digester,
@@ -31,8 +31,8 @@ export interface UploadHost {
   openSource(): Promise<Source>
   /** What the servers of this page or process are. */
   readonly servers: KnownServers
-  /** @param headers a mirror's own */
-  createPort(endpoint: string, server: number, headers?: HeaderSource): ServerPort
+  /** @throws UploadError `bad-option` where there is no such way */
+  createPort(address: MirrorOptions, server: number): ServerPort
   /** The primary, as a server without our extension. */
   readonly plain: PlainPort
 }

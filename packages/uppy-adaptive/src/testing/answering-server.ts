@@ -52,12 +52,16 @@ export class AnsweringServers {
 export function clientOf(endpoint: string, o: Partial<HttpOptions> = {}): ReconcileClient {
   const hooks = { onBeforeRequest: undefined, onAfterResponse: undefined }
   const stack = new DefaultHttpStack({})
-  return new ReconcileClient(endpoint, {
-    stack,
-    headers: {},
-    withCredentials: false,
-    addRequestId: false,
-    ...hooks,
-    ...o,
-  })
+  return new ReconcileClient(
+    { endpoint },
+    {
+      stack,
+      fetch: (url, init) => fetch(url, init),
+      headers: {},
+      withCredentials: false,
+      addRequestId: false,
+      ...hooks,
+      ...o,
+    },
+  )
 }

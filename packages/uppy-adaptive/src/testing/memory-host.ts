@@ -46,7 +46,7 @@ export function createMemoryHost(o: {
     reportError: (error) => {
       throw error
     },
-    createPort: (endpoint, server) => {
+    createPort: ({ endpoint }, server) => {
       const port = ports[server]
       if (!port) throw new Error(`nothing is at ${endpoint}`)
       return port
