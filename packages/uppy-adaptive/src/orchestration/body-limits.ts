@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { BodyCaution } from '../partitioning/body-caution.js'
 import { hostRuleOf } from '../partitioning/patch-sizer.js'
 import type { Clock, JournalStorage } from './ports.js'
+import { readStored } from './stored-json.js'
 
 /** Beside the journal's entries, `uploads` and `upload:…`. */
 const KEY = 'body-limits'
@@ -68,8 +69,9 @@ export class BodyLimits {
   /** Once, before anything is sent. Never throws: without its memory an upload wastes a request or two. */
   async recall(): Promise<void> {
     const text = await this.#storage?.get(KEY).catch(() => undefined)
+    const stored = readStored(Memory, text, { longestText: LONGEST_TEXT })
     const nowMs = this.#clock.epochMs()
-    for (const [name, kept] of Object.entries(parse(text))) {
+    for (const [name, kept] of Object.entries(stored?.hosts ?? {})) {
       const isOver = nowMs - kept.savedAt > (kept.isSaid ? EXPIRES_MS : GUESS_EXPIRES_MS)
       if (isOver || this.#hosts.has(name)) continue
       const certain = { ...kept, taken: 0, vanished: 0, caution: new BodyCaution() }
@@ -165,14 +167,4 @@ function nextBelow(bytes: number, taken: number): number {
   return (
     [PROXY_LIMIT_BYTES, USUAL_LIMIT_BYTES, SMALL_LIMIT_BYTES].find((usual) => usual < bytes) ?? Math.floor(bytes / 2)
   )
-}
-
-function parse(text: string | undefined): v.InferOutput<typeof Memory>['hosts'] {
-  if (typeof text !== 'string' || text.length > LONGEST_TEXT) return {}
-  try {
-    const result = v.safeParse(Memory, JSON.parse(text))
-    return result.success ? result.output.hosts : {}
-  } catch {
-    return {}
-  }
 }

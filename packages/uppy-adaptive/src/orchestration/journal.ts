@@ -4,6 +4,7 @@ import type { EventLog } from './event-log.js'
 import type { FileState } from './file-state.js'
 import { readFileState } from './file-state.js'
 import type { Clock, Digester, JournalStorage, Source } from './ports.js'
+import { readStored } from './stored-json.js'
 import { toError } from './upload-error.js'
 
 /** All entries by their keys, and when each was begun: a storage cannot be asked what it has. */
@@ -100,7 +101,7 @@ export class Journal {
     const key =
       PREFIX + encodeDigest(await digester.digest(new TextEncoder().encode(`${endpoint}|${source.fingerprint}`)))
     this.#key = key
-    const stored = parse(Entry, await this.#try((place) => place.get(key)))
+    const stored = readStored(Entry, await this.#try((place) => place.get(key)), { longestText: LONGEST_TEXT })
     this.#entry = stored ?? this.#entry
     return this.#entry && { entry: this.#entry, file: this.#file }
   }
@@ -140,7 +141,8 @@ export class Journal {
   /** Of two pages that do this at once one may lose a row: its entry then stays until its file is uploaded again. */
   async #tidy(storage: JournalStorage, change: (uploads: Map<string, number>) => void): Promise<void> {
     const text = await storage.get(INDEX)
-    const uploads = new Map(Object.entries(parse(Index, text)?.uploads ?? {}).filter(([key]) => key.startsWith(PREFIX)))
+    const stored = readStored(Index, text, { longestText: LONGEST_TEXT })
+    const uploads = new Map(Object.entries(stored?.uploads ?? {}).filter(([key]) => key.startsWith(PREFIX)))
     change(uploads)
     const nowMs = this.#parts.clock.epochMs()
     const newestFirst = [...uploads].sort((a, b) => b[1] - a[1])
@@ -167,16 +169,5 @@ export class Journal {
     this.#isWarned = true
     const message = `where the upload is cannot be remembered (${why}): after a reload it begins anew; name another place as journal, or false`
     this.#parts.log.emit({ type: 'warning', code: 'journal-failed', message })
-  }
-}
-
-/** A damaged text is as good as none. */
-function parse<T>(schema: v.GenericSchema<unknown, T>, text: unknown): T | undefined {
-  if (typeof text !== 'string' || text.length > LONGEST_TEXT) return undefined
-  try {
-    const result = v.safeParse(schema, JSON.parse(text))
-    return result.success ? result.output : undefined
-  } catch {
-    return undefined
   }
 }

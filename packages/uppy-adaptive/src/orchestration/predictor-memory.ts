@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import type { EventLog } from './event-log.js'
 import type { LoggedModel } from './logged-model.js'
 import type { Clock, JournalStorage } from './ports.js'
+import { readStored } from './stored-json.js'
 import { toError } from './upload-error.js'
 
 /** Beside the journal's entries, `uploads` and `upload:…`. */
@@ -53,7 +54,7 @@ export class PredictorMemory {
     } catch (error) {
       this.#warn(error)
     }
-    const entry = parse(text)
+    const entry = readStored(Entry, text, { longestText: LONGEST_TEXT })
     const remembered = entry && { state: entry.state, ageMs: Math.max(0, clock.epochMs() - entry.savedAt) }
     model.recall({ nowMs: clock.now(), remembered, priors })
     this.#hasRecalled = true
@@ -93,15 +94,5 @@ export class PredictorMemory {
     this.#isWarned = true
     const message = `what predictions learn is not kept (${toError(error).message}): name another place as predictor.memory, or false`
     this.#parts.log.emit({ type: 'warning', code: 'memory-failed', message })
-  }
-}
-
-function parse(text: string | undefined): v.InferOutput<typeof Entry> | undefined {
-  if (typeof text !== 'string' || text.length > LONGEST_TEXT) return undefined
-  try {
-    const result = v.safeParse(Entry, JSON.parse(text))
-    return result.success ? result.output : undefined
-  } catch {
-    return undefined
   }
 }

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
 import type { Clock, JournalStorage } from './ports.js'
+import { readStored } from './stored-json.js'
 
 /** Beside the journal's entries, `uploads` and `upload:…`. */
 const KEY = 'routes'
@@ -58,7 +59,8 @@ export class RouteHistory {
   /** Once, before any server is asked. Never throws: without its memory an upload finds out for itself. */
   async recall(): Promise<void> {
     const text = await this.#storage?.get(KEY).catch(() => undefined)
-    for (const [host, past] of Object.entries(parse(text)))
+    const stored = readStored(Memory, text, { longestText: LONGEST_TEXT })
+    for (const [host, past] of Object.entries(stored?.hosts ?? {}))
       if (past.leftAt > (this.#pasts.get(host)?.leftAt ?? Number.NEGATIVE_INFINITY)) this.#pasts.set(host, past)
   }
 
@@ -105,14 +107,4 @@ export class RouteHistory {
 
 function hostOf(endpoint: string): string {
   return new URL(endpoint).host
-}
-
-function parse(text: string | undefined): Readonly<Record<string, Past>> {
-  if (typeof text !== 'string' || text.length > LONGEST_TEXT) return {}
-  try {
-    const result = v.safeParse(Memory, JSON.parse(text))
-    return result.success ? result.output.hosts : {}
-  } catch {
-    return {}
-  }
 }
