@@ -25,36 +25,37 @@ test('a single round trip, or old ones, say nothing', async () => {
   expect(gauge.isFull('s0')).toBeUndefined()
 })
 
-test('a store is asked one question at a time, less often while its path is full', async () => {
-  const { rig, gauge } = gauged(1, 1)
+/** Each is answered after 200 ms. */
+function countProbes(rig: TransferRig): () => number {
   let asked = 0
   rig.port().onProbe = async () => {
     asked += 1
     await new Promise<void>((resolve) => rig.clock.after(200, resolve))
     return { kind: 'reconcile', storeId: 's0', limit: {}, extensions: [] }
   }
+  return () => asked
+}
+
+test('a store is asked one question at a time, less often while its path is full', async () => {
+  const { rig, gauge } = gauged(1, 1)
+  const asked = countProbes(rig)
   for (let i = 0; i < 160; i++) {
     gauge.ask(rig.store())
     await rig.clock.run(250)
   }
-  expect(asked).toBeGreaterThan(4)
-  expect(asked).toBeLessThan(12)
+  expect(asked()).toBeGreaterThan(4)
+  expect(asked()).toBeLessThan(12)
 })
 
 test('with urgency a store is asked as often as if its path were free', async () => {
   const { rig, gauge } = gauged(1, 1)
-  let asked = 0
-  rig.port().onProbe = async () => {
-    asked += 1
-    await new Promise<void>((resolve) => rig.clock.after(200, resolve))
-    return { kind: 'reconcile', storeId: 's0', limit: {}, extensions: [] }
-  }
+  const asked = countProbes(rig)
   await rig.clock.run(4_000)
   for (let i = 0; i < 40; i++) {
     gauge.ask(rig.store(), { isUrgent: true })
     await rig.clock.run(250)
   }
-  expect(asked).toBeGreaterThan(15)
+  expect(asked()).toBeGreaterThan(15)
 })
 
 test('a path is surely free only where a round trip was clearly shorter than the probe, which opens its connection', () => {

@@ -69,64 +69,32 @@ test('a connection that falls silent while the server lives is replaced, and onl
   expect(world.server.receivedBytes).toBe(SIZE)
 })
 
-test('after any outage of its path the next byte comes within 3 s of its return', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.integer({ min: 3_000, max: 12_000 }),
-      fc.integer({ min: 500, max: 60_000 }),
-      async (at, lasts) => {
-        const world = new PlainWorld()
-        const done = world.engine.start()
-        await world.clock.run(at)
-        world.server.isPathDead = true
-        await world.clock.run(lasts)
-        world.server.isPathDead = false
-        expect(await world.untilNextByte(60_000)).toBeLessThanOrEqual(RETURN_MS)
-        await world.clock.settle(done)
-        expect(world.server.receivedBytes).toBe(SIZE)
-      },
-    ),
-    { numRuns: 5 },
-  )
-})
+interface Absence {
+  readonly what: 'isPathDead' | 'isAway'
+  readonly at: readonly [minMs: number, maxMs: number]
+  readonly lasts: readonly [minMs: number, maxMs: number]
+  /** The next byte comes so soon after its end. */
+  readonly withinMs: number
+}
 
-test('after an outage of seconds it comes within 1.5 s', async () => {
+test.each<[what: string, Absence]>([
+  ['any outage of its path', { what: 'isPathDead', at: [3_000, 12_000], lasts: [500, 60_000], withinMs: RETURN_MS }],
+  ['an outage of seconds', { what: 'isPathDead', at: [3_000, 9_000], lasts: [5_000, 15_000], withinMs: 1_500 }],
+  ['any absence of its server', { what: 'isAway', at: [100, 12_000], lasts: [500, 60_000], withinMs: RETURN_MS }],
+])('after %s the next byte comes soon, and nothing is begun twice', async (_, { what, at, lasts, withinMs }) => {
+  const within = ([min, max]: readonly [number, number]) => fc.integer({ min, max })
   await fc.assert(
-    fc.asyncProperty(
-      fc.integer({ min: 3_000, max: 9_000 }),
-      fc.integer({ min: 5_000, max: 15_000 }),
-      async (at, lasts) => {
-        const world = new PlainWorld()
-        const done = world.engine.start()
-        await world.clock.run(at)
-        world.server.isPathDead = true
-        await world.clock.run(lasts)
-        world.server.isPathDead = false
-        expect(await world.untilNextByte(60_000)).toBeLessThanOrEqual(1_500)
-        await world.clock.settle(done)
-      },
-    ),
-    { numRuns: 5 },
-  )
-})
-
-test('after its server was away for any time the next byte comes within 3 s of its return', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.integer({ min: 100, max: 12_000 }),
-      fc.integer({ min: 500, max: 60_000 }),
-      async (at, lasts) => {
-        const world = new PlainWorld()
-        const done = world.engine.start()
-        await world.clock.run(at)
-        world.server.isAway = true
-        await world.clock.run(lasts)
-        world.server.isAway = false
-        expect(await world.untilNextByte(60_000)).toBeLessThanOrEqual(RETURN_MS)
-        await world.clock.settle(done)
-        expect([world.server.receivedBytes, world.server.creations]).toEqual([SIZE, 1])
-      },
-    ),
+    fc.asyncProperty(within(at), within(lasts), async (atMs, lastsMs) => {
+      const world = new PlainWorld()
+      const done = world.engine.start()
+      await world.clock.run(atMs)
+      world.server[what] = true
+      await world.clock.run(lastsMs)
+      world.server[what] = false
+      expect(await world.untilNextByte(60_000)).toBeLessThanOrEqual(withinMs)
+      await world.clock.settle(done)
+      expect([world.server.receivedBytes, world.server.creations]).toEqual([SIZE, 1])
+    }),
     { numRuns: 5 },
   )
 })
