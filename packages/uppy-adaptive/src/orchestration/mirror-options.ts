@@ -1,3 +1,4 @@
+import * as v from 'valibot'
 import type { HeaderSource } from './options.js'
 import { nameOfAddress } from './ports.js'
 import { quote } from './quote.js'
@@ -14,8 +15,8 @@ export interface MirrorOptions {
   readonly localAddress?: string
 }
 
-/** Two groups of hexadecimal digits at least, as IPv4 and IPv6 have them; whether it is the machine's shows when it is used. */
-const IP_ADDRESS = /^[\da-f]*[.:][\da-f.:%\w]+$/i
+/** Whether it is the machine's shows when it is used. */
+const IpAddress = v.pipe(v.string(), v.ip())
 
 export type MirrorList = readonly (string | MirrorOptions)[]
 
@@ -73,7 +74,7 @@ function parseMirrors(given: unknown, { endpoint, base }: Around): readonly Mirr
 }
 
 function refuseLocalAddress(localAddress: unknown): void {
-  if (localAddress === undefined || (typeof localAddress === 'string' && IP_ADDRESS.test(localAddress))) return
+  if (localAddress === undefined || v.is(IpAddress, localAddress)) return
   const message = `mirrors: localAddress must be an IP address of this machine, not ${quote(localAddress)}`
   throw new UploadError('bad-option', message)
 }

@@ -181,11 +181,14 @@ test('one endpoint by another address of this machine is another way to it', () 
   expect(twice.message).toBe(`mirrors lists ${ENDPOINT} from 192.0.2.7 twice; remove one`)
 })
 
-test.each(['eth0', '', 7, null, 'fe80'])('a local address that is none is refused, and quoted: %j', (localAddress) => {
-  const error = refusal({ mirrors: [{ endpoint: ENDPOINT, localAddress }] })
-  expect(error.code).toBe('bad-option')
-  expect(error.message).toContain('must be an IP address of this machine')
-})
+test.each(['eth0', '', 7, null, 'fe80', 'de.example', '192.0.2.256'])(
+  'a local address that is none is refused, and quoted: %j',
+  (localAddress) => {
+    const error = refusal({ mirrors: [{ endpoint: ENDPOINT, localAddress }] })
+    expect(error.code).toBe('bad-option')
+    expect(error.message).toContain('must be an IP address of this machine')
+  },
+)
 
 test('bytes of a file may have a priority of their own', () => {
   const priority = [
