@@ -129,19 +129,30 @@ test('beside other uploads a file counts as what it sends next', () => {
   expect(share.priority).toBe('normal')
 })
 
-/** The window that s1's next partition aims at, with what is known of it changed. */
-function windowOf(o: { view?: Partial<StoreView>; history?: (history: PartitionHistory) => void }): number {
-  const rig = new TransferRig({ addresses: [1, 1], blocks: 4_000 })
+type RigOptions = NonNullable<ConstructorParameters<typeof TransferRig>[0]>['options']
+
+interface Known {
+  readonly view?: Partial<StoreView>
+  readonly history?: (history: PartitionHistory) => void
+  readonly options?: RigOptions
+}
+
+/** The first partitions of two stores of which much is known, of s1 with something of that changed. */
+function partitionsOfKnown({ view: changed, history: teach, options = {} }: Known) {
+  const rig = new TransferRig({ addresses: [1, 1], blocks: 4_000, options })
   const { model, histories } = rig.context
   const usual = { goodputBytesPerSecond: 4e6, requestRttMs: 100, meanTimeBetweenFailuresMs: 20_000, lossShare: 0 }
   const view = model.store('s1')
-  vi.spyOn(model, 'store').mockImplementation((id) => ({ ...view, ...usual, ...(id === 's1' ? o.view : {}) }))
+  vi.spyOn(model, 'store').mockImplementation((id) => ({ ...view, ...usual, ...(id === 's1' ? changed : {}) }))
   const history = new PartitionHistory()
-  o.history?.(history)
+  teach?.(history)
   histories.set('s1', history)
   rig.parts.assigner.pass()
-  return rig.logged('session').find(({ store }) => store === 's1')?.windowMs ?? 0
+  return rig.logged('session')
 }
+
+/** What s1's aims at. */
+const windowOf = (known: Known) => partitionsOfKnown(known).find(({ store }) => store === 's1')?.windowMs ?? 0
 
 test('the window follows what is known of its store: round trips, failures, what they cost, loss, and how long partitions took', () => {
   const usual = windowOf({})
@@ -151,6 +162,26 @@ test('the window follows what is known of its store: round trips, failures, what
   expect(windowOf({ view: { lossShare: 0.3 } })).toBeLessThan(usual)
   expect(windowOf({ history: (history) => history.broken({ tookMs: 1_000, lostMs: 100 }) })).toBeGreaterThan(usual)
   expect(windowOf({ history: (history) => history.completed({ tookMs: 3_000, plannedMs: 1_000 }) })).toBeLessThan(usual)
+})
+
+test('sizes and times that the application sets are those of the first partitions', () => {
+  const sizeOf = (partitioning: NonNullable<RigOptions>['partitioning'] = {}) => {
+    const [first] = partitionsOfKnown({ options: { partitioning } })
+    return first && (first.end - first.start) / BLOCK_SIZE
+  }
+  expect(sizeOf()).toBe(4)
+  expect(sizeOf({ initialSize: 3 * BLOCK_SIZE })).toBe(3)
+  expect(sizeOf({ maxSize: 2 * BLOCK_SIZE })).toBe(2)
+  expect(sizeOf({ minSize: 7 * BLOCK_SIZE })).toBe(7)
+  expect(windowOf({ options: { partitioning: { targetSeconds: 9 } } })).toBe(9_000)
+})
+
+test('what somebody waits for aims at shorter partitions than what is stored', () => {
+  const [high = 0, normal = 0, bulk = 0] = (['high', 'normal', 'bulk'] as const).map((priority) =>
+    windowOf({ options: { priority } }),
+  )
+  expect(high).toBeLessThan(normal)
+  expect(normal).toBeLessThan(bulk)
 })
 
 test('however fast a store is, its next partition is at most twice the last one', () => {
