@@ -2,6 +2,7 @@ import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import type { StoreView } from 'upload-predictor'
 import { expect, test, vi } from 'vitest'
 import { PartitionHistory } from '../partitioning/partition-history.js'
+import type { PlannedSession } from '../partitioning/partition-plan.js'
 import { blocks, TransferRig } from '../testing/transfer-rig.js'
 
 /** s1's session was split: it has sent what it kept, and s0 is at work. Its tail was to take 5 s more at s1. */
@@ -193,4 +194,44 @@ test('however fast a store is, its next partition is at most twice the last one'
   rig.parts.assigner.pass()
   const begun = rig.logged('session').filter(({ store }) => store === 's0')
   expect(begun.slice(0, 3).map(({ start, end }) => (end - start) / BLOCK_SIZE)).toEqual([4, 8, 16])
+})
+
+/** Blocks of s0's second partition, where something has become of the first, of 8, before all of that was there. */
+function blocksAfter(happen: (rig: TransferRig, first: PlannedSession) => void): number | undefined {
+  const rig = new TransferRig({
+    addresses: [1, 1],
+    blocks: 4_000,
+    options: { partitioning: { initialSize: 8 * BLOCK_SIZE } },
+  })
+  const { context, parts } = rig
+  const view = context.model.store('s0')
+  vi.spyOn(context.model, 'store').mockReturnValue({ ...view, goodputBytesPerSecond: 4e6, requestRttMs: 100 })
+  parts.assigner.pass()
+  const first = context.plan.sessions().find(({ store }) => store === 's0')
+  if (!first) throw new Error('not begun')
+  happen(rig, first)
+  parts.assigner.pass()
+  for (const { session, end } of context.plan.sessions()) context.acknowledge(session, end)
+  parts.assigner.pass()
+  const second = rig.logged('session').filter(({ store }) => store === 's0')[1]
+  return second && (second.end - second.start) / BLOCK_SIZE
+}
+
+test('the next partition of a store starts from what its last one was, or was left by a split', () => {
+  expect(blocksAfter(() => {})).toBe(16)
+  const split = ({ parts }: TransferRig, first: PlannedSession) => {
+    parts.watch.score(0, true)
+    const assessment = parts.watch.assessmentOf(first.session)
+    if (!assessment) throw new Error('not assessed')
+    parts.starter.split(first, first.start + 3 * BLOCK_SIZE, { reason: 'slow', assessment })
+  }
+  expect(blocksAfter(split)).toBe(6)
+})
+
+test('a store that is back from suspicion begins with a small partition, whatever it carried before', () => {
+  const suspect = ({ directory, clock }: TransferRig) => {
+    directory.suspect('s0', 'silent', clock.now())
+    directory.trust('s0', 'it answers')
+  }
+  expect(blocksAfter(suspect)).toBe(8)
 })
