@@ -109,11 +109,14 @@ function heldUntil(ready: () => Promise<unknown>): Pick<AdaptiveUploadOptions, '
   }
 }
 
-/** The server's directory has nothing of an upload in it, or will have nothing soon. */
+/** The server has nothing of an upload, or will have nothing soon. */
 async function expectEmpty(server: TestServer): Promise<void> {
-  await expect
-    .poll(async () => (await readdir(server.directory)).filter((name) => !name.startsWith('.')), { timeout: 30_000 })
-    .toEqual([])
+  await expect.poll(() => server.held(), { timeout: 30_000 }).toEqual([])
+}
+
+/** Each server has something of an upload, or will have soon. */
+async function untilAllHold(all: readonly TestServer[]): Promise<void> {
+  for (const server of all) await expect.poll(() => server.held(), { timeout: 30_000 }).not.toEqual([])
 }
 
 /** A server that knows nothing of ours, behind a link; its endpoint. */
@@ -206,6 +209,7 @@ describe('the engine without Uppy', () => {
   it('leaves nothing on the mirrors once the file is committed', async () => {
     const all = await servers({ count: 3, upBytesPerSecond: 5 * MB })
     await new AdaptiveUpload(randomBytes(9 * MB), endpointsOf(all)).start()
+    expect(bodyBytes(all.slice(1))).toBeGreaterThan(0)
     for (const mirror of all.slice(1)) await expectEmpty(mirror)
   })
 
@@ -384,13 +388,33 @@ describe('pause, resume, cancel, and a second try', () => {
 
   it('cancels everywhere', async () => {
     const all = await servers({ count: 2, upBytesPerSecond: 2 * MB })
-    const upload = new AdaptiveUpload(randomBytes(10 * MB), endpointsOf(all))
+    const upload = new AdaptiveUpload(randomBytes(20 * MB), endpointsOf(all))
     const done = upload.start()
+    await untilAllHold(all)
     await ackedBytes(upload, 3 * MB)
     await upload.cancel()
     await expect(done).rejects.toMatchObject({ code: 'cancelled' })
     for (const server of all) await expectEmpty(server)
   })
+
+  // what servers tell each other does not depend on how clients come
+  for (const [who, away] of [
+    ['a mirror', 1],
+    ['the primary', 0],
+  ] as const)
+    it.runIf(wireProtocol === 'h1')(`cancels on ${who} that is away, too, once it is back`, async () => {
+      const all = await servers({ count: 3, upBytesPerSecond: MB })
+      const upload = new AdaptiveUpload(randomBytes(20 * MB), endpointsOf(all))
+      const events = recorded(upload)
+      const done = upload.start()
+      await untilAllHold(all)
+      await all[away]?.stop()
+      await Promise.all([upload.cancel(), expect(done).rejects.toMatchObject({ code: 'cancelled' })])
+      expect(events).not.toContainEqual(expect.objectContaining({ code: 'cancel-incomplete' }))
+      expect(await all[away]?.held()).not.toEqual([])
+      await all[away]?.restart()
+      for (const server of all) await expectEmpty(server)
+    })
 
   it('cancels on a plain tus server too', async () => {
     const directory = await folder()

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer, type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -17,6 +17,8 @@ export interface TestServer {
   readonly direct: string
   readonly directory: string
   readonly link: Link
+  /** Names of the files that it has of uploads, whole ones and begun ones. */
+  held(): Promise<string[]>
   /** Ends it: nobody reaches it any more, its peers neither. */
   stop(): Promise<void>
   /** Ends it, and starts it again at the same addresses with the same bytes. */
@@ -61,11 +63,13 @@ export async function startReconcileServers(options: TestServersOptions): Promis
     const link = links[i]
     const port = portOf(http)
     if (!link) throw new Error('every server has a link')
+    const directory = join(root, `server-${i}`)
     return {
       endpoint: `${link.origin}/files`,
       direct: `${originOf(http)}/files`,
-      directory: join(root, `server-${i}`),
+      directory,
       link,
+      held: () => filesOfUploads(directory),
       stop: async () => {
         await extensions.get(http)?.close()
         await closeServer(http)
@@ -113,6 +117,12 @@ export async function startReconcileServers(options: TestServersOptions): Promis
     await rm(root, { recursive: true, force: true })
   }
   return { servers, close }
+}
+
+/** What is begun lies in a folder of its own, beside the server's own records. */
+async function filesOfUploads(directory: string): Promise<string[]> {
+  const whole = (await readdir(directory)).filter((name) => !name.startsWith('.'))
+  return [...whole, ...(await readdir(join(directory, '.reconcile', 'groups')))]
 }
 
 /** Each has greeted each other one: before that, what is meant for another is answered that there is no such server. */
