@@ -178,6 +178,11 @@ describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
     expect(types.slice(types.indexOf('paused'), types.indexOf('resumed'))).not.toContain('session')
   })
 
+  it.runIf(wireProtocol === 'h1')('says that a page cannot choose the address that its requests leave by', async () => {
+    const { page } = await begin({ count: 2, rate: MB, size: MB, localAddress: '127.0.0.2' })
+    expect((await outcome(page)).error).toMatch(/cannot choose the address .*127\.0\.0\.2.*leave out localAddress/)
+  })
+
   it('leaves nothing on any server after a cancel', async () => {
     const { all, page } = await begin({ count: 2, rate: 1 * MB, size: 20 * MB })
     await untilAcked(page, 2 * MB)

@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { connect, createServer, type Socket } from 'node:net'
 import { DefaultHttpStack } from 'tus-js-client'
 import { AdaptiveUpload, type LoggedEvent } from 'uppy-adaptive/upload'
-import { afterEach, expect, it } from 'vitest'
+import { afterEach, describe, expect, it } from 'vitest'
 import { type Link, openLink } from '../support/links/link.js'
 import { startReconcileServers } from '../support/reconcile-servers.js'
 
@@ -43,28 +43,39 @@ async function openFront(links: { readonly usual: Link; readonly other: Link }):
   return `http://127.0.0.1:${address.port}/files`
 }
 
-it.skipIf(process.platform !== 'linux')(
-  'goes on by another address of this machine when nothing comes by the usual one, with the same sessions',
-  async () => {
-    const started = await startReconcileServers({ count: 1 })
-    cleanups.push(() => started.close())
-    const [server] = started.servers
-    const target = { host: '127.0.0.1', port: Number(new URL(server?.direct ?? '').port) }
-    const opened = (name: string) => openLink({ name, target, upBytesPerSecond: 2 * MB })
-    const [usual, other] = await Promise.all([opened('usual way'), opened('other way')])
-    cleanups.push(() => Promise.all([usual.close(), other.close()]))
-    const endpoint = await openFront({ usual, other })
+/** A server at one address, two ways to it, and an upload that knows of both. */
+async function twoWays(file: Uint8Array) {
+  const started = await startReconcileServers({ count: 1 })
+  cleanups.push(() => started.close())
+  const [server] = started.servers
+  const target = { host: '127.0.0.1', port: Number(new URL(server?.direct ?? '').port) }
+  const opened = (name: string) => openLink({ name, target, upBytesPerSecond: 2 * MB })
+  const [usual, other] = await Promise.all([opened('usual way'), opened('other way')])
+  cleanups.push(() => Promise.all([usual.close(), other.close()]))
+  const endpoint = await openFront({ usual, other })
+  const upload = new AdaptiveUpload(file, { endpoint, mirrors: [{ endpoint, localAddress: OTHER_ADDRESS }] })
+  const events: LoggedEvent[] = []
+  upload.on('event', (event) => events.push(event))
+  const storedSha256 = async (url: string) => {
+    const stored = await fetch(`${server?.direct}/${url.slice(url.lastIndexOf('/') + 1)}`)
+    return sha256(new Uint8Array(await stored.arrayBuffer()))
+  }
+  return { usual, other, endpoint, upload, events, storedSha256 }
+}
+
+function sha256(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
+}
+
+describe.skipIf(process.platform !== 'linux')('another address of this machine', () => {
+  it('is gone on by when nothing comes by the usual one, with the same sessions', async () => {
     const file = randomBytes(10 * MB)
-    const upload = new AdaptiveUpload(file, { endpoint, mirrors: [{ endpoint, localAddress: OTHER_ADDRESS }] })
-    const events: LoggedEvent[] = []
+    const { usual, other, endpoint, upload, events, storedSha256 } = await twoWays(file)
     upload.on('event', (event) => {
-      events.push(event)
       if (event.type === 'progress' && event.ackedBytes > 3 * MB) usual.stall()
     })
     const { url } = await upload.start()
-    const stored = await fetch(`${server?.direct}/${url.slice(url.lastIndexOf('/') + 1)}`)
-    const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex')
-    expect(sha256(new Uint8Array(await stored.arrayBuffer()))).toBe(sha256(file))
+    expect(await storedSha256(url)).toBe(sha256(file))
     expect(events).toContainEqual(
       expect.objectContaining({ type: 'route', from: endpoint, endpoint: `${endpoint} from ${OTHER_ADDRESS}` }),
     )
@@ -72,8 +83,16 @@ it.skipIf(process.platform !== 'linux')(
     expect(events.filter(({ type }) => type === 'warning' || type === 'copy' || type === 'takeOver')).toEqual([])
     // what had come by the usual way is not sent again
     expect(other.counters.bodyBytesUp).toBeLessThan(8 * MB)
-  },
-)
+  })
+
+  it('is begun by where nothing comes by the usual one from the start', async () => {
+    const file = randomBytes(2 * MB)
+    const { usual, upload, storedSha256 } = await twoWays(file)
+    usual.stall()
+    const { url } = await upload.start()
+    expect(await storedSha256(url)).toBe(sha256(file))
+  })
+})
 
 it.each(['list', 'function'])('is refused beside a stack of the application’s own, given as a %s', async (form) => {
   const endpoint = 'http://127.0.0.1:9/files'

@@ -17,6 +17,8 @@ export interface PageOptions {
   readonly maxRate?: number
   /** For the primary: `name=value`. */
   readonly header?: string
+  /** Of each mirror. */
+  readonly localAddress?: string
 }
 
 const found = await findChromium()
@@ -64,11 +66,11 @@ export class PageSite {
   /** The page, with these servers, in a context of its own or the one given. */
   async openPage(
     all: readonly Pick<TestServer, 'endpoint'>[],
-    { chunkSize, maxRate, header, ...o }: PageOptions & { context?: BrowserContext } = {},
+    { chunkSize, maxRate, header, localAddress, ...o }: PageOptions & { context?: BrowserContext } = {},
   ): Promise<Page> {
     const page = await (o.context ?? (await this.openContext())).newPage()
     const query = new URLSearchParams(all.map((server) => ['server', server.endpoint]))
-    for (const [name, value] of Object.entries({ chunkSize, maxRate, header }))
+    for (const [name, value] of Object.entries({ chunkSize, maxRate, header, localAddress }))
       if (value !== undefined) query.set(name, String(value))
     await page.goto(`${this.#preview.resolvedUrls?.local[0]}?${query}`)
     return page

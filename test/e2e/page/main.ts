@@ -35,9 +35,10 @@ const chunkSize = Number(query.get('chunkSize') ?? Number.POSITIVE_INFINITY)
 /** Name and value of a header for the primary. */
 const [header = '', value = ''] = (query.get('header') ?? '').split('=')
 const maxRate = Number(query.get('maxRate') ?? Number.POSITIVE_INFINITY)
+const localAddress = query.get('localAddress')
 uppy.use(AdaptiveTus, {
   endpoint,
-  mirrors,
+  mirrors: localAddress ? mirrors.map((mirror) => ({ endpoint: mirror, localAddress })) : mirrors,
   chunkSize,
   maxRate,
   headers: header ? { [header]: value } : {},

@@ -40,9 +40,9 @@ function searching(options: Omit<UploadOptions, 'endpoint'>) {
     options: resolveOptions({ endpoint: ENDPOINT, ...options }),
     model: new LoggedModel(log),
     signal: stop.signal,
-    createPort: ({ endpoint, headers }, server) => {
+    createPort: ({ endpoint, headers, localAddress }, server) => {
       ports.push({ endpoint, server, headers })
-      const port = new ScriptedPort(endpoint)
+      const port = Object.assign(new ScriptedPort(endpoint), localAddress && { localAddress })
       port.onProbe = () => answer(`s${server}`)
       return port
     },
@@ -143,6 +143,22 @@ test('a primary that is away for long: its mirrors are the upload’s servers on
     expect(warnings().includes('home-elsewhere')).toBe(commitAt === 'any')
     search.end()
   }
+})
+
+test('a primary whose own way is out is found by another address of this machine, and asked by its own until that is back', async () => {
+  const mirrors = [{ endpoint: ENDPOINT, localAddress: '10.0.0.7' }]
+  const { clock, search, primary, warnings } = searching({ mirrors })
+  primary.onProbe = away
+  search.lookForMirrors(FILE)
+  const found = search.findHome(NOTHING_KNOWN)
+  await clock.run(10)
+  expect(await found).toBe('s1')
+  expect(warnings()).toEqual(['unreachable'])
+  await clock.run(600_000)
+  primary.onProbe = () => answer('s1')
+  await clock.run(60_000)
+  expect(search.directory.get('s1')).toMatchObject({ server: 0, route: { port: primary } })
+  search.end()
 })
 
 test('an upload that goes on knows its home, though the primary is away', async () => {

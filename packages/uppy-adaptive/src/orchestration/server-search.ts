@@ -1,4 +1,5 @@
 import type { UploadLimit } from 'tus-reconcile-protocol'
+import type { StoreId } from '../partitioning/partition-plan.js'
 import { Connector } from './connector.js'
 import type { EventLog } from './event-log.js'
 import type { KnownFile } from './journal.js'
@@ -41,12 +42,19 @@ export class ServerSearch {
   readonly #parts: SearchParts
   readonly #connector: Connector
   readonly #stop = new AbortController()
+  /** The primary's store, as soon as it has answered by another address of this machine. */
+  readonly #otherWay: Promise<StoreId>
+  #noteOtherWay: (home: StoreId) => void = () => {}
+  #homeByOtherWay: StoreId | undefined
   #extensions: readonly string[] = []
   #limit: UploadLimit = {}
 
   constructor(parts: SearchParts) {
     const { clock, rests, randomness, known, gate, routes, options, log, model, signal } = parts
     this.#parts = parts
+    this.#otherWay = new Promise((resolve) => {
+      this.#noteOtherWay = resolve
+    })
     if (signal.aborted) this.end()
     else onAbort(signal, () => this.end())
     this.directory = new ServerDirectory(log, routes)
@@ -67,11 +75,15 @@ export class ServerSearch {
   }
 
   /**
-   * The primary's store; undefined when it is a plain server. When it is away, the home of an upload that goes on is known
-   * all the same, and where the file may be committed elsewhere it is a mirror's.
+   * The primary's store, by whichever way it answers first; undefined when it is a plain server. When it is away, the home of
+   * an upload that goes on is known all the same, and where the file may be committed elsewhere it is a mirror's.
    * @throws UploadError `not-a-tus-server`, `unreachable`, `refused`
    */
-  async findHome(knowing: Promise<KnownFile | undefined>): Promise<string | undefined> {
+  findHome(knowing: Promise<KnownFile | undefined>): Promise<string | undefined> {
+    return Promise.race([this.#askPrimary(knowing), this.#otherWay.then((home) => knowing.then(() => home))])
+  }
+
+  async #askPrimary(knowing: Promise<KnownFile | undefined>): Promise<string | undefined> {
     const { primary } = this.#parts
     const { signal } = this.#stop
     try {
@@ -82,7 +94,7 @@ export class ServerSearch {
       return kind === 'reconcile' ? storeId : undefined
     } catch (error) {
       if (signal.aborted || !isUnreachable(error)) throw error
-      const home = this.#findHomeElsewhere(await knowing, error.message)
+      const home = this.#homeByOtherWay ?? this.#findHomeElsewhere(await knowing, error.message)
       if (home === undefined) throw error
       this.#connect(primary, 0)
       return home
@@ -121,7 +133,13 @@ export class ServerSearch {
   }
 
   #connect(port: ServerPort, server: number): void {
-    const onReady = (_store: Store) => this.#parts.onReady()
+    const onReady = ({ id }: Store) => {
+      if (port.endpoint === this.#parts.primary.endpoint) {
+        this.#homeByOtherWay = id
+        this.#noteOtherWay(id)
+      }
+      this.#parts.onReady()
+    }
     void this.#connector.connectMirror(port, server, { signal: this.#stop.signal, onReady })
   }
 
