@@ -66,14 +66,17 @@ export class PageSite {
   /** The page, with these servers, in a context of its own or the one given. */
   async openPage(
     all: readonly Pick<TestServer, 'endpoint'>[],
-    { chunkSize, maxRate, header, localAddress, ...o }: PageOptions & { context?: BrowserContext } = {},
+    { context, ...o }: PageOptions & { context?: BrowserContext } = {},
   ): Promise<Page> {
-    const page = await (o.context ?? (await this.openContext())).newPage()
-    const query = new URLSearchParams(all.map((server) => ['server', server.endpoint]))
-    for (const [name, value] of Object.entries({ chunkSize, maxRate, header, localAddress }))
-      if (value !== undefined) query.set(name, String(value))
-    await page.goto(`${this.#preview.resolvedUrls?.local[0]}?${query}`)
+    const page = await (context ?? (await this.openContext())).newPage()
+    await page.goto(this.urlFor(all, o))
     return page
+  }
+
+  urlFor(all: readonly Pick<TestServer, 'endpoint'>[], options: PageOptions = {}): string {
+    const query = new URLSearchParams(all.map((server) => ['server', server.endpoint]))
+    for (const [name, value] of Object.entries(options)) if (value !== undefined) query.set(name, String(value))
+    return `${this.#preview.resolvedUrls?.local[0]}?${query}`
   }
 
   async randomFile(size: number): Promise<{ path: string; sha256: string }> {
