@@ -25,6 +25,9 @@ const found = await findChromium()
 if (!found) console.error(`SKIPPED: ${NO_CHROMIUM}`)
 export const hasChromium: boolean = found !== undefined
 
+/** By this name, unlike by 127.0.0.1, a page without TLS is no secure context. */
+export const INSECURE_HOST = 'insecure.test'
+
 /** Chromium, and the page under test, served from an origin of its own. */
 export class PageSite {
   /** For whatever a test writes; gone with the site. */
@@ -46,11 +49,11 @@ export class PageSite {
     await build({ root, logLevel: 'error', build: { outDir, emptyOutDir: true } })
     const served = await preview({
       ...{ root, logLevel: 'error', build: { outDir } },
-      preview: { port: 0, host: '127.0.0.1' },
+      preview: { port: 0, host: '127.0.0.1', allowedHosts: [INSECURE_HOST] },
     })
     const browser = await chromium.launch({
       executablePath: found?.executablePath ?? '',
-      args: [...CHROMIUM_FLAGS, ...(await chromiumTrust())],
+      args: [...CHROMIUM_FLAGS, `--host-resolver-rules=MAP ${INSECURE_HOST} 127.0.0.1`, ...(await chromiumTrust())],
       env: { ...process.env, ...found?.env },
     })
     return new PageSite({ folder, browser, preview: served })
@@ -63,13 +66,15 @@ export class PageSite {
     return context
   }
 
-  /** The page, with these servers, in a context of its own or the one given. */
+  /** The page, with these servers, in a context of its own or the one given, by the site's address or another host name. */
   async openPage(
     all: readonly Pick<TestServer, 'endpoint'>[],
-    { context, ...o }: PageOptions & { context?: BrowserContext } = {},
+    { context, host, ...o }: PageOptions & { context?: BrowserContext; host?: string } = {},
   ): Promise<Page> {
     const page = await (context ?? (await this.openContext())).newPage()
-    await page.goto(this.urlFor(all, o))
+    const url = new URL(this.urlFor(all, o))
+    if (host !== undefined) url.hostname = host
+    await page.goto(url.href)
     return page
   }
 

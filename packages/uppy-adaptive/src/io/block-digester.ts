@@ -1,14 +1,15 @@
 import type { Digester } from '../orchestration/ports.js'
+import { WasmDigester } from './wasm-digester.js'
+
+let ofPage: WasmDigester | undefined
 
 /** SHA-256 by WebCrypto, off the thread; by hash-wasm where a page has none (no secure context). */
 export function createDigester(): Digester {
   if (globalThis.crypto?.subtle) {
     return { digest: async (bytes) => new Uint8Array(await crypto.subtle.digest('SHA-256', toBuffer(bytes))) }
   }
-  const hasher = import('hash-wasm').then(({ createSHA256 }) => createSHA256())
-  return {
-    digest: async (bytes) => (await hasher).init().update(bytes).digest('binary'),
-  }
+  ofPage ??= new WasmDigester()
+  return ofPage
 }
 
 /** WebCrypto refuses views of shared memory; everything else goes in without a copy. */
