@@ -1,5 +1,6 @@
 import { formatId } from 'tus-reconcile-protocol'
 import type { Clock, Randomness } from '../orchestration/ports.js'
+import { breathe } from './breathe.js'
 
 export const systemClock: Clock = {
   now: () => performance.now(),
@@ -8,6 +9,7 @@ export const systemClock: Clock = {
     const timer = setTimeout(callback, delayMs)
     return () => clearTimeout(timer)
   },
+  breathe,
 }
 
 export const systemRandomness: Randomness = {

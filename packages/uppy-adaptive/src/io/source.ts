@@ -2,6 +2,7 @@ import type { ByteRange } from 'tus-reconcile-protocol'
 import { platform } from '#platform'
 import type { Source } from '../orchestration/ports.js'
 import { toError, UploadError } from '../orchestration/upload-error.js'
+import { canReadPieces, readPieces } from './blob-pieces.js'
 import type { StreamInput } from './stream-source.js'
 
 /** What has a size, and can be read again. */
@@ -24,12 +25,22 @@ export async function openSource(input: StoredInput): Promise<Source> {
 
 function openBlob(blob: Blob): Source {
   const file = typeof File !== 'undefined' && blob instanceof File ? blob : undefined
+  const refusal = (cause: unknown) => {
+    const message = `${file?.name ?? 'the blob'} can no longer be read (${toError(cause).message}): it was changed, moved or removed; choose it again`
+    return new UploadError('source-changed', message, { cause })
+  }
   const read = async (range: ByteRange) => {
     try {
       return new Uint8Array(await blob.slice(range.start, range.end).arrayBuffer())
     } catch (cause) {
-      const message = `${file?.name ?? 'the blob'} can no longer be read (${toError(cause).message}): it was changed, moved or removed; choose it again`
-      throw new UploadError('source-changed', message, { cause })
+      throw refusal(cause)
+    }
+  }
+  async function* pieces(range: ByteRange, pieceBytes: number): AsyncGenerator<Uint8Array> {
+    try {
+      yield* readPieces(blob.slice(range.start, range.end), pieceBytes)
+    } catch (cause) {
+      throw refusal(cause)
     }
   }
   return {
@@ -40,6 +51,7 @@ function openBlob(blob: Blob): Source {
     // XMLHttpRequest takes a Blob as it is; Node's stack takes bytes
     body: (range) => (typeof XMLHttpRequest === 'undefined' ? read(range) : blob.slice(range.start, range.end)),
     read,
+    ...(canReadPieces() ? { pieces } : {}),
     close: async () => {},
   }
 }

@@ -1,10 +1,10 @@
 import type { ByteRange } from 'tus-reconcile-protocol'
-import { BLOCK_SIZE, blockCount, blockRange, encodeDigest, wholeBlocks } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, blockRange, encodeDigest, wholeBlocks } from 'tus-reconcile-protocol'
 import { LeafTable } from './leaf-table.js'
 import type { Digester, Source } from './ports.js'
 
-/** Blocks read at once: 4 MiB just ahead of the sender, so that the page cache serves the second read (TOOLCHAIN). */
-const READ_BLOCKS = 16
+/** Read at once, just ahead of the sender, so that the page cache serves the second read (TOOLCHAIN). */
+const READ_BYTES = 16 * BLOCK_SIZE
 
 /** SHA-256 of the file's blocks, each computed once and kept: 32 bytes a block. */
 export class BlockLeaves {
@@ -45,11 +45,9 @@ export class BlockLeaves {
     this.#forgotten += 1
   }
 
-  /** Every block's digest, in order, reading what is missing. */
-  async all(signal: AbortSignal): Promise<Uint8Array[]> {
-    const { sizeBytes } = this.#source
-    await this.compute({ start: 0, end: sizeBytes }, signal)
-    return Array.from({ length: blockCount(sizeBytes) }, (_, index) => this.#leaves.get(index) ?? new Uint8Array())
+  /** The digests of the blocks from `first` to `last - 1`; empty where one is not known. */
+  between(first: number, last: number): Uint8Array[] {
+    return Array.from({ length: last - first }, (_, i) => this.#leaves.get(first + i) ?? new Uint8Array())
   }
 
   async #fill(range: ByteRange, signal: AbortSignal): Promise<void> {
@@ -61,23 +59,37 @@ export class BlockLeaves {
         continue
       }
       let stop = index
-      while (stop < last && stop - index < READ_BLOCKS && !this.#leaves.has(stop)) stop += 1
-      await this.#hash(index, stop)
-      index = stop
+      while (stop < last && !this.#leaves.has(stop)) stop += 1
+      index = await this.#hash(index, stop, signal)
     }
   }
 
-  async #hash(first: number, last: number): Promise<void> {
-    const { sizeBytes } = this.#source
-    const start = blockRange(first, sizeBytes).start
+  /** Returns how far it has come: to the end, unless stopped by the signal or because what was read may be forgotten. */
+  async #hash(first: number, last: number, signal: AbortSignal): Promise<number> {
     const forgotten = this.#forgotten
-    const bytes = await this.#source.read({ start, end: blockRange(last - 1, sizeBytes).end })
-    const digests = Array.from({ length: last - first }, (_, i) =>
-      this.#digester.digest(bytes.subarray(i * BLOCK_SIZE, Math.min((i + 1) * BLOCK_SIZE, bytes.length))),
-    )
-    const hashed = await Promise.all(digests)
-    // something was forgotten while this was being read: it may be among these, so they are read again
-    if (this.#forgotten !== forgotten) return this.#hash(first, last)
-    for (const [i, leaf] of hashed.entries()) this.#leaves.set(first + i, leaf)
+    let index = first
+    for await (const bytes of this.#pieces(first, last)) {
+      const digests: Promise<Uint8Array>[] = []
+      for (let at = 0; at < bytes.length; at += BLOCK_SIZE)
+        digests.push(this.#digester.digest(bytes.subarray(at, Math.min(at + BLOCK_SIZE, bytes.length))))
+      const hashed = await Promise.all(digests)
+      // something was forgotten while this was being read: it may be among these, so they are read again
+      if (this.#forgotten !== forgotten) return index
+      for (const leaf of hashed) this.#leaves.set(index++, leaf)
+      if (signal.aborted) return index
+    }
+    return index
+  }
+
+  /** Block by block from what can be read on, so that hashing them leaves the page its turns. */
+  #pieces(first: number, last: number): AsyncIterable<Uint8Array> {
+    const { sizeBytes } = this.#source
+    const range = { start: blockRange(first, sizeBytes).start, end: blockRange(last - 1, sizeBytes).end }
+    return this.#source.pieces?.(range, BLOCK_SIZE) ?? this.#reads(range)
+  }
+
+  async *#reads(range: ByteRange): AsyncGenerator<Uint8Array> {
+    for (let start = range.start; start < range.end; start += READ_BYTES)
+      yield await this.#source.read({ start, end: Math.min(start + READ_BYTES, range.end) })
   }
 }

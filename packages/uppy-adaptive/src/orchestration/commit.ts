@@ -1,8 +1,9 @@
 import type { CommitAnswer, RangeSet } from 'tus-reconcile-protocol'
-import { addRanges, encodeDigest, merkleRoot, missingRanges, subtractRanges } from 'tus-reconcile-protocol'
+import { addRanges, missingRanges, subtractRanges } from 'tus-reconcile-protocol'
 import { CommitSteps } from './commit-steps.js'
 import { CommitTurns } from './commit-turns.js'
 import { isPassing, ruleOfStatus } from './failure-table.js'
+import { digestOfFile } from './file-digest.js'
 import type { Operations } from './operations.js'
 import type { Digester } from './ports.js'
 import { OperationError } from './ports.js'
@@ -78,9 +79,9 @@ async function askForCommit(
   digester: Digester,
 ): Promise<CommitOutcome> {
   const { clock, signal, leaves, plan, place } = context
-  const digests = await leaves.all(signal)
+  const { sizeBytes } = plan
+  const root = await digestOfFile(leaves, { sizeBytes, sha256: (bytes) => digester.digest(bytes), clock, signal })
   if (signal.aborted) return { kind: 'stopped' }
-  const root = encodeDigest(await merkleRoot(digests, plan.sizeBytes, (bytes) => digester.digest(bytes)))
   const pullWaitMs = await awaitPulls(context, operations)
   const turns = new CommitTurns(context)
   const steps = new CommitSteps(context.log)

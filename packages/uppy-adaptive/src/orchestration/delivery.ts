@@ -143,7 +143,9 @@ export class Delivery {
   }
 
   async #sendGroup({ signal }: DeliveryStart, source: Source, homeId: string): Promise<UploadResult> {
-    const { group, log } = this.#parts
+    const { group, log, host } = this.#parts
+    // this far, and a transfer's beginning, are a long task each where the code is run for the first time
+    await host.clock.breathe()
     const [known, primary, directory] = [this.#known, this.#primary, this.#directory]
     const { url, root } = await group.run({ source, homeId, known, primary, directory, signal })
     return { url, size: source.sizeBytes, digest: root, stats: summarize(log.events()) }

@@ -17,6 +17,8 @@ export interface Clock {
   epochMs(): number
   /** Calls back once after `delayMs`; the returned function cancels it. */
   after(delayMs: number, callback: () => void): () => void
+  /** Resolves as soon as whatever else waits for the thread has had its turn. */
+  breathe(): Promise<void>
 }
 
 /** Unguessable ids and a uniform number in [0, 1). */
@@ -46,6 +48,11 @@ export interface Source {
   body(range: ByteRange): RequestBody | Promise<RequestBody>
   /** @throws UploadError `source-unreadable` or `source-changed` */
   read(range: ByteRange): Promise<Uint8Array>
+  /**
+   * Where a long range in order costs less than its pieces one by one: so many bytes at a time, the last may be fewer,
+   * each valid until the next is asked for. Throws as `read`.
+   */
+  pieces?(range: ByteRange, pieceBytes: number): AsyncIterable<Uint8Array>
   close(): Promise<void>
   /** Of a stream: how much of it is kept to be sent again, at most, bytes. Its bytes come in their order, and are read once. */
   readonly bufferBytes?: number

@@ -174,6 +174,7 @@ export class SessionRunner {
     const { clock, options, source } = this.#context
     const bytes = timer ? 0 : Math.min(session.end - session.acked, this.#nextBodyBytes())
     const range = { start: session.acked, end: session.acked + bytes }
+    await clock.breathe()
     if (!timer) await options.rateCap?.admit(bytes, { clock, signal })
     const body = timer ? undefined : await takeBody(source, range, signal)
     if (signal.aborted) return { kind: 'aborted' }

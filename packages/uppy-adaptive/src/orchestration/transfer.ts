@@ -2,6 +2,7 @@ import type { CommitOutcome } from './commit.js'
 import { runCommit } from './commit.js'
 import { openEmptyGroup } from './empty-file.js'
 import type { Progress } from './progress.js'
+import { inShortTasks } from './short-tasks.js'
 import { adoptStored } from './stored-blocks.js'
 import type { TransferParts } from './transfer-assembly.js'
 import { TransferAssembly } from './transfer-assembly.js'
@@ -44,10 +45,11 @@ export class Transfer {
 
   /** Runs until the file is committed (the result) or the transfer is stopped (undefined). Nothing runs on afterwards. */
   async run(): Promise<TransferResult | undefined> {
-    const { signal, plan } = this.#context
+    const { signal, plan, clock } = this.#context
     this.#leaveOutHomebound()
     this.#context.share.join()
     try {
+      await clock.breathe()
       if (plan.sizeBytes === 0) await openEmptyGroup(this.#context)
       if (this.#resume) await adoptStored(this.#context, this.#parts)
       this.#progress.rest(plan.acknowledgedBytes)
@@ -95,8 +97,8 @@ export class Transfer {
     this.#parts.patience.noteProgress()
     while (!signal.aborted && !plan.isVerified) {
       const nowMs = clock.now()
-      this.#decide(nowMs)
-      if (plan.isVerified) break
+      await inShortTasks(clock, this.#steps(nowMs), () => signal.aborted)
+      if (signal.aborted || plan.isVerified) break
       await this.#parts.alarm.wait(this.#lastTickMs + TICK_MS - nowMs)
     }
     this.#parts.outcomes.completeVerified()
@@ -110,20 +112,25 @@ export class Transfer {
     this.#progress.report(ackedBytes)
   }
 
-  #decide(nowMs: number): void {
+  /** What is decided at one time. Between two of them servers may have said more. */
+  *#steps(nowMs: number): Generator<() => void> {
     const { watch, flow, streams, outcomes, assigner, claims, sampler, patience } = this.#parts
+    const { clock } = this.#context
     const isTick = nowMs - this.#lastTickMs >= TICK_MS
-    if (isTick) this.#tick(nowMs)
-    watch.score(nowMs, isTick)
-    if (isTick) sampler.sample(nowMs)
-    watch.treat(nowMs)
-    if (isTick) flow.tick(nowMs)
-    for (const store of this.#context.directory.stores()) streams.open(store)
-    outcomes.completeVerified()
-    assigner.pass()
-    claims.pass(nowMs)
-    this.#account()
-    patience.pass(nowMs)
+    // what the model is told and says stands in the log with one time
+    yield () => {
+      if (isTick) this.#tick(nowMs)
+      watch.score(nowMs, isTick)
+      if (isTick) sampler.sample(nowMs)
+    }
+    yield () => watch.treat(clock.now())
+    if (isTick) yield () => flow.tick(clock.now())
+    for (const store of this.#context.directory.stores()) yield () => streams.open(store)
+    yield () => outcomes.completeVerified()
+    yield () => assigner.pass()
+    yield () => claims.pass(clock.now())
+    yield () => this.#account()
+    yield () => patience.pass(clock.now())
   }
 
   #tick(nowMs: number): void {

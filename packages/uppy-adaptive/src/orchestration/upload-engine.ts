@@ -154,6 +154,7 @@ export class UploadEngine {
     const endKeeping = this.#memory.keep()
     const stay = this.#pageLife.watch()
     try {
+      await this.#clock.breathe()
       await this.#memory.recall()
       await this.#bodies.recall()
       await this.#routes.recall()

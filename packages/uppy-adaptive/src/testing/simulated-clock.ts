@@ -26,6 +26,9 @@ export class SimulatedClock implements Clock {
     return () => this.#remove(timer)
   }
 
+  /** No work takes time here, so that nothing else waits. */
+  async breathe(): Promise<void> {}
+
   /** How many timers wait. */
   get timers(): number {
     return this.#timers.length
@@ -133,6 +136,10 @@ export class MachineClock implements Clock {
       this.#timers.delete(fire)
       cancel()
     }
+  }
+
+  breathe(): Promise<void> {
+    return this.#world.breathe()
   }
 
   /** How many timers wait. */
