@@ -59,7 +59,7 @@ describe("a plain server's limit on bodies", () => {
     const upload = new AdaptiveUpload(randomBytes(8 * MB), options)
     await expect(upload.start()).rejects.toMatchObject({
       code: 'too-large',
-      message: expect.stringContaining(`${6 * MIB}`),
+      message: expect.stringContaining(`${6 * MIB} bytes at once: raise its limit`),
     })
   })
 })

@@ -147,7 +147,7 @@ describe('a plain server whose upload is not what it was thought to be', () => {
     })
     await expect(new AdaptiveUpload(randomBytes(MB), tooLarge.options).start()).rejects.toMatchObject({
       code: 'too-large',
-      message: expect.stringContaining(`${MB} bytes (413)`),
+      message: expect.stringContaining(`${MB} bytes (413): raise its limit`),
     })
     const stopped = await given({
       front: refuse(400, (request) => request.method === 'PATCH', { 'Tus-Resumable': '1.0.0' }),

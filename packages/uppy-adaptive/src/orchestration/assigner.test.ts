@@ -185,6 +185,26 @@ test('what somebody waits for aims at shorter partitions than what is stored', (
   expect(normal).toBeLessThan(bulk)
 })
 
+test('of servers that are nearly as good chance decides who is first, as far as they are known', () => {
+  const firstOf = (draws: readonly number[]) => {
+    const rig = new TransferRig({ addresses: [1, 1], blocks: 4_000 })
+    const { model, randomness } = rig.context
+    const view = { ...model.store('s0'), goodputBytesPerSecond: 4e6, goodputSpread: 0.5, requestRttMs: 100 }
+    vi.spyOn(model, 'store').mockReturnValue(view)
+    const uniform = vi.spyOn(randomness, 'uniform')
+    for (const draw of draws) uniform.mockReturnValueOnce(draw)
+    rig.parts.assigner.pass()
+    return rig.logged('session')[0]?.store
+  }
+  // of each store two for its rate, a fast and a slow one, and one for its failures
+  const [fast, slow] = [
+    [0.9, 0, 0.5],
+    [0.9, 0.5, 0.5],
+  ] as const
+  expect(firstOf([...fast, ...slow])).toBe('s0')
+  expect(firstOf([...slow, ...fast])).toBe('s1')
+})
+
 test('however fast a store is, its next partition is at most twice the last one', () => {
   const rig = new TransferRig({ addresses: [1, 1], blocks: 4_000 })
   const { model } = rig.context

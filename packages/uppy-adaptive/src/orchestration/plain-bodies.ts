@@ -4,6 +4,7 @@ import { decidePatchSize, hostRuleOf } from '../partitioning/patch-sizer.js'
 import { LEAST_BODY_BYTES } from './body-limits.js'
 import type { PlainFlight } from './plain-flight.js'
 import type { PlainTransferParts } from './plain-transfer.js'
+import { RAISE_LIMIT } from './refusal-error.js'
 import { UNKNOWN_RTT_MS } from './store-ranking.js'
 import { UploadError } from './upload-error.js'
 
@@ -71,13 +72,19 @@ export class PlainBodies {
     const { sizeBytes } = this.#flight
     if (sizeBytes === 0) {
       const file = Number.isFinite(source.sizeBytes) ? `a file of ${source.sizeBytes} bytes` : 'this stream'
-      throw new UploadError('too-large', `${options.endpoint} does not take ${file} (413)`, { status: 413 })
+      throw new UploadError('too-large', `${options.endpoint} does not take ${file} (413): ${RAISE_LIMIT}`, {
+        status: 413,
+      })
     }
     bodies.refused(options.endpoint, sizeBytes, said)
     if (this.#largestBody < LEAST_BODY_BYTES || this.size(next).sizeBytes >= sizeBytes)
-      throw new UploadError('too-large', `${options.endpoint} answers 413 to ${sizeBytes} bytes at once`, {
-        status: 413,
-      })
+      throw new UploadError(
+        'too-large',
+        `${options.endpoint} answers 413 to ${sizeBytes} bytes at once: ${RAISE_LIMIT}`,
+        {
+          status: 413,
+        },
+      )
     this.#noteShrunk()
   }
 

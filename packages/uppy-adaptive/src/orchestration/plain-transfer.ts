@@ -8,6 +8,7 @@ import { PlainProbe } from './plain-probe.js'
 import type { PlainParts } from './plain-upload.js'
 import type { AttemptOutcome, PlainOutcome, PlainRun, ServerPort, Source } from './ports.js'
 import type { Progress } from './progress.js'
+import { explainRefusal } from './refusal-error.js'
 import { onAbort, pause, withDeadline } from './timing.js'
 import { UploadError } from './upload-error.js'
 
@@ -235,8 +236,6 @@ export class PlainTransfer {
   #explain(end: Extract<NextStep, { kind: 'end' }>['end']): UploadError {
     const { endpoint } = this.#parts.options
     if (end.kind !== 'failed') return new UploadError('gave-up', `${endpoint}: ${end.kind}`)
-    const status = end.status === undefined ? {} : { status: end.status }
-    const code = end.status === 413 ? 'too-large' : end.code === 'full' ? 'server-full' : 'refused'
-    return new UploadError(code, `${endpoint} refused the upload (${end.cause})`, status)
+    return explainRefusal(endpoint, end)
   }
 }

@@ -1,5 +1,6 @@
 import type { PlannedSession, StoreId } from '../partitioning/partition-plan.js'
 import type { SessionEnd } from './failure-rules.js'
+import { explainRefusal } from './refusal-error.js'
 import type { TransferContext } from './transfer-context.js'
 import { UploadError } from './upload-error.js'
 
@@ -23,7 +24,7 @@ export class StoreVerdicts {
   noteFailed({ store }: PlannedSession, end: Extract<SessionEnd, { kind: 'failed' }>): void {
     const { directory, clock, place } = this.#context
     if (end.code === 'network') return directory.suspect(store, end.cause, clock.now())
-    if (store === place.store) return this.#context.fail(refusalOfHome(this.#endpointOf(store), end))
+    if (store === place.store) return this.#context.fail(explainRefusal(this.#endpointOf(store), end))
     const code = end.code === 'full' ? 'server-full' : 'mirror-refused'
     directory.exclude(store, code, `${this.#endpointOf(store)} answered ${end.cause}: going on without it`)
   }
@@ -60,14 +61,4 @@ export function leaveOutExpired({ directory }: Pick<TransferContext, 'directory'
   const endpoint = directory.get(store)?.route.endpoint ?? store
   const message = `${endpoint} has dropped what it had of this upload, and takes no more of it (expired): going on without it`
   directory.exclude(store, 'mirror-expired', message)
-}
-
-function refusalOfHome(endpoint: string, end: Extract<SessionEnd, { kind: 'failed' }>): UploadError {
-  const status = end.status === undefined ? {} : { status: end.status }
-  if (end.code === 'full') {
-    const message = `${endpoint} has no room for this file (507): free space there and upload it again`
-    return new UploadError('server-full', message, status)
-  }
-  const code = end.status === 413 ? 'too-large' : 'refused'
-  return new UploadError(code, `${endpoint} refused the upload (${end.cause})`, status)
 }
