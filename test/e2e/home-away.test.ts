@@ -70,6 +70,32 @@ test('a home that dies when it has part of the file, and stays dead: with commit
     .toBe(url)
 })
 
+test('a home that dies with the page that uploads: the next page has the rest of the file made whole at a mirror', async () => {
+  const servers = await threeServers()
+  const [home, ...mirrors] = servers
+  const bytes = randomBytes(12 * MB)
+  const entries = new Map<string, string>()
+  const journal = {
+    get: async (key: string) => entries.get(key),
+    set: async (key: string, value: string) => void entries.set(key, value),
+    delete: async (key: string) => void entries.delete(key),
+  }
+  const options = { commitAt: 'any', giveUpAfter: 2, journal, fingerprint: 'the file' } as const
+  const { upload } = uploadTo(servers, bytes, options)
+  const homeHasSome = untilHomeHasSome(upload)
+  const leave = new AbortController()
+  const left = upload.start({ signal: leave.signal }).catch((error: { code: string }) => error.code)
+  await homeHasSome
+  await home.stop()
+  leave.abort()
+  expect(await left).toBe('aborted')
+  const { upload: next, events } = uploadTo(servers, bytes, options)
+  const { url } = await next.start()
+  expect(await stored(url, mirrors)).toBe(sha256(bytes))
+  expect(events.filter((event) => event.type === 'started')).toMatchObject([{ resumed: true }])
+  expect(events.filter((event) => event.type === 'homeMoved')).toHaveLength(1)
+})
+
 test('without commitAt the same upload ends with gave-up, and the next start makes the file at its home', async () => {
   const servers = await threeServers()
   const [home] = servers
