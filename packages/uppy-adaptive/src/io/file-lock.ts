@@ -8,6 +8,10 @@ const RETRY_MS = 10
 /**
  * Runs the step while no other process runs one under the same lock, a file that is there meanwhile. One that its holder
  * has left behind is taken away after 2 s. @throws NodeJS.ErrnoException where the file cannot be made
+ *
+ * Our own, since proper-lockfile (4.1.2, of 2021, still the most used) is made for locks that are held for long: it renews
+ * them by a timer and handlers of the process's signals, judges their age by the wall clock, and waits 5 s at least for one
+ * that was left behind, which an upload that goes on after a crash would wait, too.
  */
 export async function underLock<T>(path: string, step: () => Promise<T>): Promise<T> {
   const own = await acquire(path)
