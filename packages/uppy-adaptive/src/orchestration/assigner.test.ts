@@ -205,6 +205,19 @@ test('of servers that are nearly as good chance decides who is first, as far as 
   expect(firstOf([...slow, ...fast])).toBe('s1')
 })
 
+test('a server that nothing is known of goes last where nobody sends, and first beside one that does', () => {
+  const rig = new TransferRig({ addresses: [1, 1, 1], blocks: 4_000 })
+  const { model } = rig.context
+  const view = model.store('s0')
+  vi.spyOn(model, 'store').mockImplementation((id) => ({
+    ...view,
+    goodputBytesPerSecond: id === 's1' ? undefined : 4e6,
+    requestRttMs: 100,
+  }))
+  rig.parts.assigner.pass()
+  expect(rig.logged('session').map(({ store }) => store)).toEqual(['s0', 's1', 's2'])
+})
+
 test('however fast a store is, its next partition is at most twice the last one', () => {
   const rig = new TransferRig({ addresses: [1, 1], blocks: 4_000 })
   const { model } = rig.context
