@@ -87,8 +87,21 @@ describe.skipIf(!hasChromium)('what becomes of a page that uploads, in Chromium'
     const { all, page } = await begin({ count: 1, rate: MB, size: 10 * MB })
     await untilAcked(page, 2 * MB)
     const before = bodyBytes(all)
-    await page.evaluate(() => window.bench.pauseAll())
+    await page.evaluate(() => {
+      const beganMs = performance.now()
+      const { abort } = XMLHttpRequest.prototype
+      XMLHttpRequest.prototype.abort = function () {
+        abort.call(this)
+        performance.mark('aborted', { detail: performance.now() - beganMs })
+      }
+      window.bench.pauseAll()
+    })
     await untilQuiet(all)
+    const abortedMs = await page.evaluate(() =>
+      performance.getEntriesByName('aborted').map((mark) => Number(mark instanceof PerformanceMark && mark.detail)),
+    )
+    expect(abortedMs.length).toBeGreaterThan(0)
+    expect(Math.max(...abortedMs)).toBeLessThan(100 * SLOWNESS)
     // a page cannot take back what its browser has handed to the kernel
     expect(bodyBytes(all) - before).toBeLessThan(ON_ITS_WAY)
     const types = await typesOf(page)
