@@ -131,7 +131,9 @@ export class ClientWatch {
     this.#world.coverage.count('precondition a copy was begun')
     if (inFlight > maxConcurrent) this.#fail(`${inFlight} copies in flight, ${maxConcurrent} may be`)
     this.#checkBudget(event.range.end - event.range.start)
-    if (lastMileOutSinceMs === undefined) return
+    const isServerDown = this.#world.servers.find(({ id }) => id === this.#live.get(event.of))?.isDown
+    // a server that is away, too, may have been found so before
+    if (lastMileOutSinceMs === undefined || isServerDown) return
     const outMs = this.#world.clock.now() - lastMileOutSinceMs
     if (event.gapMs <= outMs) this.#fail(`a copy ${outMs} ms after the user's own link went out: ${event.reason}`)
   }

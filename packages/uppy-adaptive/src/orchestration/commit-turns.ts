@@ -10,7 +10,7 @@ const LONGEST_ROUND_MS = 60_000
 /** As many questions fit into `giveUpAfter`, however short that is: half of them to the home, half to the others (guess). */
 const QUESTIONS_IN_PATIENCE = 8
 
-/** So long a home may not know of an upload that others have: they tell it as soon as they reach it (guess: three of their tries). */
+/** So long a home may not know of an upload once another store has answered that knows it as little (guess). */
 const TOLD_MS = 10_000
 
 /**
@@ -27,7 +27,7 @@ export class CommitTurns {
   #turn = 0
   /** The home's path is dead, and a relay answers for it: perhaps it is another store that answers as the home. */
   #isInDoubt = false
-  /** Since when the home could have heard of the upload, of which it does not know. */
+  /** Since when all who answered know of the upload as little as the home does. */
   #toldSinceMs: number | undefined
 
   constructor(context: TransferContext) {
@@ -89,9 +89,10 @@ export class CommitTurns {
     return this.#toldSinceMs === undefined || clock.now() - this.#toldSinceMs < TOLD_MS
   }
 
-  /** Another store is there, and has what it needs to tell the home of the upload. */
-  noteTeller(): void {
-    this.#toldSinceMs ??= this.#context.clock.now()
+  /** What the others said: of one that knows the upload the home hears as soon as that one reaches it, and is waited for like any answer. */
+  noteTellers(knows: readonly boolean[]): void {
+    if (knows.includes(true)) this.#toldSinceMs = undefined
+    else if (knows.length > 0) this.#toldSinceMs ??= this.#context.clock.now()
   }
 
   /** Nobody answered, or not yet: how long to leave it, milliseconds. */

@@ -144,13 +144,30 @@ test('a home that was away when the others took the upload is given time to hear
   expect(await committing(rig)).toMatchObject({ kind: 'committed' })
 })
 
-test('what it does not know ten seconds later is gone, however long it was waited for before', async () => {
+test('what nobody knows ten seconds later is gone, however long it was waited for before', async () => {
   const rig = verified({ addresses: [1, 1] })
   rig.context.atHome = ALL
   answering(rig, () => (rig.clock.now() < 60_000 ? silence() : refusal(404, 'unknown-group')()))
+  rig.port('s1').onOperation = ({ op }) =>
+    (op === 'status' ? refusal(404, 'unknown-group') : refusal(503, 'unreachable-store'))()
   await expect(committing(rig)).rejects.toMatchObject({ code: 'gone', status: 404 })
   expect(rig.clock.now()).toBeGreaterThan(70_000)
   expect(rig.clock.now()).toBeLessThan(120_000)
+})
+
+test('what another store knows the home may hear of as late as it likes', async () => {
+  const rig = verified({ addresses: [1, 1], options: { giveUpAfter: 120 } })
+  rig.context.atHome = ALL
+  answering(rig, () => (rig.clock.now() < 60_000 ? refusal(404, 'unknown-group')() : COMMITTED))
+  expect(await committing(rig)).toMatchObject({ kind: 'committed' })
+})
+
+test('what the home never hears of is given up when patience ends', async () => {
+  const rig = verified({ addresses: [1, 1], options: { giveUpAfter: 60 } })
+  rig.context.atHome = ALL
+  answering(rig, refusal(404, 'unknown-group'))
+  await expect(committing(rig)).rejects.toMatchObject({ code: 'gave-up' })
+  expect(rig.clock.now()).toBeLessThan(90_000)
 })
 
 test('a store that was started anew, and away for long, tells the home of the upload once it is asked for that', async () => {

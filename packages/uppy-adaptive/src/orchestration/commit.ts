@@ -102,7 +102,7 @@ async function askForCommit(
       // another store may not know the upload, or not be allowed to make its file: the home's word alone ends it
       if (store === place.store) {
         if (!turns.mayBeTold(error)) refuse(error)
-        else if (await hasTeller(context, operations)) turns.noteTeller()
+        else turns.noteTellers(await askTellers(context, operations))
       }
       const failure = toError(error)
       steps.noteFailure(failure)
@@ -115,17 +115,17 @@ async function askForCommit(
 
 /**
  * Asks the other stores for the upload: one that was started anew tells the home of it only with what a question of ours
- * brings (ADR 3). Resolves to whether one has answered.
+ * brings (ADR 3). Resolves to what they said, of those that have answered: whether they know it.
  */
-async function hasTeller({ directory, place, signal }: TransferContext, operations: Operations): Promise<boolean> {
+async function askTellers({ directory, place, signal }: TransferContext, operations: Operations): Promise<boolean[]> {
   const others = directory.stores().filter(({ id, state }) => id !== place.store && state !== 'unusable')
   const questions = others.map(({ id }) =>
     operations.ask(id, { op: 'status' }, signal).then(
-      () => true,
-      (error: unknown) => error instanceof OperationError && error.status < 500,
+      () => [true],
+      (error: unknown) => (error instanceof OperationError && error.status < 500 ? [false] : []),
     ),
   )
-  return (await Promise.all(questions)).includes(true)
+  return (await Promise.all(questions)).flat()
 }
 
 function giveUp(afterMs: number): UploadError {
