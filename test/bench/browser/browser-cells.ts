@@ -11,6 +11,8 @@ export interface BrowserBench {
   readonly rounds: number
   readonly quick: boolean
   readonly seed: number
+  /** The larger file of `heap`. */
+  readonly heapGb: number
 }
 
 export interface BrowserCell {
@@ -88,8 +90,8 @@ const throttled: BrowserCell = {
 /** After collections, all through an upload of a file that takes no room on the disk it is read from. */
 const heap: BrowserCell = {
   name: 'heap',
-  async run({ site, quick }) {
-    const [small, large] = quick ? [0.0625, 0.25] : [1, 20]
+  async run({ site, quick, heapGb }) {
+    const [small, large] = quick ? [0.0625, 0.25] : [1, heapGb]
     const least = await highestHeap(site, small * 1e9)
     const most = await highestHeap(site, large * 1e9)
     const leaves = ((large - small) * 1e9 * LEAF_BYTES) / BLOCK_BYTES

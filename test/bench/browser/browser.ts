@@ -11,7 +11,7 @@ import { ComparisonSite } from './comparison-site.js'
 async function main(): Promise<void> {
   const options = parseBrowserOptions(process.argv.slice(2))
   if (!options) return
-  const { rounds, quick, seed, only, json, markdown } = options
+  const { rounds, quick, seed, heapGb, only, json, markdown } = options
   const machine = describeMachine()
   const began = performance.now()
   const site = await ComparisonSite.open()
@@ -20,7 +20,7 @@ async function main(): Promise<void> {
   try {
     for (const cell of BROWSER_CELLS.filter(({ name }) => name.includes(only))) {
       loads.push(loadavg()[0] ?? 0)
-      const found = await cell.run({ site, rounds, quick, seed })
+      const found = await cell.run({ site, rounds, quick, seed, heapGb })
       for (const figure of found) console.log(figureLine(figure))
       figures.push(...found)
     }

@@ -30,6 +30,7 @@ export class Acknowledgements {
     if (runner) {
       runner.freshTries = 0
       runner.aliveAtMs = nowMs
+      runner.noteHeard()
     }
     directory.acquit(session.store, runner?.route)
     log.emit({ type: 'acked', ...nameSession(this.#context, session), offset: session.acked + bytes, ...pace }, nowMs)

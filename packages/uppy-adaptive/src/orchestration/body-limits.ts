@@ -38,6 +38,7 @@ const Memory = v.object({
   ),
 })
 
+/** What the bodies to one host have shown, to all uploads of a page or process. */
 interface Host {
   bytes: number | undefined
   /** The server or its proxy has said so, or bodies vanished often enough. */
@@ -48,22 +49,32 @@ interface Host {
   taken: number
   vanished: number
   savedAt: number
-  readonly caution: BodyCaution
+  /** A body larger than the usual limit was taken, or a part of one was acknowledged: no usual limit stands before it. */
+  isProven: boolean
+  /** Whose body is the first to show that. */
+  prover: object | undefined
 }
+
+/** By their names. */
+export type BodyHosts = Map<string, Host>
 
 /**
  * How large a body each host takes, as found out by bodies that it refused (413) or that vanished (a browser is not told of
  * a 413 without CORS headers). Kept over uploads and reloads by host name, of the last 32 hosts: what a 413 said for 30
  * days, what was guessed for 7. A guess limits the next upload only from the second body that vanished, whichever upload's.
+ * Of uploads that begin together one alone sends a large body to a host that has taken none yet: it may be lost.
  */
 export class BodyLimits {
   readonly #clock: Pick<Clock, 'epochMs'>
   readonly #storage: JournalStorage | undefined
-  readonly #hosts = new Map<string, Host>()
+  readonly #hosts: BodyHosts
+  readonly #cautions = new Map<string, BodyCaution>()
 
-  constructor(o: { clock: Pick<Clock, 'epochMs'>; storage: JournalStorage | undefined }) {
+  /** @param o.hosts what other uploads of the page or process have found out */
+  constructor(o: { clock: Pick<Clock, 'epochMs'>; storage: JournalStorage | undefined; hosts?: BodyHosts }) {
     this.#clock = o.clock
     this.#storage = o.storage
+    this.#hosts = o.hosts ?? new Map()
   }
 
   /** Once, before anything is sent. Never throws: without its memory an upload wastes a request or two. */
@@ -74,7 +85,7 @@ export class BodyLimits {
     for (const [name, kept] of Object.entries(stored?.hosts ?? {})) {
       const isOver = nowMs - kept.savedAt > (kept.isSaid ? EXPIRES_MS : GUESS_EXPIRES_MS)
       if (isOver || this.#hosts.has(name)) continue
-      const certain = { ...kept, taken: 0, vanished: 0, caution: new BodyCaution() }
+      const certain = { ...unknownHost(), ...kept }
       // what one body may have lost to a broken connection limits nobody yet
       this.#hosts.set(name, kept.isCertain ? certain : { ...certain, bytes: undefined, vanished: CERTAIN_AFTER - 1 })
     }
@@ -83,24 +94,47 @@ export class BodyLimits {
   /**
    * The largest body to send to this address, bytes: what the server announces, lowered by its own refusals, what is known of
    * its host by name, and caution.
+   * @param sender no larger than usual limits while another's is the first such body there
    */
-  largest(endpoint: string, announced: number | undefined): number {
-    const { bytes, isCertain, caution } = this.#host(endpoint)
+  largest(endpoint: string, announced: number | undefined, sender?: object): number {
+    const { bytes, isCertain, isProven, prover } = this.#host(endpoint)
+    const isWaiting = sender !== undefined && !isProven && prover !== undefined && prover !== sender
     const learned = announced === undefined || isCertain ? bytes : undefined
     const most = Number.POSITIVE_INFINITY
     const preset = hostRuleOf(endpoint)?.maxBytes
-    return Math.min(announced ?? most, learned ?? most, preset ?? most, caution.mostBytes)
+    const proven = isWaiting ? USUAL_LIMIT_BYTES : most
+    return Math.min(announced ?? most, learned ?? most, preset ?? most, proven, this.cautionFor(endpoint).mostBytes)
   }
 
   /** For bodies to this address in this upload. */
   cautionFor(endpoint: string): BodyCaution {
-    return this.#host(endpoint).caution
+    const name = new URL(endpoint).host
+    const caution = this.#cautions.get(name) ?? new BodyCaution()
+    this.#cautions.set(name, caution)
+    return caution
+  }
+
+  /** A body of this size is on its way. `ended` says when it is no more. */
+  sends(endpoint: string, bytes: number, sender: object): void {
+    const host = this.#host(endpoint)
+    if (!host.isProven && bytes > USUAL_LIMIT_BYTES) host.prover ??= sender
+  }
+
+  ended(endpoint: string, sender: object): void {
+    const host = this.#host(endpoint)
+    if (host.prover === sender) host.prover = undefined
+  }
+
+  /** A part of a body of this size was acknowledged, so that nobody refuses such ones. */
+  passes(endpoint: string, bytes: number): void {
+    if (bytes > USUAL_LIMIT_BYTES) this.#host(endpoint).isProven = true
   }
 
   /** A body of this size arrived whole. */
   took(endpoint: string, bytes: number): void {
     const host = this.#host(endpoint)
     host.taken = Math.max(host.taken, bytes)
+    this.passes(endpoint, bytes)
     // larger than any that is guessed to be refused: what vanished before vanished for another reason
     if (host.isCertain || host.vanished === 0 || bytes <= (host.bytes ?? USUAL_LIMIT_BYTES)) return
     host.vanished = 0
@@ -147,17 +181,16 @@ export class BodyLimits {
     const name = new URL(endpoint).host
     const known = this.#hosts.get(name)
     if (known) return known
-    const host: Host = {
-      bytes: undefined,
-      isCertain: false,
-      isSaid: false,
-      taken: 0,
-      vanished: 0,
-      savedAt: 0,
-      caution: new BodyCaution(),
-    }
+    const host = unknownHost()
     this.#hosts.set(name, host)
     return host
+  }
+}
+
+function unknownHost(): Host {
+  return {
+    ...{ bytes: undefined, isCertain: false, isSaid: false, taken: 0, vanished: 0, savedAt: 0 },
+    ...{ isProven: false, prover: undefined },
   }
 }
 

@@ -28,6 +28,8 @@ interface Sent {
  */
 export class BodyWatch {
   readonly #limits: BodyLimits
+  /** The body that is on its way, or of which nobody knows yet whether it arrived. */
+  #onItsWay: { readonly endpoint: string; readonly bytes: number } | undefined
   /** Of a body that nobody answered for, until a look-up says what arrived. */
   #inDoubtBytes = 0
   /** The same of one that we ended when much of it was handed over. */
@@ -35,6 +37,28 @@ export class BodyWatch {
 
   constructor(limits: BodyLimits) {
     this.#limits = limits
+  }
+
+  /** A body is on its way. */
+  sends(endpoint: string, bytes: number): void {
+    this.#onItsWay = { endpoint, bytes }
+    this.#limits.sends(endpoint, bytes, this)
+  }
+
+  /** A part of it was acknowledged. */
+  heard(): void {
+    if (this.#onItsWay) this.#limits.passes(this.#onItsWay.endpoint, this.#onItsWay.bytes)
+  }
+
+  /** Nothing is on its way, and nothing is going to be known of what was. */
+  leave(): void {
+    if (this.#onItsWay) this.#limits.ended(this.#onItsWay.endpoint, this)
+    this.#onItsWay = undefined
+  }
+
+  /** The largest that may be sent now. */
+  largest(endpoint: string, announced: number | undefined): number {
+    return this.#limits.largest(endpoint, announced, this)
   }
 
   note(sent: Sent): void {
@@ -50,6 +74,7 @@ export class BodyWatch {
     const isEnded = outcome.kind === 'aborted'
     this.#inDoubtBytes = isSilent || (isEnded && handedOver >= MOST_BUFFERED_BYTES) ? bytes : 0
     this.#isEndedInDoubt = isEnded && handedOver >= Math.min(bytes, TELLING_BYTES)
+    if (this.#inDoubtBytes === 0) this.leave()
   }
 
   #noteLook({ outcome, endpoint, progressed }: Sent): void {
@@ -60,5 +85,6 @@ export class BodyWatch {
     else if (this.#isEndedInDoubt) caution.lost()
     this.#inDoubtBytes = 0
     this.#isEndedInDoubt = false
+    this.leave()
   }
 }

@@ -1,3 +1,4 @@
+import type { BodyHosts } from './body-limits.js'
 import type { Capabilities, Clock } from './ports.js'
 import type { Pasts } from './route-history.js'
 import { onAbort } from './timing.js'
@@ -6,9 +7,10 @@ import { onAbort } from './timing.js'
 const FRESH_MS = 5 * 60_000
 const MOST_SERVERS = 64
 
-/** What the servers of a page or process answered to OPTIONS, at most five minutes ago, so that its uploads ask once; and how their addresses did. */
+/** What the servers of a page or process answered to OPTIONS, at most five minutes ago, so that its uploads ask once; how their addresses did, and how large bodies their hosts take. */
 export class KnownServers {
   readonly routes: Pasts = new Map()
+  readonly bodies: BodyHosts = new Map()
   readonly #answers = new Map<string, { readonly capabilities: Capabilities; readonly atMs: number }>()
   readonly #asking = new Map<string, Promise<unknown>>()
   readonly #clock: Pick<Clock, 'now'>

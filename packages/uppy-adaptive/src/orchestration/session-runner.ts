@@ -63,6 +63,11 @@ export class SessionRunner {
     this.#current?.abort()
   }
 
+  /** Some of its bytes were acknowledged while their request goes on. */
+  noteHeard(): void {
+    this.#bodies.heard()
+  }
+
   /** Ends the attempt in flight if its body goes on past `end`, which was lowered meanwhile. */
   stopBodyAt(end: number): void {
     if (this.#bodyEnd > end) this.#current?.abort()
@@ -79,6 +84,14 @@ export class SessionRunner {
   }
 
   async run(): Promise<SessionEnd> {
+    try {
+      return await this.#run()
+    } finally {
+      this.#bodies.leave()
+    }
+  }
+
+  async #run(): Promise<SessionEnd> {
     const { clock, rests, log } = this.#context
     let look = false
     while (!this.#stop.signal.aborted) {
@@ -113,7 +126,7 @@ export class SessionRunner {
 
   #maxBodyBytes(): number {
     const { route, limit } = this.store
-    return Math.min(MAX_BODY_BYTES, this.#context.bodies.largest(route.endpoint, limit.maxAppendSize))
+    return Math.min(MAX_BODY_BYTES, this.#bodies.largest(route.endpoint, limit.maxAppendSize))
   }
 
   #nextBodyBytes(): number {
@@ -174,6 +187,8 @@ export class SessionRunner {
     const { clock, options, source } = this.#context
     const bytes = timer ? 0 : Math.min(session.end - session.acked, this.#nextBodyBytes())
     const range = { start: session.acked, end: session.acked + bytes }
+    // before anybody else asks how large a body may be
+    if (!timer) this.#bodies.sends(this.store.route.endpoint, bytes)
     await clock.breathe()
     if (!timer) await options.rateCap?.admit(bytes, { clock, signal })
     const body = timer ? undefined : await takeBody(source, range, signal)

@@ -55,7 +55,7 @@ export class UploadEngine {
     const rests = new Rests(clock)
     const { priors } = options.predictor
     this.#memory = new PredictorMemory({ clock, storage: host.memory, log, model, priors })
-    this.#bodies = new BodyLimits({ clock, storage: host.memory })
+    this.#bodies = new BodyLimits({ clock, storage: host.memory, hosts: host.servers.bodies })
     this.#routes = new RouteHistory({ clock, storage: host.memory, pasts: host.servers.routes })
     const journal = new Journal({ storage: host.journal, clock, digester, log, endpoint: options.endpoint })
     this.#turn = new UploadTurn({ clock, log, gate: this.#gate, journal, turns: host.turns })

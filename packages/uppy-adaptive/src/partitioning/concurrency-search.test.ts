@@ -63,6 +63,12 @@ test('where each session has a small window, four times as many are tried at onc
   expect(new Path().run(3_000, fifth, window).search.limit).toBeGreaterThanOrEqual(4)
 })
 
+test('streams with small windows are tried after half a second, and stay as soon as they bring more, however little', () => {
+  const little = (sessions: number, tick: number) => sessions ** 0.15 * MB * (tick % 2 ? 1.05 : 0.95)
+  const path = new Path().run(1_500, little, window)
+  expect(path.steps.slice(0, 2)).toEqual(['add 4 window', 'keep 4 pays'])
+})
+
 test('sessions that share a connection stay where they bring half as much again, though fewer of them would', () => {
   const oneAndAHalf = (sessions: number) => Math.min(sessions, 1.5) * MB
   const path = new Path().run(10_000, oneAndAHalf, window)

@@ -49,6 +49,10 @@ type Outcome = Pick<ConcurrencyChange, 'kind' | 'limit' | 'reason'>
 
 /** A level is watched for so long before another is tried (guess: three samples). */
 const LEVEL_MS = 750
+const LEVEL_SAMPLES = 3
+/** The same where each session has a small window: a wrong trial costs requests alone (guess). */
+const WINDOW_LEVEL_MS = 500
+const WINDOW_LEVEL_SAMPLES = 2
 /** Fewer send than may for so long: nobody is there to send (guess). */
 const UNUSED_MS = 1_500
 /** A gap between samples this long was a sleep. */
@@ -160,7 +164,9 @@ export class ConcurrencySearch {
     const { nowMs } = sample
     const sinceMs = this.#levelSinceMs ?? nowMs
     const level = this.#rates.since(sinceMs)
-    if (nowMs - sinceMs < LEVEL_MS || level.samples < 3 || this.#rates.trend(STEEP) === 'rising') return undefined
+    if (nowMs - sinceMs < (sample.hasSmallWindows ? WINDOW_LEVEL_MS : LEVEL_MS)) return undefined
+    if (level.samples < (sample.hasSmallWindows ? WINDOW_LEVEL_SAMPLES : LEVEL_SAMPLES)) return undefined
+    if (this.#rates.trend(STEEP) === 'rising') return undefined
     if (sample.isFull) {
       if (this.limit <= this.#hosts || this.#down.isOn(nowMs)) return undefined
       return this.#begin(sample, { to: this.limit - 1, before: level, reason: 'full' })

@@ -64,7 +64,9 @@ export class SessionTrial {
     const leastGain = this.#hasSmallWindows ? LEAST_WINDOW_GAIN * this.before.mean : LEAST_GAIN_SHARE * proportional
     const bound = this.isUp ? leastGain : -MOST_LOSS_SHARE * proportional
     const error = Math.hypot(this.before.standardError, after.standardError)
-    if (Math.abs(grown - bound) < CLEAR * error && after.durationMs < MOST_TRIAL_MS) return undefined
+    // streams that take nothing from others may stay by mistake: waiting costs more
+    const isPlain = this.#hasSmallWindows && this.isUp && grown > bound
+    if (!isPlain && Math.abs(grown - bound) < CLEAR * error && after.durationMs < MOST_TRIAL_MS) return undefined
     return { holds: grown > bound, hasRoomToRamp: grown >= RAMP_GAIN_SHARE * proportional, after, settledAtMs }
   }
 }
