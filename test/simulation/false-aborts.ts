@@ -3,6 +3,8 @@ import { everythingDone } from '../../packages/uppy-adaptive/src/testing/simulat
 import type { LinkTrace } from '../bench/predictor/link-trace.js'
 import { LIBRARY_BLOCKS } from './content.js'
 import { Coverage } from './coverage.js'
+import type { EndingCosts } from './endings.js'
+import { Endings } from './endings.js'
 import type { Scenario } from './scenario.js'
 import { World } from './world.js'
 
@@ -11,20 +13,20 @@ const STEP_MS = 100
 /** A faster link is slowed to this mean, bytes per second: an upload of the library then takes minutes, on any of them. */
 const MOST_BYTES_PER_SECOND = 50_000
 const FASTER_THAN_ANY = 1e9
+/** How long the last mile's queue is at its mean rate, one upload after another: fair to what is small, usual, and bloated. */
+const QUEUES_MS = [0, 250, 1_500]
 /** No upload takes longer on any of them. */
 const NEVER_MS = 4 * 3_600_000
 
 /** What was ended on one link where nothing is at fault but that it is what it is. */
-export interface FalseAborts {
+export interface FalseAborts extends EndingCosts {
   readonly link: string
   readonly servers: number
   readonly uploads: number
   /** While the link carried anything. */
   readonly liveMs: number
-  /** Requests that were ended for another connection or route. */
-  readonly reconnects: number
-  /** Sessions that were ended for another server. */
-  readonly takeOvers: number
+  /** Beyond each byte once: by what was ended, and by copies. */
+  readonly resentBytes: number
 }
 
 /**
@@ -36,19 +38,22 @@ export async function countFalseAborts(
   trace: LinkTrace,
   o: { servers: number; liveMs: number; random: () => number; seed: number },
 ): Promise<FalseAborts> {
-  const seen = { uploads: 0, liveMs: 0, reconnects: 0, takeOvers: 0 }
+  const seen = { uploads: 0, liveMs: 0, resentBytes: 0 }
+  const endings = new Endings()
   while (seen.liveMs < o.liveMs) {
-    const world = new World(healthyScenario(o.seed + seen.uploads, o.servers), new Coverage(), {
-      onEvent: (_client, { type }) => {
-        if (type === 'reconnect') seen.reconnects += 1
-        if (type === 'takeOver') seen.takeOvers += 1
-      },
+    const lastMileQueueMs = QUEUES_MS[seen.uploads % QUEUES_MS.length] ?? 0
+    const scenario = { ...healthyScenario(o.seed + seen.uploads, o.servers), lastMileQueueMs }
+    const world = new World(scenario, new Coverage(), {
+      onEvent: (_client, event) => endings.note(event),
       onFault: () => {},
     })
     seen.uploads += 1
     seen.liveMs += await carry(world, trace, o.random() * trace.lengthMs)
+    const sentBytes = world.servers.reduce((sum, { bodies }) => sum + bodies.receivedBytes, 0)
+    seen.resentBytes += sentBytes - scenario.sizeBytes
   }
-  return { link: trace.name, servers: o.servers, ...seen }
+  const { reconnects, takeOvers, silentMs, waitedMs } = endings
+  return { link: trace.name, servers: o.servers, ...seen, reconnects, takeOvers, silentMs, waitedMs }
 }
 
 /** Runs the upload to its end; how long the link carried anything meanwhile. @throws Error where it does not end well */

@@ -20,6 +20,8 @@ export interface Scenario {
   readonly servers: number
   readonly routes: readonly RoutePlan[]
   readonly lastMileBytesPerSecond: number
+  /** How long its full queue takes at that rate (default 0: what is small waits for nobody). */
+  readonly lastMileQueueMs?: number
   readonly peerDelayMs: number
   readonly commitMs: number
   readonly expireMs: number
@@ -44,6 +46,7 @@ export function planScenario(seed: number): Scenario {
     servers: count,
     routes,
     lastMileBytesPerSecond: chance.scale(400_000, 8_000_000),
+    lastMileQueueMs: planQueue(seed),
     peerDelayMs: chance.scale(1, 100),
     commitMs: chance.isTrue(0.5) ? 0 : chance.scale(5, 8_000),
     expireMs: chance.isTrue(0.8) ? 3_600_000 : chance.scale(20_000, 120_000),
@@ -53,6 +56,12 @@ export function planScenario(seed: number): Scenario {
     faults,
     healedMs: Math.max(0, ...faults.map(({ atMs, forMs }) => atMs + forMs)),
   }
+}
+
+/** Fair to what is small, usual or bloated. By a chance of its own: all else is planned as it was without queues. */
+function planQueue(seed: number): number {
+  const chance = new Chance(`queue ${seed}`)
+  return chance.isTrue(0.4) ? 0 : chance.scale(20, 1_500)
 }
 
 function planRoutes(chance: Chance, servers: number): RoutePlan[] {

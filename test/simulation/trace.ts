@@ -4,7 +4,8 @@ import type { Scenario } from './scenario.js'
 /** What a run is made of, for people. */
 export function* describeScenario(scenario: Scenario): Generator<string> {
   const { seed, sizeBytes, servers, routes, lastMileBytesPerSecond, faults, options } = scenario
-  yield `seed ${seed}: ${sizeBytes} bytes, ${servers} server(s), last mile ${rate(lastMileBytesPerSecond)}`
+  const queue = `queue ${Math.round(scenario.lastMileQueueMs ?? 0)} ms`
+  yield `seed ${seed}: ${sizeBytes} bytes, ${servers} server(s), last mile ${rate(lastMileBytesPerSecond)}, ${queue}`
   for (const [i, route] of routes.entries())
     yield `  route ${i} to s${route.server}: ${rate(route.upBytesPerSecond)}, ${route.delayMs.toFixed(0)} ms one way`
   yield `  expiry ${Math.round(scenario.expireMs)} ms, commit ${Math.round(scenario.commitMs)} ms, options ${JSON.stringify(options)}`

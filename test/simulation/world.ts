@@ -35,6 +35,7 @@ export class World {
     this.#observer = observer
     this.chance = new Chance(`world ${scenario.seed}`)
     this.lastMile = new LastMile(scenario.lastMileBytesPerSecond)
+    this.lastMile.queueBytes = (scenario.lastMileBytesPerSecond * (scenario.lastMileQueueMs ?? 0)) / 1000
     for (let i = 0; i < scenario.servers; i++) this.servers.push(this.#createServer(i))
     this.faults = new FaultSwitch(this)
     for (const fault of scenario.faults) {

@@ -14,6 +14,8 @@ import { CutError, Refusal } from './memory-refusal.js'
 import type { MemoryServer } from './memory-server.js'
 
 const STEP_MS = 50
+/** Of a body no less arrives at once, but its end. */
+const PACKET_BYTES = 1_448
 
 /** Which answers are lost. */
 type Losses = 'losesAnswers' | 'losesOperations'
@@ -155,6 +157,7 @@ export class MemoryPort implements ServerPort {
   }
 
   async #goAndReturn<T>(signal: AbortSignal, act: () => Promise<T>, losses: Losses | undefined): Promise<T> {
+    await this.lastMile.queue(this.server.clock, signal)
     await this.#travel(signal)
     const { run } = this.server
     if (this.server.isDown) {
@@ -228,25 +231,30 @@ export class MemoryPort implements ServerPort {
     }
     this.sending += 1
     this.sendingBytes += bytes.length
-    this.lastMile.sending += 1
+    const uplink = { remainingBytes: bytes.length, isHeldUp: false }
+    const end = this.lastMile.begin(uplink)
     try {
+      let carried = 0
       for (let sent = 0; sent < bytes.length && !refusal; ) {
         await pause(this.clock, STEP_MS, signal)
         if (signal.aborted) throw new CutError('aborted')
         if (this.isDark) continue
-        const share = Math.min(
-          ...[this.upBytesPerSecond / this.sending, this.lastMile.shareBytesPerSecond, this.connectionBytesPerSecond],
-        )
-        const piece = bytes.subarray(sent, sent + Math.max(1, Math.floor((share * STEP_MS) / 1000)))
+        const { shareBytesPerSecond } = this.lastMile
+        const share = Math.min(shareBytesPerSecond, this.upBytesPerSecond / this.sending, this.connectionBytesPerSecond)
+        carried = Math.min(bytes.length, carried + (share * STEP_MS) / 1000)
+        uplink.isHeldUp = share === shareBytesPerSecond
         if (refusal) break
+        if (carried - sent < Math.min(PACKET_BYTES, bytes.length - sent)) continue
+        const piece = bytes.subarray(sent, Math.floor(carried))
         refusal = this.server.bodies.take(open, this.onBytes(piece))
         sent += piece.length
+        uplink.remainingBytes = bytes.length - sent
         onHandedOver(sent)
       }
     } finally {
       this.sending -= 1
       this.sendingBytes -= bytes.length
-      this.lastMile.sending -= 1
+      end()
     }
     return refusal
   }
