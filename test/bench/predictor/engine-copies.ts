@@ -30,10 +30,22 @@ export function copiedUpTo(found: Assessment, around: Surroundings): number {
     {
       ...found,
       ...{ remainingBytes: Math.min(1, around.remainingBytes), isCopy: false, hasCopy: false, hasOtherRoute: false },
-      ...{ answersElsewhere: false, answeredForMs: 0, storeIsSuspect: false, freshTries: 0 },
+      ...{
+        answersElsewhere: false,
+        answeredForMs: 0,
+        answerMs: 0,
+        toldForMs: found.gapMs,
+        storeIsSuspect: false,
+        freshTries: 0,
+      },
     },
     {
-      ...{ unassignedBytes: 0, copiesInFlight: 0, budgetBytes: Number.POSITIVE_INFINITY },
+      ...{
+        unassignedBytes: 0,
+        sessionsInFlight: around.inFlight,
+        copiesInFlight: 0,
+        budgetBytes: Number.POSITIVE_INFINITY,
+      },
       linkIsGood: around.pLinkGood >= LINK_IS_GOOD,
       bestAlternativeMs: alternativeMs(around),
       copies: { threshold: 0, maxConcurrent: 1 },

@@ -81,11 +81,12 @@ test('a stream that falls silent is ended and opened anew; one that beats is not
   expect(rig.port().streams).toHaveLength(2)
 })
 
-test('a stream that is silent together with a session is opened anew at once, then later each time', async () => {
+test('a stream that is silent together with a session, while its address answers, is opened anew at once, then later each time', async () => {
   const { rig, streams, inDoubt } = opened()
   latest(rig).say(LOAD, 'e-5')
   const look = async (ms: number) => {
     await rig.clock.run(ms)
+    rig.route().heardAtMs = rig.clock.now()
     streams.open(rig.store())
     await everythingDone()
   }
@@ -105,6 +106,65 @@ test('a stream that is silent together with a session is opened anew at once, th
     await look(1_000)
   }
   expect(rig.port().streams).toHaveLength(3)
+})
+
+test('in the dark a stream in doubt is kept: a new one would be no better', async () => {
+  const { rig, streams, inDoubt } = opened()
+  latest(rig).beat()
+  inDoubt.add('s0')
+  await rig.clock.run(5_999)
+  streams.open(rig.store())
+  await everythingDone()
+  expect(rig.port().streams).toHaveLength(1)
+})
+
+test('a stream that was asked for in the dark is asked for anew as soon as its address answers again, once', async () => {
+  const { rig, streams } = opened()
+  latest(rig).beat()
+  expect(rig.store().tellsSinceMs).toBe(0)
+  await rig.clock.run(6_000)
+  expect(rig.store().tellsSinceMs).toBe(Number.POSITIVE_INFINITY)
+  await rig.clock.run(375)
+  const [, inTheDark] = rig.port().streams
+  await rig.clock.run(1_000)
+  for (const _ of [1, 2]) {
+    const nowMs = rig.clock.now()
+    rig.route().answering.note({ nowMs, askedMs: nowMs, rtoMs: 0 })
+    streams.open(rig.store())
+    await everythingDone()
+    await rig.clock.run(100)
+  }
+  expect(inTheDark?.signal.aborted).toBe(true)
+  expect(rig.port().streams).toHaveLength(3)
+  latest(rig).beat()
+  expect(rig.store().tellsSinceMs).toBe(rig.clock.now())
+})
+
+test('the rest after a stream in vain ends when its address answers again', async () => {
+  const { rig, streams } = opened()
+  latest(rig).beat()
+  for (let i = 0; i < 4; i++) {
+    latest(rig).break()
+    await rig.clock.run(375 * 2 ** i)
+  }
+  latest(rig).break()
+  await rig.clock.run(100)
+  expect(rig.port().streams).toHaveLength(5)
+  const nowMs = rig.clock.now()
+  rig.route().answering.note({ nowMs, askedMs: nowMs, rtoMs: 0 })
+  streams.open(rig.store())
+  await everythingDone()
+  expect(rig.port().streams).toHaveLength(6)
+})
+
+test('of a stream that never spoke nothing is expected: a proxy may hold it back', async () => {
+  const { rig, streams } = opened()
+  await rig.clock.run(6_100)
+  const nowMs = rig.clock.now()
+  rig.route().answering.note({ nowMs, askedMs: nowMs, rtoMs: 0 })
+  streams.open(rig.store())
+  await everythingDone()
+  expect([rig.port().streams.length, rig.store().tellsSinceMs]).toEqual([1, Number.NEGATIVE_INFINITY])
 })
 
 test('a machine that slept ends its silent stream once, and opens one', async () => {

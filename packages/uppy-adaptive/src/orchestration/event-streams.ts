@@ -8,7 +8,7 @@ import { hearLoad } from './transfer-context.js'
 
 /** A stream that says nothing for this long, though the server sends a heartbeat a second, is opened anew. */
 const SILENCE_MS = 6_000
-/** So long, while a session of its server is silent for suspiciously long: perhaps it is the stream that is dead, or both (guess). */
+/** So long, while a session of its server is silent for suspiciously long and its address answers others: perhaps it is the stream that is dead, or both (guess). */
 const DOUBTED_SILENCE_MS = 1_500
 
 interface OpenStream {
@@ -16,6 +16,8 @@ interface OpenStream {
   heardAtMs: number
   /** It was ended in doubt: the next one need not wait. */
   isDoubted: boolean
+  /** Fires when its address answers again, which had not when it was asked for: the next one need not wait, however many were in vain. */
+  readonly outdated: AbortController
   readonly end: () => void
 }
 
@@ -38,14 +40,19 @@ export class EventStreams {
 
   /**
    * Opens the store's stream, or follows the store to its new route. One that is silent together with a session is opened
-   * anew: what it tells then may end that session's silence, which costs nothing. It ends with the transfer.
+   * anew: what it tells then may end that session's silence, which costs nothing. So is, in place of one that has broken off,
+   * one that was asked for before its address answered again: what was asked in the dark may wait for long. It ends with the
+   * transfer.
    */
   open(store: Store): void {
     const open = this.#open.get(store.id)
     if (!open) return void this.#run(store)
-    const silentMs = this.#context.clock.now() - open.heardAtMs
-    if (silentMs >= DOUBTED_SILENCE_MS && this.#users.isInDoubt(store.id)) open.isDoubted = true
-    if (open.isDoubted || open.route !== store.route) open.end()
+    const isSilent = this.#context.clock.now() - open.heardAtMs >= DOUBTED_SILENCE_MS
+    // in the dark a new one would be no better, and behind a long queue later than the old one
+    if (isSilent && open.route.heardAtMs > open.heardAtMs && this.#users.isInDoubt(store.id)) open.isDoubted = true
+    if (store.tellsSinceMs === Number.POSITIVE_INFINITY && open.heardAtMs < store.route.answering.sinceMs)
+      open.outdated.abort()
+    if (open.isDoubted || open.outdated.signal.aborted || open.route !== store.route) open.end()
   }
 
   async #run(store: Store): Promise<void> {
@@ -57,10 +64,14 @@ export class EventStreams {
       lastEventId = await this.#listen(store, lastEventId, () => {
         fruitless = 0
       })
+      if (store.tellsSinceMs !== Number.NEGATIVE_INFINITY) store.tellsSinceMs = Number.POSITIVE_INFINITY
       if (store.route !== route) continue
       fruitless += 1
-      if (fruitless === 1 && this.#open.get(store.id)?.isDoubted) continue
-      await rests.take(backoffMs({ fruitless, uniform: randomness.uniform() }), signal)
+      const open = this.#open.get(store.id)
+      if (!open || signal.aborted || (fruitless === 1 && open.isDoubted)) continue
+      const leave = onAbort(signal, () => open.outdated.abort())
+      await rests.take(backoffMs({ fruitless, uniform: randomness.uniform() }), open.outdated.signal)
+      leave()
     }
   }
 
@@ -71,7 +82,7 @@ export class EventStreams {
     let isAnswered = false
     const stream = new AbortController()
     const abort = () => stream.abort()
-    const open = { route, heardAtMs: askedMs, isDoubted: false, end: abort }
+    const open = { route, heardAtMs: askedMs, isDoubted: false, outdated: new AbortController(), end: abort }
     this.#open.set(store.id, open)
     const leave = onAbort(signal, abort)
     let cancel = clock.after(SILENCE_MS, abort)
@@ -86,10 +97,11 @@ export class EventStreams {
           cancel()
           cancel = clock.after(SILENCE_MS, abort)
           if (!isAnswered) this.#context.noteRoundTrip(store.id, clock.now() - askedMs)
+          if (!isAnswered) store.tellsSinceMs = clock.now()
           isAnswered = true
-          route.heardAtMs = clock.now()
-          open.heardAtMs = route.heardAtMs
-          model.heard({ nowMs: route.heardAtMs, store: store.id })
+          open.heardAtMs = clock.now()
+          route.heardAtMs = open.heardAtMs
+          model.heard({ nowMs: open.heardAtMs, store: store.id })
           onAlive()
         },
         onLoad,

@@ -41,6 +41,10 @@ export class HedgeView implements HedgeSurroundings {
     return this.#context.model.link().pGood >= LINK_IS_GOOD
   }
 
+  get sessionsInFlight(): number {
+    return this.#context.plan.sessions().length
+  }
+
   get copiesInFlight(): number {
     return this.#context.plan.sessions().filter(({ kind }) => kind === 'copy').length
   }

@@ -95,6 +95,7 @@ export class Operations {
         model.requestRtt({ nowMs, store: via.id, roundTripMs: nowMs - startedMs, operation: operation.op })
       if (!relayed && operation.op === 'claim') this.#context.noteRoundTrip?.(via.id, nowMs - startedMs)
       route.heardAtMs = nowMs
+      route.answering.note({ nowMs, askedMs: startedMs, rtoMs: model.store(via.id).rtoMs })
       model.heard({ nowMs, store: via.id })
       if (relayed) log.emit({ type: 'relayed', operation: operation.op, store: storeId, through: route.endpoint })
       return answer as OperationAnswers[Op['op']]

@@ -99,6 +99,7 @@ export class PathGauge {
       const nowMs = clock.now()
       this.note(store.id, nowMs - startedMs)
       store.route.heardAtMs = nowMs
+      store.route.answering.note({ nowMs, askedMs: startedMs, rtoMs: model.store(store.id).rtoMs })
       model.heard({ nowMs, store: store.id })
     } catch {
       // nothing is said of its path: nothing more goes there

@@ -60,6 +60,8 @@ test('an address that is late to answer is asked beside, as the kept connection 
   expect(rig.port().probes).toBe(1)
   await rig.clock.run(1)
   expect([rig.port().probes, rig.route().heardAtMs]).toEqual([2, rig.clock.now()])
+  // of the connection that answered, and at once
+  expect(rig.route().answering).toMatchObject({ sinceMs: rig.clock.now(), slowestMs: 0 })
   expect(rig.clock.timers).toBe(0)
   expect(rig.logged('probeLost')).toEqual([])
 })

@@ -1,3 +1,4 @@
+import { LATE_MS } from './answering.js'
 import { backoffMs } from './failure-rules.js'
 import type { RiskWatch } from './risk-watch.js'
 import type { Route, Store } from './server-directory.js'
@@ -8,8 +9,6 @@ import { UploadError } from './upload-error.js'
 
 const MIN_DEADLINE_MS = 1_500
 const DEADLINE_RTOS = 4
-/** One that is not answered so soon, or within a retransmission time-out, is asked beside: the connection that was kept open for it may be dead, too (guess). */
-const BESIDE_MS = 500
 /** A suspect store that answers is asked again this soon, as the model asks those in doubt. */
 const ANSWERED_PAUSE_MS = 300
 
@@ -28,7 +27,7 @@ export class Probes {
     this.#watch = watch
   }
 
-  /** Probes the stores that the model asks about, those in suspicion until they answer, and those in doubt by which another route may lead. */
+  /** Probes the stores that the model asks about, those in suspicion until they answer, and those in doubt. */
   pass(nowMs: number): void {
     const { directory, model } = this.#context
     const wanted = new Set(model.wantsProbe({ nowMs }))
@@ -38,11 +37,11 @@ export class Probes {
     }
   }
 
-  /** Of what the model does not ask about (it has a pace of its own): by which another route may lead, or that is to be trusted again. */
+  /** Of what the model does not ask about (it has a pace of its own): what may be a connection's own silence, may have another route, or is to be trusted again. */
   #isDue(store: Store, nowMs: number): boolean {
-    const mayTurn = store.routes.length > 1 && this.#watch.isInDoubt(store.id)
     if (this.#context.directory.isQuarantined(store, nowMs)) return false
-    return (store.state === 'suspect' || mayTurn) && (this.#nextAtMs.get(store.id) ?? 0) <= nowMs
+    const isDoubted = store.state === 'suspect' || this.#watch.isInDoubt(store.id)
+    return isDoubted && (this.#nextAtMs.get(store.id) ?? 0) <= nowMs
   }
 
   async #probe(store: Store): Promise<void> {
@@ -73,21 +72,30 @@ export class Probes {
     }
   }
 
-  /** Resolves with the first answer by that address. A connection in use is not used for the second one. */
+  /**
+   * Resolves with the first answer by that address. One that is late is asked beside: the connection that was kept open
+   * for it may be dead, too. A connection in use is not used for the second one.
+   */
   async #probeBy(store: Store, route: Route, signal: AbortSignal): Promise<void> {
     const { clock, model } = this.#context
     const own = new AbortController()
     const leave = onAbort(signal, () => own.abort())
     this.#asked.add(route)
-    const ask = () => route.port.probe(own.signal, hearLoad(this.#context, store.id))
+    const { rtoMs } = model.store(store.id)
+    const ask = async () => {
+      const askedMs = clock.now()
+      await route.port.probe(own.signal, hearLoad(this.#context, store.id))
+      return askedMs
+    }
     try {
       const first = ask()
-      const isLate = await Promise.race([
-        first.then(() => false),
-        pause(clock, Math.max(BESIDE_MS, model.store(store.id).rtoMs), own.signal).then(() => true),
-      ])
-      if (isLate) await Promise.any([first, ask()])
+      const late = pause(clock, Math.max(LATE_MS, rtoMs), own.signal)
+      const askedMs = (await Promise.race([first, late])) ?? (await Promise.any([first, ask()]))
       route.heardAtMs = clock.now()
+      route.answering.note({ nowMs: route.heardAtMs, askedMs, rtoMs })
+    } catch (error) {
+      route.answering.lost()
+      throw error
     } finally {
       own.abort()
       leave()

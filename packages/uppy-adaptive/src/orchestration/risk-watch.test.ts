@@ -174,22 +174,68 @@ test('a silent session goes on by another address of its store that answers', as
   expect(rig.port('s1', 1).attempts).toMatchObject([{ body: undefined, partition: { session: s1.session } }])
 })
 
-test('a session that is silent while its server answers gets a fresh connection, and time for it', async () => {
-  const { rig, s0, s1, s2 } = await silentS1({ unassigned: true })
-  const answered = async (ms: number) => {
-    for (const untilMs = rig.clock.now() + ms; rig.clock.now() < untilMs; ) {
-      rig.route('s1').heardAtMs = rig.clock.now()
-      rig.context.model.heard({ nowMs: rig.clock.now(), store: 's1' })
-      await flow(rig, STEP_MS, [
-        [s0, RATE],
-        [s2, RATE],
-      ])
-    }
+/** s1 answers what it is asked by other connections, after so long each time, while its session is silent and others move. */
+async function answered(
+  { rig, s0, s2 }: Awaited<ReturnType<typeof silentS1>>,
+  { forMs, tookMs = 20 }: { forMs: number; tookMs?: number },
+): Promise<void> {
+  for (const untilMs = rig.clock.now() + forMs; rig.clock.now() < untilMs; ) {
+    const [nowMs, route] = [rig.clock.now(), rig.route('s1')]
+    route.heardAtMs = nowMs
+    route.answering.note({ nowMs, askedMs: nowMs - tookMs, rtoMs: 0 })
+    rig.context.model.heard({ nowMs, store: 's1' })
+    await flow(rig, STEP_MS, [
+      [s0, RATE],
+      [s2, RATE],
+    ])
   }
-  while (rig.logged('reconnect').length === 0 && rig.clock.now() < 20_000) await answered(STEP_MS)
+}
+
+test('a session that is silent while its server answers gets a fresh connection, and time for it', async () => {
+  const world = await silentS1({ unassigned: true })
+  const { rig, s1 } = world
+  const silentSinceMs = rig.clock.now()
+  while (rig.logged('reconnect').length === 0 && rig.clock.now() < 20_000) await answered(world, { forMs: STEP_MS })
   expect(rig.logged('reconnect')).toMatchObject([{ session: s1.session, remedy: 'freshConnection' }])
-  await answered(1_400)
+  expect(rig.clock.now() - silentSinceMs).toBeLessThanOrEqual(2_000)
+  await answered(world, { forMs: 1_400 })
   expect([rig.logged('reconnect').length, rig.logged('takeOver').length]).toEqual([1, 0])
+})
+
+test('a session that is silent on a slow link, where small answers take their time, is left alone for longer', async () => {
+  const world = await silentS1({ unassigned: true })
+  // three sessions share it
+  await answered(world, { forMs: 5_400, tookMs: 400 })
+  expect(world.rig.logged('reconnect')).toEqual([])
+  await answered(world, { forMs: 1_000, tookMs: 400 })
+  expect(world.rig.logged('reconnect')).toHaveLength(1)
+})
+
+test('answers that waited for the link do not count: its darkness is no silence of a connection', async () => {
+  const world = await silentS1({ unassigned: true })
+  await answered(world, { forMs: 3_000, tookMs: 600 })
+  expect([world.rig.logged('reconnect'), world.rig.logged('takeOver')]).toEqual([[], []])
+})
+
+test('where an event stream has broken off, no session is ended before a new one could tell of its bytes', async () => {
+  const world = await silentS1({ unassigned: true })
+  const { rig } = world
+  rig.store('s1').tellsSinceMs = Number.POSITIVE_INFINITY
+  await answered(world, { forMs: 2_500 })
+  rig.store('s1').tellsSinceMs = rig.clock.now()
+  await answered(world, { forMs: 700 })
+  expect([rig.logged('reconnect'), rig.logged('takeOver')]).toEqual([[], []])
+  await answered(world, { forMs: 300 })
+  expect(rig.logged('reconnect')).toHaveLength(1)
+})
+
+test('an event stream that does not come back is not waited for', async () => {
+  const world = await silentS1({ unassigned: true })
+  world.rig.store('s1').tellsSinceMs = Number.POSITIVE_INFINITY
+  await answered(world, { forMs: 2_700 })
+  expect(world.rig.logged('reconnect')).toEqual([])
+  await answered(world, { forMs: 400 })
+  expect(world.rig.logged('reconnect')).toHaveLength(1)
 })
 
 test('the tail of a slow session moves; what it can soon send it keeps', async () => {

@@ -7,6 +7,7 @@ import type { RankedStore } from '../redundancy/mirror-choice.js'
 import { HedgeView } from './hedge-view.js'
 import { knownOf } from './known.js'
 import { rounded } from './rounded.js'
+import type { Route, Store } from './server-directory.js'
 import type { SessionOutcomes } from './session-outcomes.js'
 import type { Reasons, SessionStarter } from './session-starter.js'
 import { drawForBytes, rankForBytes } from './store-ranking.js'
@@ -20,6 +21,8 @@ const SLOW_KEEPS_MS = 1_500
 const RECONNECT_GRACE_MS = 1_500
 /** The grace doubles with each connection in vain, up to this (guess). */
 const LONGEST_RECONNECT_GRACE_MS = 24_000
+/** An event stream that has broken off is opened again within so much time in which its server answers (guess). */
+const STREAM_GRACE_MS = 2_000
 /** So soon a session's next reason to be left as it is may follow in the log (guess). */
 const WITHHELD_AGAIN_MS = 1_000
 
@@ -135,11 +138,19 @@ export class RiskWatch {
       isCopy: session.kind === 'copy',
       hasCopy: plan.copiesOf(session.session).length > 0,
       hasOtherRoute: byOtherRoute && !byItsRoute,
-      answeredForMs: byItsRoute ? runner.route.heardAtMs - (nowMs - gapMs) : 0,
+      // a new connection is given as much time as the one before it
+      answeredForMs: runner?.route.answering.forMs(Math.max(nowMs - gapMs, runner.reconnectedAtMs)) ?? 0,
+      answerMs: byItsRoute ? this.#answerMs(runner.route, session.store) : 0,
+      toldForMs: store ? toldForMs(store, { nowMs, sinceMs: nowMs - gapMs }) : gapMs,
       answersElsewhere: byItsRoute || (!byOtherRoute && isStoreHeard()),
       storeIsSuspect: store?.state === 'suspect',
       freshTries: runner?.freshTries ?? 0,
     }
+  }
+
+  /** What the slowest of its answers took beyond the two round trips of a new connection. */
+  #answerMs({ answering }: Route, store: StoreId): number {
+    return Math.max(0, answering.slowestMs - 2 * (this.#context.model.store(store).minRequestRttMs ?? 0))
   }
 
   #apply(remedy: Exclude<Remedy, { kind: 'none' }>, { session, nowMs, assessment, around }: InDoubt): void {
@@ -199,6 +210,12 @@ export class RiskWatch {
     })
     runner.reconnect()
   }
+}
+
+/** How long into a silence somebody would have told of what arrives. A stream that does not come back is not waited for. */
+function toldForMs({ tellsSinceMs, route }: Store, { nowMs, sinceMs }: { nowMs: number; sinceMs: number }): number {
+  if (tellsSinceMs === Number.POSITIVE_INFINITY) return Math.max(0, route.answering.forMs(sinceMs) - STREAM_GRACE_MS)
+  return nowMs - Math.max(sinceMs, tellsSinceMs)
 }
 
 function reconnectGraceMs(freshTries: number): number {

@@ -1,6 +1,7 @@
 import type { UploadLimit } from 'tus-reconcile-protocol'
 import type { StoreId } from '../partitioning/partition-plan.js'
 import { decideQuarantineMs } from '../redundancy/quarantine.js'
+import { Answering } from './answering.js'
 import type { EventLog } from './event-log.js'
 import type { Capabilities, ServerPort } from './ports.js'
 import { nameOfAddress } from './ports.js'
@@ -13,6 +14,8 @@ export interface Route {
   readonly endpoint: string
   /** When something last came back by it: a probe's answer or an event. */
   heardAtMs: number
+  /** Since when and how it answers what it is asked. */
+  readonly answering: Answering
   /** How long its first probe took, with whatever it takes to connect; undefined where nobody has measured it. */
   readonly probeMs: number | undefined
 }
@@ -33,6 +36,11 @@ export interface Store {
   suspectSinceMs: number
   /** How often it came into suspicion since it last acknowledged a byte. */
   suspicions: number
+  /**
+   * Since when an event stream tells what arrives. `-Infinity` where none has ever spoken: nothing is expected of it;
+   * `Infinity` while one that had is gone: no silence of a session says anything.
+   */
+  tellsSinceMs: number
   /** It was suspect: its next partition is a small one, whatever it carried before. */
   onProbation: boolean
 }
@@ -52,7 +60,8 @@ export class ServerDirectory {
   admit(port: ServerPort, server: number, capabilities: Capabilities, probeMs?: number): Store | undefined {
     const id = capabilities.storeId
     if (capabilities.kind !== 'reconcile' || id === undefined) return undefined
-    const route = { port, endpoint: port.endpoint, heardAtMs: Number.NEGATIVE_INFINITY, probeMs }
+    const neverHeard = { heardAtMs: Number.NEGATIVE_INFINITY, answering: new Answering() }
+    const route = { port, endpoint: port.endpoint, ...neverHeard, probeMs }
     const known = this.#stores.get(id)
     if (known) return this.#admitRoute(known, route, server)
     const store: Store = {
@@ -65,6 +74,7 @@ export class ServerDirectory {
       state: 'ready',
       suspectSinceMs: 0,
       suspicions: 0,
+      tellsSinceMs: Number.NEGATIVE_INFINITY,
       onProbation: false,
     }
     this.#stores.set(id, store)

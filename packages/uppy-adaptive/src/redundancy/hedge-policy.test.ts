@@ -18,6 +18,8 @@ const HEALTHY: SessionRisk = {
   hasOtherRoute: false,
   answersElsewhere: false,
   answeredForMs: 0,
+  answerMs: 0,
+  toldForMs: 60_000,
   storeIsSuspect: false,
   freshTries: 0,
 }
@@ -30,7 +32,7 @@ const SILENT: SessionRisk = {
   expectedRemainingMs: 60_000,
 }
 /** Its connection waits for TCP's next try after an outage; the store is not to blame. */
-const BACKED_OFF: SessionRisk = { ...SILENT, server: 0.1, connection: 0.9 }
+const BACKED_OFF: SessionRisk = { ...SILENT, server: 0.1, connection: 0.9, answeredForMs: 300 }
 const SLOW: SessionRisk = { ...HEALTHY, straggle: 0.8, expectedRemainingMs: 20_000 }
 
 /** Nothing is unsent, another store is free, and a copy may be had. */
@@ -38,6 +40,7 @@ const ENDGAME: HedgeSurroundings = {
   unassignedBytes: 0,
   linkIsGood: true,
   bestAlternativeMs: 3_000,
+  sessionsInFlight: 1,
   copiesInFlight: 0,
   budgetBytes: 100 * MIB,
   copies: { threshold: 0.5, maxConcurrent: 2 },
@@ -55,6 +58,7 @@ test.each<Row>([
   ['a silence that is more likely the link', { ...SILENT, server: 0.49 }, MIDST, 'none'],
   ['a silence that only history blames on the server', { ...SILENT, server: 0.2 }, ENDGAME, 'none'],
   ['a connection that backs off after an outage', BACKED_OFF, MIDST, 'freshConnection'],
+  ['the same before anything came back promptly', { ...BACKED_OFF, answeredForMs: 0 }, MIDST, 'none'],
   ['a connection that backs off near the end', BACKED_OFF, ENDGAME, 'freshConnection'],
   ['the new connection in place of one that backed off', { ...BACKED_OFF, freshTries: 1 }, ENDGAME, 'none'],
   ['a backed-off connection that another route replaces', { ...BACKED_OFF, hasOtherRoute: true }, MIDST, 'otherRoute'],
@@ -63,13 +67,13 @@ test.each<Row>([
   ['silent, and another route reaches the store', { ...SILENT, hasOtherRoute: true }, MIDST, 'otherRoute'],
   [
     'silent, while its store answers elsewhere',
-    { ...SILENT, phi: 4, answersElsewhere: true },
+    { ...SILENT, phi: 4, answersElsewhere: true, answeredForMs: 1_750 },
     MIDST,
     'freshConnection',
   ],
   [
     'a connection that is silent while its server answers others all the time, whoever is to blame',
-    { ...HEALTHY, phi: 2, answersElsewhere: true, answeredForMs: 2_000 },
+    { ...HEALTHY, phi: 2, answersElsewhere: true, answeredForMs: 1_750 },
     MIDST,
     'freshConnection',
   ],
@@ -85,8 +89,39 @@ test.each<Row>([
   ],
   [
     'silent while its server answers others, but not for long',
-    { ...HEALTHY, phi: 3, answersElsewhere: true, answeredForMs: 1_900 },
+    { ...HEALTHY, phi: 3, answersElsewhere: true, answeredForMs: 1_749 },
     ...([MIDST, 'none'] as const),
+  ],
+  [
+    'silent on a slow link, where small answers take a part of what its next packets take',
+    { ...SILENT, phi: 4, answersElsewhere: true, answeredForMs: 2_990, answerMs: 300 },
+    ...([{ ...MIDST, sessionsInFlight: 2 }, 'none'] as const),
+  ],
+  [
+    'silent on a slow link for longer than its next packets can take',
+    { ...SILENT, phi: 4, answersElsewhere: true, answeredForMs: 3_000, answerMs: 300 },
+    ...([{ ...MIDST, sessionsInFlight: 2 }, 'freshConnection'] as const),
+  ],
+  [
+    'silent while its server answers, but for too short a time would anybody have told of its bytes',
+    { ...SILENT, gapMs: 5_000, phi: 4, answersElsewhere: true, answeredForMs: 5_000, toldForMs: 749 },
+    ...([MIDST, 'none'] as const),
+  ],
+  [
+    'silent although its bytes would have been told of for a while',
+    { ...SILENT, gapMs: 5_000, phi: 4, answersElsewhere: true, answeredForMs: 5_000, toldForMs: 750 },
+    ...([MIDST, 'freshConnection'] as const),
+  ],
+  [
+    'silent with its event stream, while its server answers nobody',
+    { ...SILENT, toldForMs: 0 },
+    ...([MIDST, 'takeOver'] as const),
+  ],
+  [
+    'silent, while nothing but heartbeats comes from its store',
+    { ...SILENT, phi: 4, answersElsewhere: true },
+    MIDST,
+    'none',
   ],
   ['silent not for long, while its store answers elsewhere', { ...SILENT, answersElsewhere: true }, MIDST, 'none'],
   [
@@ -103,13 +138,13 @@ test.each<Row>([
   ],
   [
     'silent still, after a fresh connection',
-    { ...SILENT, phi: 4, answersElsewhere: true, freshTries: 1 },
+    { ...SILENT, phi: 4, answersElsewhere: true, answeredForMs: 1_750, freshTries: 1 },
     MIDST,
     'takeOver',
   ],
   [
     'silent still after a fresh connection, with no other store',
-    { ...SILENT, phi: 4, answersElsewhere: true, freshTries: 3 },
+    { ...SILENT, phi: 4, answersElsewhere: true, answeredForMs: 1_750, freshTries: 3 },
     { ...MIDST, bestAlternativeMs: undefined },
     'freshConnection',
   ],
@@ -191,7 +226,7 @@ test('a session that is given up is copied even if that gains nothing: its bytes
 })
 
 test('the least drastic remedy comes first: other route, fresh connection, take-over, copy', () => {
-  const all = { ...SILENT, phi: 4, hasOtherRoute: true, answersElsewhere: true }
+  const all = { ...SILENT, phi: 4, hasOtherRoute: true, answersElsewhere: true, answeredForMs: 1_750 }
   const order = [
     decideRemedy(all, MIDST),
     decideRemedy({ ...all, hasOtherRoute: false }, MIDST),
@@ -215,6 +250,8 @@ const anySession: fc.Arbitrary<SessionRisk> = fc.record({
   hasOtherRoute: fc.boolean(),
   answersElsewhere: fc.boolean(),
   answeredForMs: fc.nat({ max: 10_000 }),
+  answerMs: fc.nat({ max: 1_000 }),
+  toldForMs: fc.nat({ max: 10_000 }),
   storeIsSuspect: fc.boolean(),
   freshTries: fc.nat({ max: 2 }),
 })
@@ -222,6 +259,7 @@ const anySurroundings: fc.Arbitrary<HedgeSurroundings> = fc.record({
   unassignedBytes: fc.oneof(fc.constant(0), fc.nat()),
   linkIsGood: fc.boolean(),
   bestAlternativeMs: fc.option(fc.nat({ max: 60_000 }), { nil: undefined }),
+  sessionsInFlight: fc.integer({ min: 1, max: 12 }),
   copiesInFlight: fc.nat({ max: 4 }),
   budgetBytes: fc.nat({ max: 200 * MIB }),
   copies: fc.oneof(fc.constant(false as const), fc.record({ threshold: p, maxConcurrent: fc.nat({ max: 4 }) })),

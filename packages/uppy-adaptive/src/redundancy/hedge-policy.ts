@@ -20,8 +20,12 @@ export interface SessionRisk {
   readonly hasOtherRoute: boolean
   /** The same store answered on a new connection well after this silence began. */
   readonly answersElsewhere: boolean
-  /** How long into this silence its own address has answered on other connections; 0 if it has not. */
+  /** How long into this silence its own address has answered on other connections, promptly and without a break; 0 if it has not. */
   readonly answeredForMs: number
+  /** How long the slowest of those answers took beyond the two round trips of a new connection. */
+  readonly answerMs: number
+  /** How long into this silence it would have been told of, had a byte arrived: all of it, unless its event stream broke off. */
+  readonly toldForMs: number
   /** Its store is in suspicion already, by another of its sessions or by a request that failed. */
   readonly storeIsSuspect: boolean
   /** Fresh connections already tried in this silence. */
@@ -33,6 +37,8 @@ export interface HedgeSurroundings {
   readonly linkIsGood: boolean
   /** Expected completion of the session's rest on the best other store that could take it now; undefined if there is none. */
   readonly bestAlternativeMs: number | undefined
+  /** To all servers: they share the user's link. */
+  readonly sessionsInFlight: number
   readonly copiesInFlight: number
   readonly budgetBytes: number
   /** `redundancy: false` turns copies off and keeps the rest. `threshold`: of a copy's worth, see `estimateCopyGain`. */
@@ -66,8 +72,12 @@ const ALONE = {
 /** phi from which a silence is in doubt, and from which it is given up (METHODS, Stall suspicion: measured on 22 traces). */
 export const IN_DOUBT_PHI = 2
 export const ABANDON_PHI = 3.5
-/** Answers on other connections for so long beside a suspicious silence: server and link live, and this connection does not (guess: at 1 % loss four tries of TCP's own). */
-const HALF_DEAD_MS = 2_000
+/** Answers on other connections for so long beside a suspicious silence: server and link live, and this connection does not (guess: three more tries of TCP's own). */
+const HALF_DEAD_MS = 1_750
+/** What a small answer takes on a slow link, the next packet of a living connection takes some times over, and so do those of all others, which come first (guess: a packet is two or three of an answer, doubled). */
+const HALF_DEAD_ANSWERS = 5
+/** An event stream that is open again has told by now what arrived without it, and what arrives (guess: several events of a body that moves). */
+const TOLD_MS = 750
 /** Suspicion is about the server when it is more likely than not (cost-optimal between equals). */
 const SERVER_CAUSED = 0.5
 const STRAGGLING = 0.5
@@ -91,16 +101,29 @@ export function describeAnswered({ gapMs }: Pick<SessionRisk, 'gapMs'>): string 
 }
 
 function isSilent(session: SessionRisk, around: HedgeSurroundings): boolean {
-  if (session.phi < IN_DOUBT_PHI) return false
+  if (session.phi < IN_DOUBT_PHI || isUntold(session)) return false
   // what is suspect already needs no second proof that it is the server
-  return (
-    session.storeIsSuspect || session.server >= SERVER_CAUSED || isOfConnection(session) || isHalfDead(session, around)
-  )
+  if (session.storeIsSuspect || session.server >= SERVER_CAUSED) return true
+  return isBackedOff(session) || isHalfDead(session, around)
+}
+
+/** The server lives, and perhaps the session does: nobody tells. */
+function isUntold({ answersElsewhere, toldForMs, gapMs }: SessionRisk): boolean {
+  return answersElsewhere && toldForMs < Math.min(gapMs, TOLD_MS)
 }
 
 /** A link that fades lets answers through long before bodies: it is no connection's fault. */
-function isHalfDead({ answersElsewhere, answeredForMs }: SessionRisk, { linkIsGood }: HedgeSurroundings): boolean {
-  return linkIsGood && answersElsewhere && answeredForMs >= HALF_DEAD_MS
+function isHalfDead(
+  { answersElsewhere, answeredForMs, answerMs }: SessionRisk,
+  { linkIsGood, sessionsInFlight }: HedgeSurroundings,
+): boolean {
+  const neededMs = Math.max(HALF_DEAD_MS, HALF_DEAD_ANSWERS * sessionsInFlight * answerMs)
+  return linkIsGood && answersElsewhere && answeredForMs >= neededMs
+}
+
+/** The same, and the link is back: its server has answered since, and promptly. */
+function isBackedOff(session: SessionRisk): boolean {
+  return isOfConnection(session) && session.answeredForMs > 0
 }
 
 /** A silence that is more likely the connection's alone than anybody's. */
@@ -111,13 +134,13 @@ export function isOfConnection({ connection, server }: Pick<SessionRisk, 'connec
 function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remedy {
   const silence = `silent ${seconds(session.gapMs)} while others move`
   if (session.hasOtherRoute) return { kind: 'otherRoute', reason: `${silence}; another route reaches the same store` }
-  if (isOfConnection(session)) {
+  if (isBackedOff(session)) {
     const reason = describeBackedOff(session)
     return session.freshTries === 0 ? { kind: 'freshConnection', reason } : NONE
   }
   if (session.answersElsewhere) {
     // the path lives: what looks like silence may be a slow connection, which a new one would only delay
-    if (session.phi < ABANDON_PHI && !isHalfDead(session, around)) return decideForMoving(session, around)
+    if (!isHalfDead(session, around)) return decideForMoving(session, around)
     const reason = describeAnswered(session)
     // alone with this server, trying again is all there is
     if (session.freshTries === 0 || around.bestAlternativeMs === undefined) return { kind: 'freshConnection', reason }
