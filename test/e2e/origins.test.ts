@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { basename } from 'node:path'
 import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startReconcileServers, type TestServer } from '../support/reconcile-servers.js'
@@ -70,10 +71,23 @@ describe.skipIf(!hasChromium)('headers of the application, in Chromium', () => {
     const { all, keysAt } = await threeOrigins()
     const site = await PageSite.open()
     cleanups.push(() => site.close())
-    const page = await site.openPage(all, { header: `Authorization=${SECRET}` })
+    const context = await site.openContext()
+    const kept: string[] = []
+    await context.exposeFunction('noteKept', (key: string, text: string) => kept.push(key + text))
+    await context.addInitScript(() => {
+      const { setItem } = Storage.prototype
+      Storage.prototype.setItem = function (key: string, text: string) {
+        Reflect.get(window, 'noteKept')(key, text)
+        setItem.call(this, key, text)
+      }
+    })
+    const page = await site.openPage(all, { context, header: `Authorization=${SECRET}` })
     const file = await site.randomFile(6 * MB)
     await page.setInputFiles('input', file.path)
     expect(await outcome(page)).toHaveProperty('url')
     expect([0, 1, 2].map(keysAt)).toEqual([new Set([SECRET]), new Set([undefined]), new Set([undefined])])
+    // nor do they stay on the device, or the file's name
+    expect(kept.some((text) => text.startsWith('uppy-adaptive:upload:'))).toBe(true)
+    expect(kept.join()).not.toMatch(new RegExp(`${SECRET}|${basename(file.path)}`))
   })
 })
