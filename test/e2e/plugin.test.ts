@@ -94,6 +94,26 @@ describe('the plugin', () => {
     ])
   })
 
+  it('keeps no place for a file that is paused before its turn, and gives none twice', async () => {
+    const { uppy, events, add, of } = await uppyTo(1, () => ({ limit: 1 }))
+    add('first', randomBytes(3 * MB))
+    const second = add('second', randomBytes(MB))
+    add('third', randomBytes(MB))
+    const done = uppy.upload()
+    await expect.poll(() => of('first', 'started').length).toBe(1)
+    uppy.resumeAll()
+    uppy.pauseResume(second)
+    await expect.poll(() => of('third', 'committed').length).toBe(1)
+    uppy.pauseResume(second)
+    expect((await done)?.failed).toEqual([])
+    const steps = events.filter(({ type }) => type === 'started' || type === 'committed')
+    const expected = ['first', 'third', 'second'].flatMap((name) => [
+      [name, 'started'],
+      [name, 'committed'],
+    ])
+    expect(steps.map(({ name, type }) => [name, type])).toEqual(expected)
+  })
+
   it('ends a file that is removed on its server, and uploads the others', async () => {
     const { uppy, servers, add, ackedOf } = await uppyTo(1, () => ({}))
     const removed = add('removed', randomBytes(8 * MB))

@@ -23,9 +23,11 @@ export class FileBinding<M extends Meta, B extends Body> {
   readonly #events: EventManager<M, B>
   #upload: AdaptiveUpload | undefined
   #leave: (() => void) | undefined
+  #isPaused: boolean
 
   constructor(parts: BindingParts<M, B>) {
     this.#parts = parts
+    this.#isPaused = parts.uppy.getFile(parts.file.id)?.isPaused ?? false
     this.#events = new EventManager(parts.uppy)
   }
 
@@ -45,22 +47,24 @@ export class FileBinding<M extends Meta, B extends Body> {
       }
       this.#events.onFileRemove(file.id, cancel)
       this.#events.onCancelAll(file.id, cancel)
-      this.#events.onPause(file.id, (isPaused) => this.#setPaused(isPaused))
-      this.#events.onPauseAll(file.id, () => this.#setPaused(true))
-      this.#events.onResumeAll(file.id, () => this.#setPaused(false))
-      this.#enterQueue(() => void this.#start().finally(settle).then(resolve, reject))
+      const begin = () => void this.#start().finally(settle).then(resolve, reject)
+      const setPaused = (isPaused: boolean) => this.#setPaused(isPaused, begin)
+      this.#events.onPause(file.id, setPaused)
+      this.#events.onPauseAll(file.id, () => setPaused(true))
+      this.#events.onResumeAll(file.id, () => setPaused(false))
+      if (!this.#isPaused) this.#enterQueue(begin)
       if (!uppy.getFile(file.id)) cancel()
     })
   }
 
-  /** A paused file gives its place in the queue to others, and queues again to go on. */
-  #setPaused(isPaused: boolean): void {
+  /** A paused file gives its place in the queue to others, also before it was its turn, and queues again to go on. */
+  #setPaused(isPaused: boolean, begin: () => void): void {
+    if (isPaused === this.#isPaused) return
+    this.#isPaused = isPaused
     const upload = this.#upload
-    // before its turn it keeps its place; its start sees whether it is paused
-    if (!upload) return
     this.#leaveQueue()
-    if (isPaused) void upload.pause()
-    else this.#enterQueue(() => void upload.resume())
+    if (isPaused) void upload?.pause()
+    else this.#enterQueue(upload ? () => void upload.resume() : begin)
   }
 
   #enterQueue(go: () => void): void {
@@ -84,7 +88,6 @@ export class FileBinding<M extends Meta, B extends Body> {
       this.#upload = upload
       upload.on('event', (event) => this.#pass(event))
       if (options.onEvent) upload.on('event', (event) => options.onEvent?.(file.id, event))
-      if (uppy.getFile(file.id)?.isPaused) await upload.pause()
       const result = await upload.start()
       // Body is the application's own type for what a server answers; ours answers with the upload's figures
       const body = { digest: result.digest, stats: result.stats } as unknown as B
