@@ -1,5 +1,5 @@
 import { BLOCK_SIZE } from 'tus-reconcile-protocol'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { PlannedSession } from '../partitioning/partition-plan.js'
 import { TransferRig } from '../testing/transfer-rig.js'
 
@@ -100,6 +100,29 @@ test('with nothing unsent the silent session is copied within the budget, once, 
   expect(copies[0]).toMatchObject({ of: s1.session, from: 1, reason: expect.stringContaining('nothing is unsent') })
   expect(copies[0]?.server).not.toBe(1)
   expect(rig.context.plan.session(s1.session)).toBeDefined()
+})
+
+test('which of two servers that are as good takes the copy is decided by chance', async () => {
+  const takerOf = async (draws: readonly number[]) => {
+    const rig = new TransferRig({ addresses: [1, 1, 1], blocks: 2 * THIRD + 4 })
+    let drawn = 0
+    vi.spyOn(rig.context.randomness, 'uniform').mockImplementation(() => draws[drawn++ % draws.length] ?? 0)
+    const s0 = rig.begin({ store: 's0', first: 0, last: THIRD })
+    rig.begin({ store: 's1', first: THIRD, last: THIRD + 4 })
+    const s2 = rig.begin({ store: 's2', first: THIRD + 4, last: 2 * THIRD + 4 })
+    await flow(rig, 4_300, [
+      [s0, RATE],
+      [s2, RATE],
+    ])
+    return rig.logged('copy')[0]?.server
+  }
+  // of each server two for its rate, a fast and a slow one, and one for its failures
+  const [fast, slow] = [
+    [0.9, 0, 0.5],
+    [0.9, 0.5, 0.5],
+  ] as const
+  expect(await takerOf([...fast, ...slow])).toBe(0)
+  expect(await takerOf([...slow, ...fast])).toBe(2)
 })
 
 test('the byte budget counts a copy from the block that it begins with', async () => {
