@@ -104,6 +104,23 @@ test('silence ends after a deadline, and the next way is tried', async () => {
   expect(rig.clock.timers).toBe(0)
 })
 
+test('a store that was silent where another led to it is asked through that one from then on, until it is heard', async () => {
+  const rig = new TransferRig({ addresses: [1, 1] })
+  rig.port('s1').onOperation = () => STATUS
+  const { operations } = rig.parts
+  await rig.clock.settle(operations.ask('s0', { op: 'status' }, NEVER))
+  const asked = watched(rig, [
+    ['s0', 0],
+    ['s1', 0],
+  ])
+  expect(await operations.ask('s0', { op: 'status' }, NEVER)).toEqual(STATUS)
+  expect(asked).toEqual(['s1-0'])
+  rig.port().onOperation = () => STATUS
+  rig.context.model.heard({ nowMs: rig.clock.now(), store: 's0' })
+  await operations.ask('s0', { op: 'status' }, NEVER)
+  expect(rig.port().asked).toHaveLength(2)
+})
+
 test('an answer dates its route and its store; a relayed one is no round trip of either', async () => {
   const rig = new TransferRig({ addresses: [1, 1] })
   rig.port().onOperation = broken

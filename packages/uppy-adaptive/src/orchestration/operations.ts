@@ -27,9 +27,11 @@ export type OperationContext = Pick<
 > &
   Partial<Pick<TransferContext, 'noteRoundTrip'>>
 
-/** Asks a store something: directly, or, while its path is in doubt, through any other server, which relays it (DESIGN 5.9). */
+/** Asks a store something: directly, or, while its path is in doubt or silent, through any other server, which relays it (DESIGN 5.9). */
 export class Operations {
   readonly #context: OperationContext
+  /** Stores for which another has answered what they had left unanswered themselves, and since when. */
+  readonly #unheardSinceMs = new Map<StoreId, number>()
 
   constructor(context: OperationContext) {
     this.#context = context
@@ -42,11 +44,17 @@ export class Operations {
     signal: AbortSignal,
   ): Promise<OperationAnswers[Op['op']]> {
     let last: unknown = new Error(`no server leads to store ${storeId}`)
+    let silentSinceMs: number | undefined
     for (const way of this.#ways(storeId)) {
       if (signal.aborted) break
+      const askedMs = this.#context.clock.now()
       try {
-        return await this.#send(way, storeId, operation, signal)
+        const answer = await this.#send(way, storeId, operation, signal)
+        if (way.via.id !== storeId && silentSinceMs !== undefined) this.#unheardSinceMs.set(storeId, silentSinceMs)
+        return answer
       } catch (error) {
+        // what breaks at once costs no wait
+        if (way.via.id === storeId && this.#context.clock.now() - askedMs >= MIN_DEADLINE_MS) silentSinceMs ??= askedMs
         const isAstray = error instanceof OperationError && error.code === 'unknown-store'
         if (error instanceof OperationError && error.status < 500 && !isAstray) throw error
         // who does not know the store says nothing of it
@@ -66,7 +74,17 @@ export class Operations {
     if (!target) return others
     const routes = [target.route, ...target.routes.filter((route) => route !== target.route)]
     const direct = routes.map((route) => ({ via: target, route }))
-    return target.state === 'ready' ? [...direct, ...others] : [...others, ...direct]
+    const isDoubtful = target.state !== 'ready' || this.#isUnheard(storeId)
+    return isDoubtful ? [...others, ...direct] : [...direct, ...others]
+  }
+
+  /** Silent where another led to it, and not heard since: it is not waited for again with each question. */
+  #isUnheard(storeId: StoreId): boolean {
+    const sinceMs = this.#unheardSinceMs.get(storeId)
+    if (sinceMs === undefined) return false
+    if ((this.#context.model.store(storeId).lastHeardMs ?? Number.NEGATIVE_INFINITY) <= sinceMs) return true
+    this.#unheardSinceMs.delete(storeId)
+    return false
   }
 
   async #send<Op extends Operation>(
