@@ -23,6 +23,7 @@ const CLIENT = 'packages/uppy-adaptive/src'
 const PARTITIONING = `${CLIENT}/partitioning/planted.ts`
 const REDUNDANCY = `${CLIENT}/redundancy/planted.ts`
 const ORCHESTRATION = `${CLIENT}/orchestration/planted.ts`
+const TRANSFER = `${CLIENT}/orchestration/transfer/planted.ts`
 const IO = `${CLIENT}/io/planted.ts`
 const PLATFORM_NODE = `${CLIENT}/io/platform-node.ts`
 const UPLOAD = `${CLIENT}/upload.ts`
@@ -120,7 +121,7 @@ const FORBIDDEN: Row[] = [
   ),
   ...forbid([PARTITIONING, REDUNDANCY], IMPORTS, [
     "export type { Clock } from '../orchestration/ports.js'",
-    "export const late = import('../orchestration/transfer.js')",
+    "export const late = import('../orchestration/transfer/transfer.js')",
   ]),
   ...forbid([PARTITIONING], IMPORTS, imports('../redundancy/hedge-policy.js', 'upload-predictor')),
 
@@ -131,9 +132,14 @@ const FORBIDDEN: Row[] = [
     imports('../io/http.js', '../uppy/file-binding.js', '../upload.js', '#platform', 'tus-js-client', '@uppy/core'),
   ),
   ...forbid([ORCHESTRATION], IMPORTS, imports('tus-reconcile-server', '../../../tus-reconcile-server/src/index.js')),
-  ...forbid([ORCHESTRATION], NODE, imports('node:fs/promises', 'node:crypto', 'timers')),
+  ...forbid(
+    [TRANSFER],
+    IMPORTS,
+    imports('../../io/http.js', '../../upload.js', '../../testing/simulated-clock.js', '#platform', 'tus-js-client'),
+  ),
+  ...forbid([ORCHESTRATION, TRANSFER], NODE, imports('node:fs/promises', 'node:crypto', 'timers')),
   ...forbid([ORCHESTRATION], PLUGIN, ["export type Z = import('../io/http.js').HttpCall"]),
-  ...forbid([ORCHESTRATION], GLOBALS, [
+  ...forbid([ORCHESTRATION, TRANSFER], GLOBALS, [
     'export const a = fetch("https://x")',
     'export const b = new XMLHttpRequest()',
     'export const c = localStorage.length',
@@ -153,8 +159,8 @@ const FORBIDDEN: Row[] = [
     [IO, PLATFORM_NODE],
     IMPORTS,
     imports(
-      '../orchestration/transfer.js',
-      '../orchestration/upload-engine.js',
+      '../orchestration/transfer/transfer.js',
+      '../orchestration/upload/upload-engine.js',
       '../partitioning/partition-plan.js',
       '../redundancy/hedge-policy.js',
       '../uppy/adaptive-tus.js',
@@ -232,6 +238,10 @@ const ALLOWED: [file: string, statement: string][] = [
   [ORCHESTRATION, "import '../partitioning/partition-plan.js'"],
   [ORCHESTRATION, "import '../redundancy/hedge-policy.js'"],
   [ORCHESTRATION, "import 'upload-predictor'"],
+  [ORCHESTRATION, "import './transfer/transfer.js'"],
+  [TRANSFER, "import '../../partitioning/partition-plan.js'"],
+  [TRANSFER, "import '../ports.js'"],
+  [TRANSFER, "import '../sessions/session-runner.js'"],
   [IO, "import '../orchestration/ports.js'"],
   [IO, "import '../orchestration/options.js'"],
   [IO, "import '../orchestration/upload-error.js'"],
@@ -240,7 +250,7 @@ const ALLOWED: [file: string, statement: string][] = [
   [IO, 'export const now = performance.now()'],
   [PLATFORM_NODE, "import 'node:fs/promises'"],
   [UPLOAD, "import './io/http.js'"],
-  [UPLOAD, "import './orchestration/upload-engine.js'"],
+  [UPLOAD, "import './orchestration/upload/upload-engine.js'"],
   [INDEX, "export { default } from './uppy/adaptive-tus.js'"],
   [INDEX, "import '@uppy/core'"],
   [UPPY, "import '@uppy/core'"],

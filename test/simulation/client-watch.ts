@@ -1,6 +1,6 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
 import { coversRange, toRangeSet } from 'tus-reconcile-protocol'
-import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
+import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/log/event-log.js'
 import type { Client } from './client.js'
 import {
   ANSWER_PATIENCE_MS,

@@ -1,4 +1,4 @@
-import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
+import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/log/event-log.js'
 
 /** What was ended though it lived, and what that cost. */
 export interface EndingCosts {

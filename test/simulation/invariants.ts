@@ -1,5 +1,5 @@
 import { totalBytes } from 'tus-reconcile-protocol'
-import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
+import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/log/event-log.js'
 import type { MemoryServer } from '../../packages/uppy-adaptive/src/testing/memory-server.js'
 import type { Client } from './client.js'
 import { ClientWatch } from './client-watch.js'

@@ -1,4 +1,4 @@
-import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
+import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/log/event-log.js'
 import type { MemoryGroup } from '../../packages/uppy-adaptive/src/testing/memory-group.js'
 import type { MemoryServer } from '../../packages/uppy-adaptive/src/testing/memory-server.js'
 import type { MemorySession } from '../../packages/uppy-adaptive/src/testing/memory-session.js'

@@ -1,4 +1,4 @@
-import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
+import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/log/event-log.js'
 import type { Scenario } from './scenario.js'
 
 /** What a run is made of, for people. */

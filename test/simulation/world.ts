@@ -1,4 +1,4 @@
-import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/event-log.js'
+import type { LoggedEvent } from '../../packages/uppy-adaptive/src/orchestration/log/event-log.js'
 import { LastMile } from '../../packages/uppy-adaptive/src/testing/last-mile.js'
 import { MemoryJournal } from '../../packages/uppy-adaptive/src/testing/memory-journal.js'
 import { MemoryPort } from '../../packages/uppy-adaptive/src/testing/memory-port.js'

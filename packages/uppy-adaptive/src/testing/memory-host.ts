@@ -1,4 +1,4 @@
-import { KnownServers } from '../orchestration/known-servers.js'
+import { KnownServers } from '../orchestration/kept/known-servers.js'
 import type {
   Clock,
   ConnectionLimits,
@@ -10,8 +10,8 @@ import type {
   Source,
   Turns,
 } from '../orchestration/ports.js'
-import { SessionPool } from '../orchestration/session-pool.js'
-import type { UploadHost } from '../orchestration/upload-host.js'
+import { SessionPool } from '../orchestration/sessions/session-pool.js'
+import type { UploadHost } from '../orchestration/upload/upload-host.js'
 import { sha256 } from './known-bytes.js'
 
 const NODE: Page = { watch: () => () => {}, isSavingData: () => false }

@@ -1,4 +1,4 @@
-import { EventLog, type LoggedEvent } from '../orchestration/event-log.js'
+import { EventLog, type LoggedEvent } from '../orchestration/log/event-log.js'
 import { SimulatedClock } from './simulated-clock.js'
 
 /** A log, and every event as a listener gets it. A listener that throws fails the test. */

@@ -4,7 +4,7 @@ import type { RequestClient } from '@uppy/core/companion-client'
 import type { LocalUppyFile, RemoteUppyFile } from '@uppy/core/utils'
 import { filterFilesToEmitUploadStarted, filterFilesToUpload, RateLimitedQueue } from '@uppy/core/utils'
 import type { HttpRequest, HttpResponse, HttpStack } from 'tus-js-client'
-import type { LoggedEvent } from '../orchestration/event-log.js'
+import type { LoggedEvent } from '../orchestration/log/event-log.js'
 import type { MirrorList } from '../orchestration/mirror-options.js'
 import type {
   HeaderRequest,

@@ -1,0 +1,107 @@
+import type { RangeSet } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, blockCeil, blockFloor, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import type { StoreId } from '../../partitioning/partition-plan.js'
+import type { Operations } from '../servers/operations.js'
+import type { SessionStarter } from '../sessions/session-starter.js'
+import type { TransferContext } from '../transfer-context.js'
+import type { Reconciliation } from './reconciliation.js'
+
+/** Blocks asked about at once: 64 MiB, which are hashed in a tenth of a second (guess). */
+const MOST_BLOCKS = 256
+/** So many questions in a row that find nothing end the search (guess). */
+const MOST_MISSES = 2
+/** A session with less than this unsent is done before the answers are there (guess). */
+const CUT_FROM_BYTES = 16 * BLOCK_SIZE
+
+/**
+ * Finds what a store has though nobody has sent it: of an upload whose journal is lost, or of another file of its scope.
+ * Asked for by digest, far ahead of the sender, once a claim has shown that there is some; until it ends no session begins, and one that would send much
+ * more ends with what it has handed over: what is found in the rest need not be sent.
+ */
+export class StoredSearch {
+  readonly #context: TransferContext
+  readonly #operations: Operations
+  readonly #reconciliation: Reconciliation
+  readonly #starter: SessionStarter
+
+  constructor(
+    context: TransferContext,
+    parts: { operations: Operations; reconciliation: Reconciliation; starter: SessionStarter },
+  ) {
+    this.#context = context
+    this.#operations = parts.operations
+    this.#reconciliation = parts.reconciliation
+    this.#starter = parts.starter
+  }
+
+  begin(store: StoreId): void {
+    if (this.#context.isSearching) return
+    this.#context.isSearching = true
+    this.#cutLong()
+    void this.#run(store).finally(() => {
+      this.#context.isSearching = false
+      this.#context.wake()
+    })
+  }
+
+  /** Whether some of what a claim's answer calls verified no session of ours has brought. Ask before it is taken into the plan. */
+  isFound(verified: RangeSet): boolean {
+    const { plan, runners } = this.#context
+    const sent = toRangeSet(
+      plan.sessions().map(({ session, start, acked }) => ({
+        start,
+        end: Math.max(acked, runners.get(session)?.handedOver ?? start),
+      })),
+    )
+    return verified.some((range) => {
+      for (const gap of plan.unheldWithin(range)) if (subtractRanges([gap], sent).length > 0) return true
+      return false
+    })
+  }
+
+  #cutLong(): void {
+    const { plan, runners, model, clock } = this.#context
+    for (const session of plan.sessions()) {
+      const sent = Math.max(session.acked, runners.get(session.session)?.handedOver ?? session.start)
+      if (session.end - sent < CUT_FROM_BYTES) continue
+      const asked = { nowMs: clock.now(), session: session.session, remainingBytes: plan.missingOf(session) }
+      const assessment = model.assess({ ...asked, isGlance: true })
+      const reason = 'its server has what nobody sent: it is asked for more of it first'
+      this.#starter.split(session, blockCeil(sent, plan.sizeBytes), { reason, assessment })
+    }
+  }
+
+  async #run(store: StoreId): Promise<void> {
+    const { plan, signal } = this.#context
+    let [from, misses] = [0, 0]
+    while (!signal.aborted && misses < MOST_MISSES) {
+      const [gap] = plan.unverifiedWithin({ start: from, end: plan.sizeBytes })
+      if (!gap) return
+      const start = blockFloor(gap.start)
+      const range = { start, end: Math.min(gap.end, start + MOST_BLOCKS * BLOCK_SIZE) }
+      const found = await this.#ask(store, range)
+      if (found === undefined) return
+      // a store copies for a second at most: what is left of these is asked about again
+      const isNews = found.some((range) => !plan.isCovered(range))
+      if (!isNews) {
+        misses += 1
+        from = range.end
+      } else misses = 0
+      this.#reconciliation.verify(found, 'have')
+    }
+  }
+
+  /** Undefined: the store cannot be asked, and what it has is sent. */
+  async #ask(store: StoreId, range: { start: number; end: number }): Promise<RangeSet | undefined> {
+    const { leaves, signal } = this.#context
+    try {
+      await leaves.compute(range, signal)
+      const blocks = leaves.known(range).map((leaf, i) => ({ start: range.start + i * BLOCK_SIZE, leaf }))
+      if (blocks.length === 0) return undefined
+      const { attached } = await this.#operations.ask(store, { op: 'have', blocks }, signal)
+      return attached
+    } catch {
+      return undefined
+    }
+  }
+}
