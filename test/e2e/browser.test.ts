@@ -22,6 +22,22 @@ describe.skipIf(!hasChromium)('the plugin in Chromium, across origins', () => {
     expect(bodyBytes(all)).toBe(12 * MB)
   })
 
+  it('loses nothing that it waits for when the browser collects memory all the time', async () => {
+    const { all, file, page } = await begin({ count: 1, rate: 20 * MB, size: 60 * MB })
+    const cdp = await page.context().newCDPSession(page)
+    const over = outcome(page)
+    let isOver = false
+    const end = (): void => {
+      isOver = true
+    }
+    over.then(end, end)
+    let collected = 0
+    for (; !isOver; collected++) await cdp.send('HeapProfiler.collectGarbage')
+    const { url } = await over
+    expect(await storedSha256(all[0], url)).toBe(file.sha256)
+    expect(collected).toBeGreaterThan(5)
+  })
+
   it('uploads to a plain server behind a proxy that refuses large bodies by an answer without CORS headers', async () => {
     const directory = join(rig.site.folder, 'plain')
     const server = await startPlainServer({
