@@ -2,19 +2,16 @@ import type { PartitionHeader } from 'tus-reconcile-protocol'
 import type { PlannedSession, SessionId } from '../../partitioning/partition-plan.js'
 import type { NextStep, SessionEnd } from '../failure-rules.js'
 import { decideNextStep, failureOf } from '../failure-rules.js'
-import { LEAST_BODY_BYTES } from '../kept/body-limits.js'
 import type { AttemptOutcome } from '../ports.js'
 import type { Route, Store } from '../servers/server-directory.js'
 import { pause } from '../timing.js'
 import type { TransferContext } from '../transfer-context.js'
 import { hearLoad, nameSession } from '../transfer-context.js'
 import { LookTimer } from '../waiting/look-timer.js'
-import { BodyWatch } from './body-watch.js'
 import { OwnDelay } from './own-delay.js'
 import { takeBody } from './request-body.js'
+import { SessionBodies } from './session-bodies.js'
 
-/** A PATCH carries at most this much, so that a lost one and the memory it holds stay bounded (DESIGN 5.3). */
-const MAX_BODY_BYTES = 64 * 1024 * 1024
 /** Runs one session: one attempt after another, over whichever route its store has, until its end or its stop. */
 export class SessionRunner {
   readonly id: SessionId
@@ -41,9 +38,7 @@ export class SessionRunner {
   #current: AbortController | undefined
   #url: string | undefined
   #fruitless = 0
-  #bodyEnd = 0
-  #bodyBeganMs = 0
-  readonly #bodies: BodyWatch
+  readonly #bodies: SessionBodies
 
   constructor(context: TransferContext, session: PlannedSession, store: Store) {
     this.#context = context
@@ -54,7 +49,7 @@ export class SessionRunner {
     this.route = store.route
     this.beganAtMs = context.clock.now()
     this.aliveAtMs = this.beganAtMs
-    this.#bodies = new BodyWatch(context.bodies)
+    this.#bodies = new SessionBodies(context, store)
   }
 
   /** Ends the run for good; the session's bytes stay where they are. */
@@ -65,17 +60,17 @@ export class SessionRunner {
 
   /** Some of its bytes were acknowledged while their request goes on. */
   noteHeard(): void {
-    this.#bodies.heard()
+    this.#bodies.noteHeard()
   }
 
   /** Ends the attempt in flight if its body goes on past `end`, which was lowered meanwhile. */
   stopBodyAt(end: number): void {
-    if (this.#bodyEnd > end) this.#current?.abort()
+    if (this.#bodies.end > end) this.#current?.abort()
   }
 
   /** Whether the request in flight carries nothing but the session's bytes, and will end by itself. */
   endsBy(end: number): boolean {
-    return this.#bodyEnd <= end
+    return this.#bodies.end <= end
   }
 
   /** Ends the attempt in flight: the next one uses a new connection, or the store's new route. */
@@ -111,10 +106,10 @@ export class SessionRunner {
           ? rests.take(delayMs, this.#stop.signal)
           : pause(clock, delayMs, this.#stop.signal))
       }
-      if (step.kind === 'shrink' && !this.#shrink(session, step.limit.maxAppendSize)) {
+      if (step.kind === 'shrink' && !this.#bodies.shrink(session, this.route.endpoint, step.limit.maxAppendSize)) {
         return {
           kind: 'failed',
-          cause: `413: not even ${this.#maxBodyBytes()} bytes at once`,
+          cause: `413: not even ${this.#bodies.mostBytes} bytes at once`,
           code: 'refused',
           failure: 'configuration',
           status: 413,
@@ -122,42 +117,6 @@ export class SessionRunner {
       }
     }
     return { kind: 'stopped' }
-  }
-
-  #maxBodyBytes(): number {
-    const { route, limit } = this.store
-    return Math.min(MAX_BODY_BYTES, this.#bodies.largest(route.endpoint, limit.maxAppendSize))
-  }
-
-  #nextBodyBytes(): number {
-    const { model, options } = this.#context
-    const { requestRttMs = 0 } = model.store(this.store.id)
-    return Math.min(this.#maxBodyBytes(), options.rateCap?.bodyBytes(requestRttMs) ?? Number.POSITIVE_INFINITY)
-  }
-
-  /** Smaller bodies from now on, for all sessions of the host; false when they are as small as makes sense. */
-  #shrink(session: PlannedSession, said: number | undefined): boolean {
-    this.#context.bodies.refused(this.route.endpoint, this.#bodyEnd - session.acked, said)
-    if (this.#maxBodyBytes() < LEAST_BODY_BYTES) return false
-    this.#noteSize(session)
-    return true
-  }
-
-  #noteBody(
-    session: PlannedSession,
-    { heardTo, ...o }: { outcome: AttemptOutcome; look: boolean; progressed: boolean; heardTo: number },
-  ): void {
-    const before = this.#maxBodyBytes()
-    const durationMs = this.#context.clock.now() - this.#bodyBeganMs
-    const [bytes, handedOver] = [this.#bodyEnd - session.acked, this.handedOver - session.acked]
-    const heard = heardTo - session.acked
-    this.#bodies.note({ ...o, endpoint: this.route.endpoint, bytes, handedOver, heard, durationMs })
-    if (this.#maxBodyBytes() < before) this.#noteSize(session)
-  }
-
-  #noteSize(session: PlannedSession): void {
-    const maxBodyBytes = this.#maxBodyBytes()
-    this.#context.log.emit({ type: 'shrunk', ...nameSession(this.#context, session), maxBodyBytes })
   }
 
   /** One request: the next bytes, or none when only the offset is asked for (a POST repeated without a body). */
@@ -185,17 +144,13 @@ export class SessionRunner {
     { signal, timer }: { signal: AbortSignal; timer: LookTimer | undefined },
   ): Promise<AttemptOutcome> {
     const { clock, options, source } = this.#context
-    const bytes = timer ? 0 : Math.min(session.end - session.acked, this.#nextBodyBytes())
-    const range = { start: session.acked, end: session.acked + bytes }
-    // before anybody else asks how large a body may be
-    if (!timer) this.#bodies.sends(this.store.route.endpoint, bytes)
+    const range = timer ? { start: session.acked, end: session.acked } : this.#bodies.take(session)
     await clock.breathe()
-    if (!timer) await options.rateCap?.admit(bytes, { clock, signal })
+    if (!timer) await options.rateCap?.admit(range.end - range.start, { clock, signal })
     const body = timer ? undefined : await takeBody(source, range, signal)
     if (signal.aborted) return { kind: 'aborted' }
     this.#attempt += 1
-    this.#bodyEnd = range.end
-    this.#bodyBeganMs = clock.now()
+    this.#bodies.begin(range)
     this.route = this.store.route
     return this.route.port.attempt({
       ...{ partition: this.#header(session), metadata: options.metadata, range, body, signal },
@@ -244,7 +199,8 @@ export class SessionRunner {
     }
     const progressed = (plan.session(this.id)?.acked ?? 0) > session.acked
     if (progressed) this.#fruitless = 0
-    this.#noteBody(session, { outcome, look, progressed, heardTo })
+    const { endpoint } = this.route
+    this.#bodies.note(session, { outcome, look, progressed, endpoint, handedOver: this.handedOver, heardTo })
     // a body that was accepted and moved nothing is as good as none
     const isHollow = outcome.kind === 'accepted' && !progressed && !look
     const hollow: AttemptOutcome = {
