@@ -105,7 +105,11 @@ export class ClientWatch {
   }
 
   #verifiedOf(group: string): RangeSet {
-    const known = this.#world.servers.flatMap((server) => server.groups.get(group)?.blocks.verifiedAnywhere ?? [])
+    const known = this.#world.servers.flatMap((server) => {
+      const its = server.groups.get(group)
+      // of a file that is made nobody remembers its blocks
+      return its?.state === 'committed' ? [{ start: 0, end: its.sizeBytes }] : (its?.blocks.verifiedAnywhere ?? [])
+    })
     return toRangeSet(known)
   }
 
