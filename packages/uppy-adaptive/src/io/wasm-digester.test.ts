@@ -76,16 +76,14 @@ test('what a worker that fails has not answered the page hashes itself, and asks
 test('where there are no workers, the page has its turn before each piece', async () => {
   vi.stubGlobal('Worker', undefined)
   let turns = 0
-  vi.stubGlobal(
-    'MessageChannel',
-    class extends MessageChannel {
-      constructor() {
-        super()
-        turns += 1
-      }
-    },
-  )
+  const others = (): void => {
+    turns += 1
+    waiting = setImmediate(others)
+  }
+  let waiting = setImmediate(others)
   const digester = new WasmDigester()
   const seen = await Promise.all(PIECES.map((piece) => digester.digest(piece).then(() => turns)))
-  expect(seen).toEqual([1, 2, 3])
+  clearImmediate(waiting)
+  const [first = 0, second = 0, third = 0] = seen
+  expect([first > 0, second > first, third > second]).toEqual([true, true, true])
 })

@@ -1,5 +1,6 @@
 import type { IHasher } from 'hash-wasm'
 import type { Digester } from '../orchestration/ports.js'
+import { breathe } from './breathe.js'
 import type { HashingAnswer, HashingTask } from './hashing-worker.js'
 
 /** A worker that has had nothing to do for so long is ended (guess: claims come about once a second). */
@@ -77,7 +78,7 @@ export class WasmDigester implements Digester {
     if (!asked) return
     const hashed = this.#hashing.then(async () => {
       const hasher = await loadHasher()
-      await nextTask()
+      await breathe()
       return hasher.init().update(asked.bytes).digest('binary')
     })
     this.#hashing = hashed.catch(() => {})
@@ -90,16 +91,4 @@ let loading: Promise<IHasher> | undefined
 function loadHasher(): Promise<IHasher> {
   loading ??= import('hash-wasm').then(({ createSHA256 }) => createSHA256())
   return loading
-}
-
-/** Of a hidden page timers are late; this is not. */
-function nextTask(): Promise<void> {
-  return new Promise((resolve) => {
-    const { port1, port2 } = new MessageChannel()
-    port1.onmessage = () => {
-      port1.close()
-      resolve()
-    }
-    port2.postMessage(undefined)
-  })
 }
