@@ -1,7 +1,9 @@
 import { UploadError } from './upload-error.js'
 
-/** Of whoever has a limit on bodies or files. */
-export const RAISE_LIMIT = 'raise its limit, or that of a proxy before it'
+/** A 413 that nothing smaller cures. @param what the server did, without a full stop */
+export function tooLarge(what: string): UploadError {
+  return new UploadError('too-large', `${what}: raise its limit, or that of a proxy before it`, { status: 413 })
+}
 
 /** That the server where the file is to be wants none of it, and what can be done there. */
 export function explainRefusal(
@@ -14,6 +16,5 @@ export function explainRefusal(
     return new UploadError('server-full', message, status)
   }
   const message = `${endpoint} refused the upload (${end.cause})`
-  if (end.status === 413) return new UploadError('too-large', `${message}: ${RAISE_LIMIT}`, status)
-  return new UploadError('refused', message, status)
+  return end.status === 413 ? tooLarge(message) : new UploadError('refused', message, status)
 }

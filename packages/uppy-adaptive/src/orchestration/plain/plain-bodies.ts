@@ -2,9 +2,8 @@ import type { BrokenPatch } from '../../partitioning/patch-history.js'
 import type { HostRule, PatchSize } from '../../partitioning/patch-sizer.js'
 import { decidePatchSize, hostRuleOf } from '../../partitioning/patch-sizer.js'
 import { LEAST_BODY_BYTES } from '../kept/body-limits.js'
-import { RAISE_LIMIT } from '../refusal-error.js'
+import { tooLarge } from '../refusal-error.js'
 import { UNKNOWN_RTT_MS } from '../servers/store-ranking.js'
-import { UploadError } from '../upload-error.js'
 import type { PlainFlight } from './plain-flight.js'
 import type { PlainTransferParts } from './plain-transfer.js'
 
@@ -72,19 +71,11 @@ export class PlainBodies {
     const { sizeBytes } = this.#flight
     if (sizeBytes === 0) {
       const file = Number.isFinite(source.sizeBytes) ? `a file of ${source.sizeBytes} bytes` : 'this stream'
-      throw new UploadError('too-large', `${options.endpoint} does not take ${file} (413): ${RAISE_LIMIT}`, {
-        status: 413,
-      })
+      throw tooLarge(`${options.endpoint} does not take ${file} (413)`)
     }
     bodies.refused(options.endpoint, sizeBytes, said)
     if (this.#largestBody < LEAST_BODY_BYTES || this.size(next).sizeBytes >= sizeBytes)
-      throw new UploadError(
-        'too-large',
-        `${options.endpoint} answers 413 to ${sizeBytes} bytes at once: ${RAISE_LIMIT}`,
-        {
-          status: 413,
-        },
-      )
+      throw tooLarge(`${options.endpoint} answers 413 to ${sizeBytes} bytes at once`)
     this.#noteShrunk()
   }
 
