@@ -11,6 +11,7 @@ const bucketOf = (bytesPerSecond: number) => new TokenBucket([{ atMs: 0, bytesPe
 function createFlow(
   buckets: TokenBucket[],
   queuedBytes = Number.MAX_SAFE_INTEGER,
+  firstArrival = 1,
 ): Flow & { leftBytes: number; isAble: boolean } {
   return {
     leftBytes: 0,
@@ -18,6 +19,7 @@ function createFlow(
     buckets,
     isAble: true,
     heldUntilMs: 0,
+    firstArrival,
     depart(bytes: number) {
       this.leftBytes += bytes
       Object.assign(this, { queuedBytes: this.queuedBytes - bytes })
@@ -64,6 +66,23 @@ test('a flow that cannot leaves its share to the others, and gets it back', () =
   shaper.poke()
   vi.advanceTimersByTime(1000)
   expect(flows.map((flow) => Math.round(flow.leftBytes / 100_000))).toEqual([15, 5])
+})
+
+test('first in, first out: what is small waits behind what came before it, but for nobody who cannot leave', () => {
+  const bottleneck = bucketOf(10_000)
+  const shaper = new Shaper(bottleneck, 'fifo')
+  const [body, question] = [createFlow([bottleneck], 24_000, 1), createFlow([bottleneck], 100, 2)] as const
+  start(shaper, [question, body])
+  vi.advanceTimersByTime(1_900)
+  expect([body.leftBytes > 20_000, question.leftBytes]).toEqual([true, 0])
+  vi.advanceTimersByTime(200)
+  expect([body.leftBytes, question.leftBytes]).toEqual([24_000, 100])
+  const [held, later] = [createFlow([bottleneck], 24_000, 3), createFlow([bottleneck], 100, 4)] as const
+  held.isAble = false
+  start(shaper, [held, later])
+  vi.advanceTimersByTime(100)
+  expect(later.leftBytes).toBe(100)
+  expect(vi.getTimerCount()).toBe(0)
 })
 
 test('no timer runs when nothing waits, when nothing can leave, or during an outage without end', () => {

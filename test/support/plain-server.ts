@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { FileStore } from '@tus/file-store'
 import { Server } from '@tus/server'
-import type { Link } from './links/index.js'
+import type { Link, LinkOptions } from './links/index.js'
 import { openWireLink } from './wire-protocol.js'
 
 export interface PlainServer {
@@ -42,13 +42,13 @@ export const buffering: Front = (request, response, pass) => {
 }
 
 /** @tus/server with FileStore, which knows nothing of ours, behind a front and a link. */
-export async function startPlainServer(o: {
-  directory: string
-  upBytesPerSecond?: number
-  /** One way (default that of links). */
-  delayMs?: number
-  front?: Front
-}): Promise<PlainServer> {
+export async function startPlainServer(
+  o: {
+    directory: string
+    upBytesPerSecond?: number
+    front?: Front
+  } & Pick<LinkOptions, 'delayMs' | 'discipline'>,
+): Promise<PlainServer> {
   const tus = new Server({
     path: '/files',
     datastore: new FileStore({ directory: o.directory }),
@@ -70,6 +70,7 @@ export async function startPlainServer(o: {
     target,
     upBytesPerSecond,
     ...(o.delayMs === undefined ? {} : { delayMs: o.delayMs }),
+    ...(o.discipline === undefined ? {} : { discipline: o.discipline }),
   })
   return {
     endpoint: `${link.origin}/files`,

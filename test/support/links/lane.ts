@@ -36,6 +36,8 @@ export type LaneOptions = {
 export class Lane implements Flow {
   readonly #options: LaneOptions
   readonly #queue = new ByteQueue()
+  /** Of its queued bytes: with which arrival they came. */
+  readonly #arrivals: { readonly number: number; leftBytes: number }[] = []
   readonly #alarm: Alarm
   #travelling: { readonly parcel: Parcel; readonly dueMs: number }[] = []
   #isReading = true
@@ -60,6 +62,10 @@ export class Lane implements Flow {
     return this.#options.heldUntilMs
   }
 
+  get firstArrival(): number {
+    return this.#arrivals[0]?.number ?? Number.POSITIVE_INFINITY
+  }
+
   get isAble(): boolean {
     return this.#options.isOpen() && this.#options.isReceiverReady()
   }
@@ -68,6 +74,7 @@ export class Lane implements Flow {
   offer(bytes: Buffer): void {
     if (this.#isClosed) return
     this.#resizeQueue(() => this.#queue.push(bytes))
+    this.#arrivals.push({ number: this.#options.shaper.arrived(), leftBytes: bytes.length })
     this.#options.shaper.poke()
     this.#adjustReading()
   }
@@ -94,6 +101,7 @@ export class Lane implements Flow {
     this.#resizeQueue(() => {
       for (const piece of this.#queue.take(bytes)) this.#send({ kind: 'bytes', bytes: piece }, nowMs)
     })
+    this.#forgetArrivals(bytes)
     this.#finishWhenEmpty()
     this.#adjustReading()
   }
@@ -110,6 +118,16 @@ export class Lane implements Flow {
     this.#travelling = []
     this.#alarm.clear()
     this.#options.shaper.remove(this)
+  }
+
+  #forgetArrivals(bytes: number): void {
+    for (let leftBytes = bytes; leftBytes > 0 && this.#arrivals[0]; ) {
+      const [first] = this.#arrivals
+      const goneBytes = Math.min(leftBytes, first.leftBytes)
+      first.leftBytes -= goneBytes
+      leftBytes -= goneBytes
+      if (first.leftBytes === 0) this.#arrivals.shift()
+    }
   }
 
   #finishWhenEmpty(): void {

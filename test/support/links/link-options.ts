@@ -1,5 +1,6 @@
 import type { LastMile } from './last-mile.js'
 import type { RateSchedule } from './rate-schedule.js'
+import type { Discipline } from './shaper.js'
 import type { TlsOptions } from './tls-front.js'
 
 /** Everything the link can be told while it runs; what is left out stays. */
@@ -31,6 +32,8 @@ export type LinkOptions = LinkSettings & {
   readonly queueBytes?: number
   /** Round trips that a new connection waits before its first byte may leave: TCP's handshake. Default 1. */
   readonly connectRoundTrips?: number
+  /** Whose bytes leave next, where no last mile is shared. Default `fair`: connections take turns, so that nothing waits for long. */
+  readonly discipline?: Discipline
   /** Clients speak TLS, and HTTP/2 or HTTP/1.1 in it, to a proxy between the link and the server. Default: no proxy. */
   readonly tls?: TlsOptions
 }
@@ -56,6 +59,7 @@ export function resolveLinkOptions(options: LinkOptions): ResolvedLinkOptions {
     // 0.25 s at 1 Mbit/s, 2.6 ms at 100; measured: 64 KiB lets the sender's kernel buffer grow by another 0.1 MB
     queueBytes: 32_768,
     connectRoundTrips: 1,
+    discipline: 'fair',
     ...options,
     lastMile: options.lastMile,
     tls: options.tls,

@@ -190,7 +190,7 @@ export class Link {
   #createDirection(direction: 'up' | 'down'): DirectionPath {
     const own = this.#path[direction]
     const shared = this.#options.lastMile?.shared
-    if (shared === undefined) return { shaper: new Shaper(own), buckets: [own] }
+    if (shared === undefined) return { shaper: new Shaper(own, this.#options.discipline), buckets: [own] }
     return { shaper: shared[direction], buckets: [own, shared.path[direction]] }
   }
 

@@ -16,27 +16,35 @@ export type Flow = {
   readonly isAble: boolean
   /** Nothing leaves before (handshake), on the clock of `performance.now()`. */
   readonly heldUntilMs: number
+  /** Which of all that ever came the first of its queued bytes came with. */
+  readonly firstArrival: number
   /** Moves that many of its queued bytes on. */
   depart(bytes: number, nowMs: number): void
   /** A switch was thrown: look again at what can be carried on. */
   wake(): void
 }
 
+/** Who is served next: each flow in its turn, or what came first (small requests wait behind what others have queued). */
+export type Discipline = 'fair' | 'fifo'
+
 /**
- * Serves flows round robin, a turn each, as far as their token buckets allow. It holds one timer, and only while a flow
- * waits for tokens: idle means no timer.
+ * Serves flows, round robin unless told otherwise, a turn each, as far as their token buckets allow. It holds one timer,
+ * and only while a flow waits for tokens: idle means no timer.
  */
 export class Shaper {
   readonly #flows: Flow[] = []
   readonly #bottleneck: TokenBucket
+  readonly #discipline: Discipline
   readonly #alarm: Alarm
+  #arrivals = 0
   #cursor = 0
   #isPumping = false
   #isPokedAgain = false
 
   /** @param bottleneck what all flows share; its rate sets the length of everyone's turn, so that turns are equal */
-  constructor(bottleneck: TokenBucket) {
+  constructor(bottleneck: TokenBucket, discipline: Discipline = 'fair') {
     this.#bottleneck = bottleneck
+    this.#discipline = discipline
     this.#alarm = new Alarm(() => this.poke())
   }
 
@@ -50,6 +58,12 @@ export class Shaper {
     this.#flows.splice(index, 1)
     if (index < this.#cursor) this.#cursor -= 1
     if (this.#flows.length === 0) this.#alarm.clear()
+  }
+
+  /** Bytes came: the number of this arrival. */
+  arrived(): number {
+    this.#arrivals += 1
+    return this.#arrivals
   }
 
   /** Something changed: bytes came, a rate or a switch was set, a receiver takes bytes again. */
@@ -80,6 +94,7 @@ export class Shaper {
     for (const flow of this.#flows) {
       for (const bucket of flow.buckets) bucket.refill(nowMs, lateMs)
     }
+    if (this.#discipline === 'fifo') return this.#serveInOrder(nowMs)
     for (let idleTurns = 0; idleTurns < this.#flows.length; ) {
       this.#cursor %= this.#flows.length
       const flow = this.#flows[this.#cursor]
@@ -87,6 +102,18 @@ export class Shaper {
       idleTurns = flow !== undefined && this.#serve(flow, nowMs) ? 0 : idleTurns + 1
     }
     this.#alarm.set(Math.min(...this.#flows.map((flow) => this.#dueMsOf(flow, nowMs))))
+  }
+
+  /** Whoever is first keeps all others waiting for as long as its bytes take; not while nobody takes them. */
+  #serveInOrder(nowMs: number): void {
+    for (;;) {
+      const waiting = this.#flows.filter((flow) => this.#turnBytesOf(flow) > 0 && flow.heldUntilMs <= nowMs)
+      const first = waiting.sort((a, b) => a.firstArrival - b.firstArrival)[0]
+      if (first && this.#serve(first, nowMs)) continue
+      const held = this.#flows.filter((flow) => flow.heldUntilMs > nowMs)
+      const next = first ? [first, ...held] : held
+      return this.#alarm.set(Math.min(...next.map((flow) => this.#dueMsOf(flow, nowMs))))
+    }
   }
 
   /** One turn of one flow. Whole turns only: half a turn now would dribble packets of a few bytes. */

@@ -1,14 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { decideFreshConnection, estimatePatienceMs, isDraining } from './quiet-patch.js'
+import { decideFreshConnection, estimatePatienceMs, isDraining, type Silence } from './quiet-patch.js'
 
 const patch = {
-  ...{ sizeBytes: 30_000_000, handedBytes: 10_000_000, movingMs: 4_000, reports: 40 },
+  ...{ sizeBytes: 30_000_000, handedBytes: 10_000_000, movingMs: 4_000, reports: 40, usualGapMs: 100 },
   ...{ goodputBytesPerSecond: undefined, freshTries: 0 },
 }
 
 it('a PATCH whose rhythm is known may be quiet for 1.5 s, and twice as long after each fresh connection in vain', () => {
   expect([0, 1, 2, 9].map((freshTries) => estimatePatienceMs({ ...patch, freshTries }))).toEqual([
     1_500, 3_000, 6_000, 24_000,
+  ])
+})
+
+it('and for six of its usual gaps: on a slow path buffers take more only now and then, and are silent while they empty', () => {
+  expect([200, 300, 15_000].map((usualGapMs) => estimatePatienceMs({ ...patch, usualGapMs }))).toEqual([
+    1_500, 1_800, 90_000,
   ])
 })
 
@@ -45,6 +51,7 @@ describe('a PATCH that stands still', () => {
   const silence = {
     ...patch,
     ...{ server: 0.1, connection: 0.1, phi: 4, gapMs: 2_000, quietMs: 2_000, answersElsewhere: true },
+    ...{ fastestAnswerMs: 40, wasOut: false },
   }
 
   it('goes on over a fresh connection when the server answers another', () => {
@@ -58,6 +65,32 @@ describe('a PATCH that stands still', () => {
   it('is left as it is while such silences are usual there, or it has its patience', () => {
     expect(decideFreshConnection({ ...silence, phi: 3 })).toBeUndefined()
     expect(decideFreshConnection({ ...silence, quietMs: 1_400 })).toBeUndefined()
+  })
+
+  describe('over a path of which nothing is known', () => {
+    const first = { ...silence, handedBytes: 16_384, movingMs: 10, reports: 1 }
+    const longestMs = (o: Partial<Silence> = {}) => {
+      const isLeft = (quietMs: number) =>
+        decideFreshConnection({ ...first, ...o, quietMs, gapMs: quietMs }) === undefined
+      return Array.from({ length: 240 }, (_, index) => (index + 1) * 1_000).filter(isLeft).length * 1_000
+    }
+
+    it('is left as it is for as long as buffers may take on one so slow as its answers allow', () => {
+      expect([5, 20, 30, 600].map((fastestAnswerMs) => longestMs({ fastestAnswerMs }))).toEqual([
+        23_000, 40_000, 61_000, 65_000,
+      ])
+      expect(longestMs({ handedBytes: 180_000 })).toBe(89_000)
+      expect(longestMs({ handedBytes: 5_000_000 })).toBe(119_000)
+    })
+
+    it('is not left so long when the path was out: then it is TCP that waits', () => {
+      expect(longestMs({ wasOut: true })).toBe(23_000)
+    })
+
+    it('nor once its rhythm or its rate is known', () => {
+      expect(longestMs({ reports: 12, movingMs: 100 })).toBe(1_000)
+      expect(longestMs({ goodputBytesPerSecond: 10_000 })).toBe(13_000)
+    })
   })
 
   it('is tried anew once as soon as its connection alone is likely to wait, and again when the server answers another', () => {

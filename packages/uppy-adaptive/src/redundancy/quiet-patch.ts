@@ -16,6 +16,8 @@ export interface QuietPatch {
   readonly movingMs: number
   /** How often more was given so far. */
   readonly reports: number
+  /** From one of these times to the next, as of late. */
+  readonly usualGapMs: number
   /** Of the PATCHes before; undefined while none has brought anything. */
   readonly goodputBytesPerSecond: number | undefined
   /** Fresh connections in a row that brought nothing. */
@@ -26,6 +28,8 @@ export interface QuietPatch {
 export const AHEAD_BYTES = 5_000_000
 /** Guess: after so many reports the rhythm is known, and buffers' first fill forgotten. */
 const RHYTHM_REPORTS = 12
+/** A rhythm is broken after so many of its gaps: buffers take more when a third of them is free, and empty whole at the end (doubled). */
+const RHYTHM_GAPS = 6
 /** The least silence before a connection is given up; doubled by each that was in vain (guess: five usual starts). */
 const LEAST_SILENCE_MS = 1_500
 const LONGEST_SILENCE_MS = 24_000
@@ -36,13 +40,21 @@ const ANSWER_MS = 5_000
 const LEAST_BUFFERED_BYTES = 65_536
 /** A path of which nothing is known may be as slow as this, bytes per second (guess: GPRS). */
 const SLOWEST_BYTES_PER_SECOND = 5_000
+/** On such a path buffers hold so much of what was handed over, whatever was told (measured: 104,000; and to spare). */
+const UNTOLD_BYTES = 131_072
+/** It may be as slow as this where its server's answers do not say otherwise (guess: GPRS with a poor signal). */
+const LEAST_BYTES_PER_SECOND = 2_000
+/** However slow it may be: for so long a connection may be dead beside a server that answers (guess: 240 kB at that rate). */
+const LONGEST_UNKNOWN_MS = 120_000
+/** The least that goes to the server with a question (measured in Node: 75 of HTTP, without TCP's own). */
+const QUESTION_BYTES = 64
 
 /** How long a PATCH may stand still whatever suspicion says: while buffers fill, and while they empty. */
 export function estimatePatienceMs(patch: QuietPatch): number {
   const { handedBytes, movingMs, freshTries } = patch
   const leastMs = Math.min(LONGEST_SILENCE_MS, LEAST_SILENCE_MS * 2 ** freshTries)
   const isWhole = handedBytes >= patch.sizeBytes
-  if (!isWhole && patch.reports >= RHYTHM_REPORTS) return leastMs
+  if (!isWhole && patch.reports >= RHYTHM_REPORTS) return Math.max(leastMs, RHYTHM_GAPS * patch.usualGapMs)
   const emptyingMs = estimateEmptyingMs(patch)
   if (!isWhole) return Math.max(leastMs, movingMs, emptyingMs)
   return leastMs + emptyingMs + ANSWER_MS * 2 ** freshTries
@@ -59,6 +71,20 @@ function estimateEmptyingMs({ handedBytes, movingMs, reports, goodputBytesPerSec
   return Math.min(LONGEST_SILENCE_MS, emptyingAt(Math.max(seen, SLOWEST_BYTES_PER_SECOND)))
 }
 
+/**
+ * How long it may stand still although its server answers others. Where nothing is known of the path these answers tell
+ * how slow it may be, even one that lets the small go first: a question was sent and answered in the time they took. Not
+ * after an outage: then it is TCP that waits.
+ */
+function estimateBesideAnswersMs(silence: Silence): number {
+  const patienceMs = estimatePatienceMs(silence)
+  const { goodputBytesPerSecond, reports, wasOut, handedBytes } = silence
+  if (goodputBytesPerSecond !== undefined || reports >= RHYTHM_REPORTS || wasOut) return patienceMs
+  const buffered = Math.max(UNTOLD_BYTES, Math.min(handedBytes, AHEAD_BYTES))
+  const rate = Math.max(LEAST_BYTES_PER_SECOND, (1_000 * QUESTION_BYTES) / silence.fastestAnswerMs)
+  return Math.max(patienceMs, Math.min(LONGEST_UNKNOWN_MS, (1_000 * buffered) / rate))
+}
+
 /** Its last byte was given to the network, and buffers empty: such a silence says nothing yet, and nobody is to be asked. */
 export function isDraining(patch: QuietPatch & Pick<Silence, 'quietMs'>): boolean {
   return patch.handedBytes >= patch.sizeBytes && patch.quietMs < estimatePatienceMs(patch) / 2
@@ -70,6 +96,10 @@ export interface Silence extends QuietPatch, Pick<SessionRisk, 'server' | 'conne
   readonly quietMs: number
   /** The server has answered a small request well after the silence began. */
   readonly answersElsewhere: boolean
+  /** The shortest time in which it has answered one during this upload; infinite when it has answered none. */
+  readonly fastestAnswerMs: number
+  /** Questions of this silence were lost, and are answered now, promptly. */
+  readonly wasOut: boolean
 }
 
 /**
@@ -77,7 +107,7 @@ export interface Silence extends QuietPatch, Pick<SessionRisk, 'server' | 'conne
  * other remedy, and a slow path is no reason: what was handed over of the old one's is sent again.
  */
 export function decideFreshConnection(silence: Silence): string | undefined {
-  if (silence.quietMs < estimatePatienceMs(silence) || silence.phi < IN_DOUBT_PHI) return undefined
+  if (silence.quietMs < estimateBesideAnswersMs(silence) || silence.phi < IN_DOUBT_PHI) return undefined
   if (isOfConnection(silence) && silence.freshTries === 0) return describeBackedOff(silence)
   return silence.answersElsewhere && silence.phi >= ABANDON_PHI ? describeAnswered(silence) : undefined
 }

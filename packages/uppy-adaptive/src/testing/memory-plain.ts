@@ -5,8 +5,6 @@ import { pause } from '../orchestration/timing.js'
 /** How often bytes move, ms. */
 const STEP_MS = 100
 const RTT_MS = 40
-/** What is handed over runs so far ahead of the wire. */
-const AHEAD_BYTES = 2_000_000
 /** TCP asks again after this long, then twice as long each time: of what was in flight, and of a new connection's first packet. */
 const FIRST_RETRY_MS = 300
 const FIRST_SYN_RETRY_MS = 1_000
@@ -19,6 +17,10 @@ export class MemoryPlain implements PlainPort, ServerPort {
   readonly endpoint = 'http://plain.test/files'
   readonly #clock: Clock
   bytesPerSecond = 1_000_000
+  /** What is handed over runs so far ahead of the wire. */
+  aheadBytes = 2_000_000
+  /** Buffers take more when so much of them is free: less is not told, nor what comes last. */
+  leastToldBytes = 0
   isPathDead = false
   /** Its process is gone: connections break, and new ones are refused. */
   isAway = false
@@ -100,6 +102,7 @@ export class MemoryPlain implements PlainPort, ServerPort {
   /** What breaks off is stored as far as it arrived. */
   async #patch(o: PlainRun, end: number, stalls: number): Promise<PlainOutcome | undefined> {
     const tcp = new Retries(FIRST_RETRY_MS)
+    let told = this.stored
     while (this.stored < end) {
       await pause(this.#clock, STEP_MS, o.signal)
       if (o.signal.aborted) return { kind: 'aborted' }
@@ -108,7 +111,10 @@ export class MemoryPlain implements PlainPort, ServerPort {
       const bytes = Math.min(end - this.stored, (this.bytesPerSecond * STEP_MS) / 1000)
       this.stored += bytes
       this.receivedBytes += bytes
-      o.onHandedOver(Math.min(end, this.stored + AHEAD_BYTES))
+      const handed = Math.min(end, this.stored + this.aheadBytes)
+      if (handed < told + this.leastToldBytes) continue
+      o.onHandedOver(handed)
+      told = handed
     }
     await pause(this.#clock, RTT_MS, o.signal)
     return o.signal.aborted ? { kind: 'aborted' } : undefined

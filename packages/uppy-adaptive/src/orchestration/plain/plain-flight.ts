@@ -7,24 +7,12 @@ import { AHEAD_BYTES, decideFreshConnection, isDraining } from '../../redundancy
 import { knownOf } from '../log/known.js'
 import { rounded } from '../log/rounded.js'
 import { GRACE_MS, LOCAL_PAUSE_MS, TICK_MS } from '../waiting/watch-times.js'
+import { PlainPatch } from './plain-patch.js'
 import type { PlainProbe } from './plain-probe.js'
 import type { PlainTransferParts } from './plain-transfer.js'
 
 /** The model is told of what was handed over at most this often, as of acknowledgements (protocol: 10 a second). */
 const TELL_MS = 100
-
-interface Patch {
-  readonly session: string
-  readonly range: ByteRange
-  readonly beganMs: number
-  handed: number
-  /** So much of it the model was told of. */
-  told: number
-  toldMs: number
-  lastMovedMs: number
-  reports: number
-}
-
 export interface FlightFailure {
   readonly kind: FailureKind
   readonly cause: string
@@ -40,8 +28,8 @@ export interface FlightFailure {
 export class PlainFlight {
   readonly store: string
   readonly #parts: PlainTransferParts & { readonly probing: PlainProbe }
-  #patch: Patch | undefined
-  #broken: { patch: Patch; isCut: boolean; endedMs: number } | undefined
+  #patch: PlainPatch | undefined
+  #broken: { patch: PlainPatch; isCut: boolean; endedMs: number } | undefined
   #freshTries = 0
   #count = 0
   #lastTickMs = 0
@@ -82,10 +70,7 @@ export class PlainFlight {
     this.#sizeBytes = range.end - range.start
     this.#acked = range.start
     const { session } = this.name
-    this.#patch = {
-      ...{ session, range, beganMs: nowMs, handed: range.start, told: range.start },
-      ...{ toldMs: nowMs, lastMovedMs: nowMs, reports: 0 },
-    }
+    this.#patch = new PlainPatch({ session, range, nowMs })
     const plannedMs = model.sessionStarted({ nowMs, session, store: this.store, rangeBytes: this.#sizeBytes })
     const known = { windowMs: size.windowMs, goodputBytesPerSecond: this.#goodput ?? null, plannedMs }
     log.emit({ type: 'session', ...this.name, ...range, kind: 'first', reason: size.reason, ...known }, nowMs)
@@ -176,20 +161,18 @@ export class PlainFlight {
     const patch = this.#patch
     if (!patch) return
     const nowMs = clock.now()
-    const remainingBytes = Math.max(1, patch.range.end - patch.told)
-    const assessment = model.assess({ nowMs, session: patch.session, remainingBytes, isGlance: true })
+    const { session, remainingBytes } = patch
+    const assessment = model.assess({ nowMs, session, remainingBytes, isGlance: true })
     this.#treat({ patch, assessment, nowMs })
   }
 
-  #tell(patch: Patch, nowMs: number, offset: number): void {
+  #tell(patch: PlainPatch, nowMs: number, offset: number): void {
     const { model, log } = this.#parts
     const bytes = offset - patch.told
     if (bytes <= 0) return
     // what fills buffers on our side is no rate of the path
     const pace = offset - patch.range.start <= AHEAD_BYTES ? { appLimited: true } : {}
-    patch.told = offset
-    patch.toldMs = nowMs
-    patch.reports += 1
+    patch.noteTold(offset, nowMs)
     model.acknowledged({ nowMs, session: patch.session, bytes, ...pace })
     log.emit({ type: 'acked', ...this.name, offset, estimated: true, ...pace }, nowMs)
   }
@@ -203,29 +186,27 @@ export class PlainFlight {
       this.#parts.progress.rest()
     }
     const patch = this.#patch
-    if (patch && gapMs > LOCAL_PAUSE_MS) patch.lastMovedMs = nowMs
+    if (patch && gapMs > LOCAL_PAUSE_MS) patch.restart(nowMs)
     if (patch) this.#tell(patch, nowMs, patch.handed)
     model.tick({ nowMs })
-    const remainingBytes = patch ? Math.max(1, patch.range.end - patch.told) : 0
+    const remainingBytes = patch?.remainingBytes ?? 0
     const assessment = patch && model.assess({ nowMs, session: patch.session, remainingBytes })
     this.#sample(nowMs, remainingBytes, assessment)
     if (patch && assessment) this.#treat({ patch, assessment, nowMs })
   }
 
-  #treat(o: { patch: Patch; assessment: RiskAssessment; nowMs: number }): void {
+  #treat(o: { patch: PlainPatch; assessment: RiskAssessment; nowMs: number }): void {
     const { patch, assessment, nowMs } = o
     const { probing, log, model, options } = this.#parts
     const { server, connection, phi, gapMs } = assessment
     const silence = {
       ...{ server, connection, phi, gapMs },
-      sizeBytes: patch.range.end - patch.range.start,
-      handedBytes: patch.handed - patch.range.start,
-      movingMs: patch.lastMovedMs - patch.beganMs,
-      reports: patch.reports,
+      ...patch.stateAt(nowMs),
       goodputBytesPerSecond: this.#goodput ?? this.#brokenGoodput,
       freshTries: this.#freshTries,
-      quietMs: nowMs - patch.lastMovedMs,
       answersElsewhere: probing.heardAtMs > nowMs - gapMs + GRACE_MS,
+      fastestAnswerMs: probing.fastestAnswerMs,
+      wasOut: probing.wasOutSince(nowMs - gapMs),
     }
     const isWanted = model.wantsProbe({ nowMs }).includes(this.store) || phi >= IN_DOUBT_PHI
     if (isWanted && !isDraining(silence)) probing.askSoon(nowMs)

@@ -1,4 +1,5 @@
 import type { ServerPort } from '../ports.js'
+import { Answering } from '../servers/answering.js'
 import { withDeadline } from '../timing.js'
 import { UploadError } from '../upload-error.js'
 import type { PlainParts } from './plain-upload.js'
@@ -37,10 +38,19 @@ export class PlainProbe {
   #nextAtMs = Number.NEGATIVE_INFINITY
   /** When the server last answered one. */
   heardAtMs: number = Number.NEGATIVE_INFINITY
+  /** The shortest time in which it has answered one. */
+  fastestAnswerMs: number = Number.POSITIVE_INFINITY
+  readonly #answering = new Answering()
+  #lostAtMs = Number.NEGATIVE_INFINITY
 
   constructor(parts: PlainProbeParts) {
     this.#parts = parts
     this.#store = new URL(parts.probe.endpoint).host
+  }
+
+  /** Whether questions since then were lost, and are answered now, promptly. */
+  wasOutSince(sinceMs: number): boolean {
+    return this.#lostAtMs > sinceMs && this.#answering.forMs(sinceMs) > 0
   }
 
   /** Asks in the background, unless it was asked just now. */
@@ -61,6 +71,8 @@ export class PlainProbe {
     try {
       await probe.probe(deadline.signal)
       this.heardAtMs = clock.now()
+      this.fastestAnswerMs = Math.min(this.fastestAnswerMs, this.heardAtMs - askedAtMs)
+      this.#answering.note({ nowMs: this.heardAtMs, askedMs: askedAtMs, rtoMs })
       const isReturn = this.#lost > 0
       this.#lost = 0
       model.heard({ nowMs: this.heardAtMs, store: this.#store })
@@ -70,6 +82,8 @@ export class PlainProbe {
       // what was asked before another was answered is old news
       if (signal.aborted || this.heardAtMs > askedAtMs) return false
       const nowMs = clock.now()
+      this.#lostAtMs = nowMs
+      this.#answering.lost()
       if (this.#lost === 0) this.#lostSinceMs = nowMs
       this.#lost += 1
       // a proxy that answers for a server that is away is neither a loss nor a sign of life

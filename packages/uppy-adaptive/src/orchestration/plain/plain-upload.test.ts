@@ -152,6 +152,33 @@ test('a path that crawls is never given up', async () => {
   expect(world.count('reconnect')).toBe(0)
 })
 
+test('nor is one that lets the small go first while buffers tell of every 30 to 100 kB', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.integer({ min: 2_000, max: 6_000 }),
+      fc.integer({ min: 30_000, max: 100_000 }),
+      fc.integer({ min: 20_000, max: 1_000_000 }),
+      async (bytesPerSecond, buffered, sizeBytes) => {
+        const world = new PlainWorld({ sizeBytes })
+        Object.assign(world.server, { bytesPerSecond, aheadBytes: buffered, leastToldBytes: buffered / 3 })
+        await world.clock.settle(world.engine.start(), 1_200_000)
+        expect([world.count('reconnect'), world.server.receivedBytes]).toEqual([0, sizeBytes])
+      },
+    ),
+    { numRuns: 10 },
+  )
+})
+
+test('a first connection that dies at once beside a server that answers is given up within two minutes', async () => {
+  const world = new PlainWorld({ sizeBytes: MB })
+  const done = world.engine.start()
+  await world.clock.run(300)
+  world.server.stallConnections()
+  expect(await world.untilNextByte(300_000)).toBeLessThan(122_000)
+  await world.clock.settle(done)
+  expect([world.server.receivedBytes, world.server.creations]).toEqual([MB, 1])
+})
+
 test('a pause of the user stops it, is no silence, and it goes on where it was', async () => {
   const world = new PlainWorld()
   const done = world.engine.start()
