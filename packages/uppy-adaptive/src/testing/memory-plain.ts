@@ -4,7 +4,6 @@ import { pause } from '../orchestration/timing.js'
 
 /** How often bytes move, ms. */
 const STEP_MS = 100
-const RTT_MS = 40
 /** TCP asks again after this long, then twice as long each time: of what was in flight, and of a new connection's first packet. */
 const FIRST_RETRY_MS = 300
 const FIRST_SYN_RETRY_MS = 1_000
@@ -24,6 +23,10 @@ export class MemoryPlain implements PlainPort, ServerPort {
   isPathDead = false
   /** Its process is gone: connections break, and new ones are refused. */
   isAway = false
+  /** Of what is asked from now on. */
+  roundTripMs = 40
+  /** So many creations were asked for. */
+  asked = 0
   /** Bytes of the upload. */
   stored = 0
   creations = 0
@@ -77,6 +80,7 @@ export class MemoryPlain implements PlainPort, ServerPort {
 
   async #run(o: PlainRun): Promise<PlainOutcome> {
     const stalls = this.#stalls
+    if (o.url === undefined) this.asked += 1
     const deadline = o.openDeadline()
     const fault = await this.#ask(deadline.signal)
     deadline.done()
@@ -116,7 +120,7 @@ export class MemoryPlain implements PlainPort, ServerPort {
       o.onHandedOver(handed)
       told = handed
     }
-    await pause(this.#clock, RTT_MS, o.signal)
+    await pause(this.#clock, this.roundTripMs, o.signal)
     return o.signal.aborted ? { kind: 'aborted' } : undefined
   }
 
@@ -126,7 +130,7 @@ export class MemoryPlain implements PlainPort, ServerPort {
     do {
       while (!signal.aborted && !tcp.passes(this.#clock.now(), this.isPathDead))
         await pause(this.#clock, STEP_MS, signal)
-      await pause(this.#clock, RTT_MS, signal)
+      await pause(this.#clock, this.roundTripMs, signal)
     } while (this.isPathDead && !signal.aborted)
     if (signal.aborted) return 'timed out'
     return this.isAway ? 'refused connection' : undefined

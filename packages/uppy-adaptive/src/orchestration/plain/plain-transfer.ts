@@ -33,6 +33,7 @@ export type PlainEnd =
 
 /** A request without bytes may wait for a lock: @tus/server's for 3 s, tusd's longer (guess). Doubled by each in vain. */
 const SMALL_DEADLINE_MS = 6_000
+/** And beside others that are not answered either: what a slow link holds up, another would wait for as long (guess). */
 const LONGEST_SMALL_DEADLINE_MS = 60_000
 /** After so long without its answer others are asked beside it: its path may have died (guess: five usual starts). */
 const SMALL_QUIET_MS = 1_500
@@ -41,6 +42,10 @@ const LONGEST_PAUSE_MS = 1_250
 
 interface SmallRequest {
   readonly sinceMs: number
+  /** So long it is waited for while others are answered. */
+  readonly patienceMs: number
+  end(): void
+  /** Its path was out and is back. */
   giveUp(): void
 }
 
@@ -138,23 +143,29 @@ export class PlainTransfer {
   }
 
   #tick(abort: () => void): void {
-    const nowMs = this.#parts.clock.now()
     if (this.#isTooLate()) abort()
-    else if (this.#small && nowMs - this.#small.sinceMs > SMALL_QUIET_MS) this.#probe.askSoon(nowMs)
+    else if (this.#small) this.#watchSmall(this.#small)
+  }
+
+  #watchSmall({ sinceMs, patienceMs, end }: SmallRequest): void {
+    const nowMs = this.#parts.clock.now()
+    if (nowMs - sinceMs > patienceMs && this.#probe.heardAtMs > sinceMs) end()
+    else if (nowMs - sinceMs > SMALL_QUIET_MS) this.#probe.askSoon(nowMs)
   }
 
   /** What ends a request without bytes: its time, or that its path was out and is back, which TCP would find out late. */
   #openSmall(signal: AbortSignal): ReturnType<PlainRun['openDeadline']> {
     const { clock } = this.#parts
     const early = new AbortController()
-    const leave = onAbort(signal, () => early.abort())
-    const delayMs = Math.min(LONGEST_SMALL_DEADLINE_MS, SMALL_DEADLINE_MS * 2 ** this.#fruitless)
-    const deadline = withDeadline(clock, delayMs, early.signal)
+    const end = () => early.abort()
+    const leave = onAbort(signal, end)
+    const deadline = withDeadline(clock, LONGEST_SMALL_DEADLINE_MS, early.signal)
+    const patienceMs = Math.min(LONGEST_SMALL_DEADLINE_MS, SMALL_DEADLINE_MS * 2 ** this.#fruitless)
     const giveUp = () => {
       this.#isOutlived = true
-      early.abort()
+      end()
     }
-    this.#small = { sinceMs: clock.now(), giveUp }
+    this.#small = { sinceMs: clock.now(), patienceMs, end, giveUp }
     const done = () => {
       this.#small = undefined
       leave()

@@ -179,6 +179,31 @@ test('a first connection that dies at once beside a server that answers is given
   expect([world.server.receivedBytes, world.server.creations]).toEqual([MB, 1])
 })
 
+test('a creation that a slow link holds up is not asked for twice', async () => {
+  const world = new PlainWorld({ sizeBytes: MB })
+  const done = world.engine.start()
+  await world.clock.run(20)
+  // the first question is on its way
+  world.server.roundTripMs = 30_000
+  await world.clock.run(30_100)
+  expect(world.server.creations).toBe(1)
+  world.server.roundTripMs = 40
+  await world.clock.settle(done)
+  expect([world.server.asked, world.server.creations]).toEqual([1, 1])
+})
+
+test('one that a connection has lost is asked for again within seconds', async () => {
+  const world = new PlainWorld({ sizeBytes: MB })
+  const done = world.engine.start()
+  await world.clock.run(20)
+  world.server.roundTripMs = 1e9
+  await world.clock.run(1_000)
+  world.server.roundTripMs = 40
+  expect(await world.untilNextByte(60_000)).toBeLessThan(7_000)
+  await world.clock.settle(done)
+  expect([world.server.asked, world.server.creations]).toEqual([2, 1])
+})
+
 test('a pause of the user stops it, is no silence, and it goes on where it was', async () => {
   const world = new PlainWorld()
   const done = world.engine.start()
