@@ -1,4 +1,8 @@
+import { once } from 'node:events'
 import type { OutgoingHttpHeaders } from 'node:http'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { afterEach, expect, test } from 'vitest'
 import type { OperationError } from '../orchestration/ports.js'
 import { AnsweringServers, ATTEMPT, clientOf as clientAt } from '../testing/answering-server.js'
@@ -35,6 +39,36 @@ test('every kind of answer tells the load that it carries', async () => {
   })
   expect(loads).toEqual([0.125, 0.125, 0.125, 0.125])
 })
+
+test('an event stream that is left ends at its server, also when memory was collected since it began', async () => {
+  let ended: Promise<unknown> = Promise.resolve()
+  const endpoint = await servers.listen((_request, response) => {
+    ended = once(response, 'close')
+    response.writeHead(200, { ...TUS, 'Content-Type': 'text/event-stream' }).write(': hb\n\n')
+  })
+  const leave = new AbortController()
+  let listening = Promise.resolve()
+  await new Promise<void>((resolve) => {
+    listening = clientAt(endpoint).listen({
+      ...{ client: ID, lastEventId: undefined, signal: leave.signal, onLoad: () => {}, onEvent: () => {} },
+      onAlive: resolve,
+    })
+  })
+  await collectMemory()
+  leave.abort()
+  await listening.catch(() => {})
+  await ended
+})
+
+/** All of it, young and old. */
+async function collectMemory(): Promise<void> {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as (o?: { type: 'minor' }) => void
+  for (const o of [undefined, undefined, { type: 'minor' as const }]) {
+    collect(o)
+    await nextTurn()
+  }
+}
 
 test('a redirect is followed by no request, so that no other origin gets the headers', async () => {
   const asked: string[] = []

@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser'
-import type { GroupOperationRequest, OperationAnswers, ServerEvent } from 'tus-reconcile-protocol'
+import type { GroupOperationRequest, OperationAnswers } from 'tus-reconcile-protocol'
 import {
   BLOCK_SIZE,
   formatMessage,
@@ -25,6 +25,8 @@ import { runAttempt } from './tus-session.js'
 
 /** The event stream's requests, as a kind of their own. */
 const EVENTS = 'events'
+
+type Listening = Parameters<ServerPort['listen']>[0]
 
 /** One address of a server, over HTTP. */
 export class ReconcileClient implements ServerPort {
@@ -99,14 +101,7 @@ export class ReconcileClient implements ServerPort {
     throw readRefusal(answer, json)
   }
 
-  async listen(o: {
-    client: string
-    lastEventId: string | undefined
-    signal: AbortSignal
-    onEvent: (event: ServerEvent, id: string) => void
-    onAlive: () => void
-    onLoad: LoadListener
-  }): Promise<void> {
+  async listen(o: Listening): Promise<void> {
     const given = await orAbort(this.#sender.headers(this.endpoint, 'POST'), o.signal)
     const response = await this.#fetch(this.endpoint, {
       method: 'POST',
@@ -121,21 +116,20 @@ export class ReconcileClient implements ServerPort {
       redirect: 'error',
       signal: o.signal,
     })
-    const load = parseLoad(response.headers.get(HEADER.load))
-    if (load !== undefined) o.onLoad(load)
-    const asked = { method: 'POST', url: this.endpoint, headers: { 'Content-Type': EVENTS } }
-    await orAbort(this.#sender.judge(given, { ...asked, status: response.status }), o.signal)
-    if (!response.ok || !response.body) throw new Error(`no event stream: ${response.status}`)
-    o.onAlive()
-    const parser = createParser({
-      onEvent: (message) => o.onEvent(parseServerEvent(parseJson(message.data)), message.id ?? ''),
-    })
-    const reader = response.body.pipeThrough(new TextDecoderStream()).getReader()
-    for (;;) {
-      const { done, value } = await reader.read()
-      if (done) return
-      o.onAlive()
-      parser.feed(value)
+    const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+    // Node's fetch forgets its signal when memory is collected after the answer
+    const stop = () => void reader?.cancel().catch(() => {})
+    o.signal.addEventListener('abort', stop)
+    try {
+      const load = parseLoad(response.headers.get(HEADER.load))
+      if (load !== undefined) o.onLoad(load)
+      const asked = { method: 'POST', url: this.endpoint, headers: { 'Content-Type': EVENTS } }
+      await orAbort(this.#sender.judge(given, { ...asked, status: response.status }), o.signal)
+      if (!response.ok || !reader) throw new Error(`no event stream: ${response.status}`)
+      await readEvents(reader, o)
+    } finally {
+      o.signal.removeEventListener('abort', stop)
+      stop()
     }
   }
 
@@ -176,4 +170,18 @@ function readRefusal(answer: AuthorizedAnswer, json: unknown): OperationError {
   if (isErrorAnswer(json))
     return new OperationError({ ...said, code: String(json.error.code), message: String(json.error.message) })
   return new OperationError({ ...said, code: 'http', message: `${answer.status} ${answer.body.slice(0, 200)}` })
+}
+
+/** Settles when the stream ends. */
+async function readEvents(reader: ReadableStreamDefaultReader<string>, o: Listening): Promise<void> {
+  o.onAlive()
+  const parser = createParser({
+    onEvent: (message) => o.onEvent(parseServerEvent(parseJson(message.data)), message.id ?? ''),
+  })
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return
+    o.onAlive()
+    parser.feed(value)
+  }
 }
