@@ -36,6 +36,30 @@ test('a block that is there though nobody has sent it has the rest asked for by 
   expect(rig.logged('verified').map(({ via }) => via)).toEqual(['claim', 'have', 'have', 'have'])
 })
 
+test('what is found is news also when its event comes before the answer: all of a large file is asked about', async () => {
+  const { rig, asked, found } = having({ blocks: 1_000, has: () => true })
+  const answer = rig.port().onOperation
+  rig.port().onOperation = async (request) => {
+    const said = await answer(request)
+    if ('attached' in said) rig.context.plan.verify(said.attached)
+    return said
+  }
+  expect(await found()).toEqual([blocks(0, 1_000)])
+  expect(asked.map(([first]) => first)).toEqual([1, 257, 513, 769])
+})
+
+test('what a claim has found is searched for also when its event comes before the answer', async () => {
+  const { rig, asked, found } = having({ blocks: 40, has: (index) => index < 20 })
+  rig.begin({ last: 40 })
+  const answer = rig.port().onOperation
+  rig.port().onOperation = async (request) => {
+    if (request.op === 'claim') rig.context.plan.verify([blocks(0, 1)])
+    return answer(request)
+  }
+  expect(await found()).toEqual([blocks(0, 20)])
+  expect(asked.length).toBeGreaterThan(0)
+})
+
 test('what a store copies only in part at once is asked about again; gaps are left to be sent', async () => {
   const { asked, found } = having({ blocks: 40, has: (index) => index !== 5 && index < 20, atOnce: 8 })
   expect(await found()).toEqual([blocks(0, 5), blocks(6, 20)])

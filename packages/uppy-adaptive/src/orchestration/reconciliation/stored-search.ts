@@ -1,6 +1,6 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
-import { BLOCK_SIZE, blockCeil, blockFloor, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
-import type { StoreId } from '../../partitioning/partition-plan.js'
+import { BLOCK_SIZE, blockCeil, blockFloor, intersectRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
+import type { PlannedSession, StoreId } from '../../partitioning/partition-plan.js'
 import type { Operations } from '../servers/operations.js'
 import type { SessionStarter } from '../sessions/session-starter.js'
 import type { TransferContext } from '../transfer-context.js'
@@ -44,25 +44,29 @@ export class StoredSearch {
     })
   }
 
-  /** Whether some of what a claim's answer calls verified no session of ours has brought. Ask before it is taken into the plan. */
-  isFound(verified: RangeSet): boolean {
+  /**
+   * Ask this when a claim of these ranges is sent. What it returns says of the answer whether some of what that calls verified no
+   * session of ours has brought: it compares with now, as the event that says the same may be here before the answer.
+   */
+  beforeClaim(ranges: RangeSet): (verified: RangeSet) => boolean {
     const { plan, runners } = this.#context
-    const sent = toRangeSet(
-      plan.sessions().map(({ session, start, acked }) => ({
-        start,
-        end: Math.max(acked, runners.get(session)?.handedOver ?? start),
-      })),
-    )
-    return verified.some((range) => {
-      for (const gap of plan.unheldWithin(range)) if (subtractRanges([gap], sent).length > 0) return true
-      return false
-    })
+    const unheld = toRangeSet(ranges.flatMap((range) => [...plan.unheldWithin(range)]))
+    const before = plan.sessions().map((session) => ({ session, runner: runners.get(session.session) }))
+    return (verified) => {
+      const now = plan.sessions().map((session) => ({ session, runner: runners.get(session.session) }))
+      // who has ended since knows how far it came
+      const sent = [...before, ...now].map(({ session, runner }) => ({
+        start: session.start,
+        end: sentTo(session, runner),
+      }))
+      return subtractRanges(intersectRanges(verified, unheld), toRangeSet(sent)).length > 0
+    }
   }
 
   #cutLong(): void {
     const { plan, runners, model, clock } = this.#context
     for (const session of plan.sessions()) {
-      const sent = Math.max(session.acked, runners.get(session.session)?.handedOver ?? session.start)
+      const sent = sentTo(session, runners.get(session.session))
       if (session.end - sent < CUT_FROM_BYTES) continue
       const asked = { nowMs: clock.now(), session: session.session, remainingBytes: plan.missingOf(session) }
       const assessment = model.assess({ ...asked, isGlance: true })
@@ -79,10 +83,11 @@ export class StoredSearch {
       if (!gap) return
       const start = blockFloor(gap.start)
       const range = { start, end: Math.min(gap.end, start + MOST_BLOCKS * BLOCK_SIZE) }
+      const missing = toRangeSet([...plan.unverifiedWithin(range)])
       const found = await this.#ask(store, range)
       if (found === undefined) return
-      // a store copies for a second at most: what is left of these is asked about again
-      const isNews = found.some((range) => !plan.isCovered(range))
+      // a store copies for a second at most: what is left of these is asked about again; its event may be here before its answer
+      const isNews = intersectRanges(found, missing).length > 0
       if (!isNews) {
         misses += 1
         from = range.end
@@ -104,4 +109,9 @@ export class StoredSearch {
       return undefined
     }
   }
+}
+
+/** Where what a session has handed over ends. */
+function sentTo({ acked }: PlannedSession, runner: { readonly handedOver: number } | undefined): number {
+  return Math.max(acked, runner?.handedOver ?? acked)
 }

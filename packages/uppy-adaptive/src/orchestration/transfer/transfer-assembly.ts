@@ -81,10 +81,13 @@ export class TransferAssembly {
     this.context = context
     this.operations = new Operations(context)
     this.claims = new Claims(context, this.operations, {
-      onAnswer: (store, answer) => {
-        const isFound = this.search.isFound(answer.verified)
-        this.reconciliation.onClaimAnswer(store, answer)
-        if (isFound) this.search.begin(store)
+      onAsk: (store, ranges) => {
+        const isFound = this.search.beforeClaim(ranges)
+        return (answer) => {
+          const isSearchDue = isFound(answer.verified)
+          this.reconciliation.onClaimAnswer(store, answer)
+          if (isSearchDue) this.search.begin(store)
+        }
       },
       onRefusal: (store, refusal) => this.reconciliation.onClaimRefused(store, refusal),
     })
