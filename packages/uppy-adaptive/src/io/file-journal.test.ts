@@ -116,7 +116,13 @@ test('who held a lock for so long that it was taken away leaves the next one its
     go = resolve
   })
   const lock = `${path}.lock`
-  const late = underLock(lock, () => held)
+  let late: Promise<unknown> = Promise.resolve()
+  await new Promise<void>((begun) => {
+    late = underLock(lock, () => {
+      begun()
+      return held
+    })
+  })
   await underLock(lock, async () => {
     go()
     await late
