@@ -1,6 +1,7 @@
 import type { CDPSession } from 'playwright-core'
 import { chromium } from 'playwright-core'
 import { CHROMIUM_FLAGS, findChromium } from '../support/chromium.js'
+import { chromiumTrust } from '../support/wire-protocol.js'
 
 interface Answer {
   readonly id?: number
@@ -34,7 +35,7 @@ export class BackgroundTab {
     const browser = await chromium.launch({
       executablePath: found?.executablePath ?? '',
       // with windows and tabs
-      args: [...CHROMIUM_FLAGS, '--headless=new'],
+      args: [...CHROMIUM_FLAGS, '--headless=new', ...(await chromiumTrust())],
       env: { ...process.env, ...found?.env },
     })
     const session = await browser.newBrowserCDPSession()

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { AdaptiveUpload } from 'uppy-adaptive/upload'
 import { afterEach, expect, it } from 'vitest'
-import { hasNginx, NO_NGINX, startNginx } from '../support/nginx.js'
+import { hasNginx, NO_NGINX, startWireNginx } from '../support/nginx.js'
 import { startReconcileServers } from '../support/reconcile-servers.js'
+import { nodeClient } from './node-client.js'
 
 const found = await hasNginx()
 if (!found) console.error(`SKIPPED: ${NO_NGINX}`)
@@ -23,26 +24,15 @@ async function startLimited() {
   const { servers, close } = await startReconcileServers({ count: 1, protocol: 'h1' })
   cleanups.push(close)
   const direct = new URL(servers[0]?.direct ?? '')
-  const log = join(directory, 'access.log')
-  const configuration = `
-log_format status '$status';
-server {
-  listen 443;
-  access_log ${log} status;
-  client_max_body_size 1m;
-  location / {
-    proxy_pass http://127.0.0.1:1080;
-    proxy_http_version 1.1;
-    proxy_set_header Host $http_host;
-  }
-}`
-  const nginx = await startNginx({ configuration, directory, upstreamPort: Number(direct.port) })
+  const upstreamPort = Number(direct.port)
+  const nginx = await startWireNginx({ directory, upstreamPort, directives: 'client_max_body_size 1m;' })
   cleanups.push(() => nginx.close())
   return {
     direct,
-    refused: async () => (await readFile(log, 'utf8')).split('\n').filter((line) => line === '413').length,
+    refused: async () => (await nginx.answers()).filter(({ status }) => status === 413).length,
     options: {
-      endpoint: `http://127.0.0.1:${nginx.port}/files`,
+      ...nodeClient(),
+      endpoint: `${nginx.scheme}://127.0.0.1:${nginx.port}/files`,
       // the first body of all is too large already
       partitioning: { initialSize: 4 * 1024 * 1024 },
       predictor: { memory: join(directory, 'memory.json') },
@@ -60,7 +50,7 @@ it.skipIf(!found)(
   async () => {
     const { direct, refused, options } = await startLimited()
     for (const wasted of [2, 0]) {
-      const before = await refused().catch(() => 0)
+      const before = await refused()
       const file = randomBytes(12_000_000)
       const { url } = await new AdaptiveUpload(file, options).start()
       await expectStored(file, url, direct)

@@ -4,7 +4,7 @@ import AdaptiveTus from 'uppy-adaptive'
 import { AdaptiveUpload, type LoggedEvent, type UploadError } from 'uppy-adaptive/upload'
 import { afterEach, expect, it } from 'vitest'
 import { startReconcileServers } from '../support/reconcile-servers.js'
-import { createNodeClient } from '../support/wire-protocol.js'
+import { nodeClient } from './node-client.js'
 
 const MB = 1_000_000
 const TUS = { 'Tus-Resumable': '1.0.0' }
@@ -37,9 +37,7 @@ async function expiringServers(o: { lifetime: (token: string) => number; count: 
   })
   isOpen = true
   cleanups.push(started.close)
-  const client = createNodeClient()
-  cleanups.push(async () => client.close())
-  return { servers: started.servers, options: client.options, refused }
+  return { servers: started.servers, options: nodeClient(), refused }
 }
 
 it('goes on when its token expires in mid-upload, asks for another once, and mirrors carry on meanwhile', async () => {

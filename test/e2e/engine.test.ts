@@ -16,7 +16,9 @@ import {
   type TestServers,
   type TestServersOptions,
 } from '../support/reconcile-servers.js'
-import { createNodeClient, openWireLink, wireProtocol } from '../support/wire-protocol.js'
+import { allowHttp1 } from '../support/wire-census.js'
+import { openWireLink, wireProtocol } from '../support/wire-protocol.js'
+import { nodeClient } from './node-client.js'
 
 const MB = 1_000_000
 const cleanups: (() => Promise<unknown>)[] = []
@@ -42,13 +44,6 @@ function endpointsOf(all: readonly TestServer[]): AdaptiveUploadOptions & { endp
   const [primary, ...mirrors] = all.map((server) => server.endpoint)
   if (primary === undefined) throw new Error('no server')
   return { ...nodeClient(), endpoint: primary, mirrors }
-}
-
-/** How to speak to servers in this run's protocol. */
-function nodeClient(): Pick<AdaptiveUploadOptions, 'httpStack'> {
-  const client = createNodeClient()
-  cleanups.push(async () => client.close())
-  return client.options
 }
 
 function sha256(bytes: Uint8Array): string {
@@ -352,6 +347,7 @@ describe('links that fail', () => {
 
 describe.runIf(wireProtocol === 'h2')('servers behind TLS', () => {
   it('takes the engine’s own requests as well, which speak HTTP/1.1', async () => {
+    allowHttp1()
     const all = await servers({ count: 2, upBytesPerSecond: 5 * MB })
     const data = randomBytes(3 * MB)
     const { endpoint, mirrors } = endpointsOf(all)
@@ -619,6 +615,8 @@ describe('bad input', () => {
   })
 
   it('uses a second address of the primary as a route to it and says so', async () => {
+    // the address past the link is in the clear
+    allowHttp1()
     const all = await servers({ count: 1, upBytesPerSecond: 5 * MB })
     const data = randomBytes(4 * MB)
     let isTold: Promise<unknown> = Promise.resolve()

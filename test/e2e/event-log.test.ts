@@ -6,6 +6,7 @@ import { readLog, replay } from 'upload-predictor'
 import { AdaptiveUpload, type AdaptiveUploadOptions, UploadError } from 'uppy-adaptive/upload'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startReconcileServers, type TestServers } from '../support/reconcile-servers.js'
+import { nodeClient } from './node-client.js'
 
 const MARK = 'marked-7f3a9c'
 let servers: TestServers
@@ -25,7 +26,7 @@ async function marked(sizeBytes: number): Promise<{ upload: AdaptiveUpload; path
   await writeFile(path, Buffer.concat([Buffer.from(MARK), randomBytes(sizeBytes)]))
   const [endpoint = '', ...mirrors] = servers.servers.map((server) => `${server.endpoint}?token=${MARK}`)
   const options: AdaptiveUploadOptions = {
-    ...{ endpoint, mirrors },
+    ...{ ...nodeClient(), endpoint, mirrors },
     metadata: { filename: `${MARK}.bin`, note: MARK },
     headers: { Authorization: `Bearer ${MARK}`, 'X-Note': MARK },
   }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent } from 'uppy-adaptive/upload'
 import { afterEach, expect, test } from 'vitest'
 import { startReconcileServers, type TestServer, type TestServers } from '../support/reconcile-servers.js'
+import { nodeClient } from './node-client.js'
 
 const MB = 1_000_000
 const cleanups: (() => Promise<unknown>)[] = []
@@ -27,7 +28,7 @@ function uploadTo(
   options: Partial<AdaptiveUploadOptions>,
 ): { upload: AdaptiveUpload; events: LoggedEvent[] } {
   const endpoints = { endpoint: home?.endpoint ?? '', mirrors: mirrors.map(({ endpoint }) => endpoint) }
-  const upload = new AdaptiveUpload(bytes, { ...endpoints, ...options })
+  const upload = new AdaptiveUpload(bytes, { ...nodeClient(), ...endpoints, ...options })
   const events: LoggedEvent[] = []
   upload.on('event', (event) => events.push(event))
   return { upload, events }

@@ -11,6 +11,7 @@ import { promisify } from 'node:util'
 import { parseModel, readLog, runsOf } from 'upload-predictor'
 import { AdaptiveUpload } from 'uppy-adaptive/upload'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createNodeClient, openWireLink } from '../support/wire-protocol.js'
 
 const command = (name: string): string => fileURLToPath(new URL(`../../packages/${name}/dist/cli.js`, import.meta.url))
 const SIZE = 6_000_000
@@ -25,8 +26,13 @@ beforeAll(async () => {
   const path = join(directory, 'file.bin')
   await writeFile(path, randomBytes(SIZE))
   // of several sessions one may be split and end before its server has all that it was opened for
-  const upload = new AdaptiveUpload({ path }, { endpoint: running.url, maxSessions: 1 })
+  const target = { host: '127.0.0.1', port: Number(new URL(running.url).port) }
+  const [link, node] = [await openWireLink({ name: 'command', target }), createNodeClient()]
+  const endpoint = new URL(new URL(running.url).pathname, link.origin).href
+  const upload = new AdaptiveUpload({ path }, { ...node.options, endpoint, maxSessions: 1 })
   await upload.start()
+  node.close()
+  await link.close()
   client = upload.toNdjson().trimEnd().split('\n')
   running.process.kill('SIGTERM')
   await once(running.process, 'exit')
@@ -37,7 +43,8 @@ afterAll(() => rm(directory, { recursive: true, force: true }))
 /** The command on a folder of its own, as an operator runs it: its log goes to a file. */
 async function serve(): Promise<{ process: ChildProcess; url: string }> {
   await mkdir(join(directory, 'store'))
-  const args = ['--directory', join(directory, 'store'), '--host', '127.0.0.1', '--port', '0', '--log', 'json']
+  const flags = ['--host', '127.0.0.1', '--port', '0', '--behind-proxy', '--log', 'json']
+  const args = ['--directory', join(directory, 'store'), ...flags]
   const log = openSync(join(directory, 'server.ndjson'), 'w')
   const child = spawn(process.execPath, [command('tus-reconcile-server'), ...args], { stdio: ['ignore', 'pipe', log] })
   const [line] = await once(createInterface({ input: child.stdout ?? process.stdin }), 'line')

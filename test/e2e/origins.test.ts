@@ -3,6 +3,7 @@ import { basename } from 'node:path'
 import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startReconcileServers, type TestServer } from '../support/reconcile-servers.js'
+import { nodeClient } from './node-client.js'
 import { hasChromium, outcome, PageSite } from './page-site.js'
 
 const MB = 1_000_000
@@ -35,7 +36,7 @@ async function threeOrigins() {
 
 /** Each server gets sessions, operations and an event stream. */
 async function upload(primary: TestServer, options: Omit<AdaptiveUploadOptions, 'endpoint'>): Promise<LoggedEvent[]> {
-  const next = new AdaptiveUpload(randomBytes(6 * MB), { endpoint: primary.endpoint, ...options })
+  const next = new AdaptiveUpload(randomBytes(6 * MB), { ...nodeClient(), endpoint: primary.endpoint, ...options })
   const events: LoggedEvent[] = []
   next.on('event', (event) => events.push(event))
   await next.start()

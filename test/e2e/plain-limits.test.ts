@@ -7,6 +7,7 @@ import type { Front } from '../support/plain-server.js'
 import {
   bodyLength,
   expectStored,
+  type Given,
   given,
   MB,
   MIB,
@@ -55,7 +56,7 @@ describe("a plain server's limit on bodies", () => {
   it('is the end where the host asks for the size that it then refuses', async () => {
     const host = 'x.supabase.co'
     const server = await given({ front: refuse(413, (request) => request.method === 'PATCH') })
-    const options = { endpoint: `https://${host}/files`, httpStack: stackTo(host, server.endpoint) }
+    const options = { endpoint: `https://${host}/files`, httpStack: stackTo(host, server) }
     const upload = new AdaptiveUpload(randomBytes(8 * MB), options)
     await expect(upload.start()).rejects.toMatchObject({
       code: 'too-large',
@@ -78,8 +79,8 @@ const HOSTED: readonly [name: string, host: string, path: string, takes: Rule][]
 ]
 
 /** To that host by the server at hand. */
-function stackTo(host: string, endpoint: string): HttpStack {
-  const stack = new DefaultHttpStack({})
+function stackTo(host: string, { endpoint, options }: Given): HttpStack {
+  const stack = options.httpStack ?? new DefaultHttpStack({})
   return {
     getName: () => 'to a host',
     createRequest: (method, url) => {
@@ -105,7 +106,7 @@ describe.each(HOSTED)('%s', (_name, host, path, takes) => {
         request.resume().on('end', () => response.writeHead(400, { 'Tus-Resumable': '1.0.0' }).end('chunk size'))
       },
     })
-    const options = { endpoint: `https://${host}${path}`, httpStack: stackTo(host, server.endpoint) }
+    const options = { endpoint: `https://${host}${path}`, httpStack: stackTo(host, server) }
     const data = randomBytes(size)
     for (const source of [data, streamOf(data)]) {
       const { url } = await new AdaptiveUpload(source, options).start()

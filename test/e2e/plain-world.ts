@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import type { AdaptiveUpload, AdaptiveUploadOptions, LoggedEvent } from 'uppy-adaptive/upload'
 import { expect, onTestFinished } from 'vitest'
 import { type Front, type PlainServer, startPlainServer } from '../support/plain-server.js'
-import { createNodeClient } from '../support/wire-protocol.js'
+import { nodeClient } from './node-client.js'
 
 export const MB = 1_000_000
 export const MIB: number = 1024 * 1024
@@ -28,9 +28,7 @@ export async function given(o: { upBytesPerSecond?: number; front?: Front } = {}
   const directory = await temporaryDirectory()
   const server = await startPlainServer({ directory, ...o })
   onTestFinished(() => server.close())
-  const client = createNodeClient()
-  onTestFinished(() => client.close())
-  return { ...server, directory, options: { ...client.options, endpoint: server.endpoint } }
+  return { ...server, directory, options: { ...nodeClient(), endpoint: server.endpoint } }
 }
 
 export function recorded(upload: AdaptiveUpload): LoggedEvent[] {

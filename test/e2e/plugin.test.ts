@@ -4,6 +4,7 @@ import type { LoggedEvent } from 'uppy-adaptive'
 import AdaptiveTus from 'uppy-adaptive'
 import { afterEach, describe, expect, it } from 'vitest'
 import { startReconcileServers, type TestServer } from '../support/reconcile-servers.js'
+import { nodeClient } from './node-client.js'
 
 const MB = 1_000_000
 const cleanups: (() => Promise<unknown>)[] = []
@@ -25,6 +26,7 @@ async function uppyTo(count: number, optionsFor: (servers: readonly TestServer[]
   // Node has no language that Uppy can sort by
   const uppy = new Uppy({ locale: { strings: {}, pluralize: (n: number) => (n === 1 ? 0 : 1) } })
   uppy.use(AdaptiveTus, {
+    ...nodeClient(),
     endpoint: servers[0]?.endpoint ?? '',
     onEvent: (id, event) => events.push({ ...event, name: uppy.getFile(id)?.name ?? 'removed' }),
     ...optionsFor(servers),

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { AdaptiveUpload, type LoggedEvent } from 'uppy-adaptive/upload'
 import { afterEach, describe, expect, test } from 'vitest'
 import { startReconcileServers, type TestServer, type TestServersOptions } from '../support/reconcile-servers.js'
+import { nodeClient } from './node-client.js'
 
 const MB = 1_000_000
 const cleanups: (() => Promise<unknown>)[] = []
@@ -19,7 +20,8 @@ async function twoServers(options: Omit<TestServersOptions, 'count'>): Promise<[
 }
 
 function uploadTo([home, mirror]: readonly [TestServer, TestServer], bytes: Uint8Array) {
-  const upload = new AdaptiveUpload(bytes, { endpoint: home.endpoint, mirrors: [mirror.endpoint] })
+  const options = { ...nodeClient(), endpoint: home.endpoint, mirrors: [mirror.endpoint] }
+  const upload = new AdaptiveUpload(bytes, options)
   const events: LoggedEvent[] = []
   upload.on('event', (event) => events.push(event))
   const until = (fits: (event: LoggedEvent) => boolean) =>

@@ -6,6 +6,7 @@ import { AdaptiveUpload, type LoggedEvent } from 'uppy-adaptive/upload'
 import { describe, expect, it } from 'vitest'
 import { startPlainServer } from '../support/plain-server.js'
 import { startReconcileServers } from '../support/reconcile-servers.js'
+import { createNodeClient } from '../support/wire-protocol.js'
 
 /** Three kilobytes a second, over a path of half a second. */
 const PATH = { upBytesPerSecond: 3_000, delayMs: 250 }
@@ -17,10 +18,11 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 /** Uploads to a server alone, and what the log says of it. */
 async function upload(endpoint: string): Promise<{ data: Uint8Array; id: string; events: LoggedEvent[] }> {
   const data = randomBytes(SIZE)
-  const next = new AdaptiveUpload(data, { endpoint })
+  const client = createNodeClient()
+  const next = new AdaptiveUpload(data, { ...client.options, endpoint })
   const events: LoggedEvent[] = []
   next.on('event', (event) => events.push(event))
-  const { url } = await next.start()
+  const { url } = await next.start().finally(() => client.close())
   return { data, id: url.slice(url.lastIndexOf('/') + 1), events }
 }
 

@@ -1,15 +1,13 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { FileStore } from '@tus/file-store'
-import { Server } from '@tus/server'
 import { AdaptiveUpload, type LoggedEvent } from 'uppy-adaptive/upload'
 import { afterEach, expect, test } from 'vitest'
+import { type Front, startPlainServer } from '../support/plain-server.js'
 import { startReconcileServers } from '../support/reconcile-servers.js'
+import { nodeClient } from './node-client.js'
 
 const MB = 1_000_000
 const cleanups: (() => Promise<unknown>)[] = []
@@ -29,28 +27,31 @@ async function stored(directory: string | undefined, url: string): Promise<strin
   return sha256(await readFile(join(directory ?? '', url.slice(url.lastIndexOf('/') + 1))))
 }
 
-/** @tus/server alone; `cutPatch` of these breaks after so many bytes of it. */
-async function plainServer(cuts: readonly number[] = []): Promise<{ endpoint: string; directory: string }> {
+/** @tus/server alone, or behind a front. */
+async function plainServer(o: { front?: Front } = {}) {
   const directory = await mkdtemp(join(tmpdir(), 'stream-test-'))
-  const tus = new Server({ path: '/files', datastore: new FileStore({ directory }) })
+  cleanups.push(() => rm(directory, { recursive: true, force: true }))
+  const server = await startPlainServer({ directory, ...o })
+  cleanups.push(() => server.close())
+  return { directory, options: { ...nodeClient(), endpoint: server.endpoint } }
+}
+
+/** Breaks PATCHes off, each after so many bytes of it. */
+function breaking(cuts: readonly number[]): Front {
   let patches = 0
-  const http = createServer((request, response) => {
+  return (request, _response, pass) => {
     const cutAfter = request.method === 'PATCH' ? cuts[patches++] : undefined
     let received = 0
     if (cutAfter !== undefined)
-      request.on('data', (piece: Uint8Array) => {
-        received += piece.length
-        if (received > cutAfter) request.socket.destroy()
-      })
-    void tus.handle(request, response)
-  })
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  cleanups.push(async () => {
-    http.closeAllConnections()
-    await new Promise((resolve) => http.close(resolve))
-    await rm(directory, { recursive: true, force: true })
-  })
-  return { endpoint: `http://127.0.0.1:${(http.address() as AddressInfo).port}/files`, directory }
+      request
+        .on('data', (piece: Uint8Array) => {
+          received += piece.length
+          if (received > cutAfter) request.socket.destroy()
+        })
+        // nothing flows before the server reads
+        .pause()
+    pass()
+  }
 }
 
 test('a stream of unknown size goes to a reconcile server, alone and whole, and its size is told at the end', async () => {
@@ -59,6 +60,7 @@ test('a stream of unknown size goes to a reconcile server, alone and whole, and 
   const [primary, mirror] = servers
   const bytes = randomBytes(5 * MB)
   const upload = new AdaptiveUpload(Readable.from(inPieces(bytes)), {
+    ...nodeClient(),
     endpoint: primary?.endpoint ?? '',
     mirrors: [mirror?.endpoint ?? ''],
     streamBuffer: 1_000_000,
@@ -82,17 +84,17 @@ test('a web stream goes to a plain tus server, over connections that break in an
     [Number.POSITIVE_INFINITY, 200_000],
     [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY, 100_000],
   ]) {
-    const { endpoint, directory } = await plainServer(cuts)
+    const { options, directory } = await plainServer({ front: breaking(cuts) })
     const stream = new Blob([bytes]).stream()
-    const { url, size } = await new AdaptiveUpload(stream, { endpoint, streamBuffer: 1_200_000 }).start()
+    const { url, size } = await new AdaptiveUpload(stream, { ...options, streamBuffer: 1_200_000 }).start()
     expect(size).toBe(bytes.length)
     expect(await stored(directory, url)).toBe(sha256(bytes))
   }
 })
 
 test('an empty stream is an empty file', async () => {
-  const { endpoint } = await plainServer()
-  const { url, size } = await new AdaptiveUpload(Readable.from([]), { endpoint }).start()
+  const { options } = await plainServer()
+  const { url, size } = await new AdaptiveUpload(Readable.from([]), options).start()
   expect(size).toBe(0)
   const head = await fetch(url, { method: 'HEAD', headers: { 'Tus-Resumable': '1.0.0' } })
   expect(head.headers.get('upload-length')).toBe('0')
@@ -100,9 +102,9 @@ test('an empty stream is an empty file', async () => {
 
 test('a stream that was stopped goes on where it was; one that is cancelled is closed, and leaves nothing', async () => {
   const bytes = randomBytes(4 * MB)
-  const { endpoint, directory } = await plainServer()
+  const { options, directory } = await plainServer()
   const stream = Readable.from(inPieces(bytes))
-  const upload = new AdaptiveUpload(stream, { endpoint, streamBuffer: 500_000 })
+  const upload = new AdaptiveUpload(stream, { ...options, streamBuffer: 500_000 })
   const stop = new AbortController()
   const off = upload.on('event', (event) => event.type === 'acked' && event.offset > MB && stop.abort())
   await expect(upload.start({ signal: stop.signal })).rejects.toMatchObject({ code: 'aborted' })
@@ -111,7 +113,7 @@ test('a stream that was stopped goes on where it was; one that is cancelled is c
   expect(await stored(directory, url)).toBe(sha256(bytes))
   const before = (await readdir(directory)).length
   const other = Readable.from(inPieces(bytes))
-  const cancelled = new AdaptiveUpload(other, { endpoint, streamBuffer: 500_000 })
+  const cancelled = new AdaptiveUpload(other, { ...options, streamBuffer: 500_000 })
   const failed = cancelled.start().catch((error: { code: string }) => error.code)
   await new Promise<void>((resolve) => {
     cancelled.on('event', (event) => event.type === 'acked' && event.offset > MB && resolve())
@@ -123,16 +125,9 @@ test('a stream that was stopped goes on where it was; one that is cancelled is c
 })
 
 test('a server that takes no unknown size says so before the stream is read', async () => {
-  const http = createServer((_request, response) =>
-    response.writeHead(204, { 'Tus-Version': '1.0.0', 'Tus-Resumable': '1.0.0', 'Tus-Extension': 'creation' }).end(),
-  )
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
-  cleanups.push(async () => {
-    http.closeAllConnections()
-    await new Promise((resolve) => http.close(resolve))
-  })
-  const endpoint = `http://127.0.0.1:${(http.address() as AddressInfo).port}/files`
-  await expect(new AdaptiveUpload(Readable.from([]), { endpoint }).start()).rejects.toMatchObject({
+  const tus = { 'Tus-Version': '1.0.0', 'Tus-Resumable': '1.0.0', 'Tus-Extension': 'creation' }
+  const { options } = await plainServer({ front: (_request, response) => response.writeHead(204, tus).end() })
+  await expect(new AdaptiveUpload(Readable.from([]), options).start()).rejects.toMatchObject({
     code: 'bad-source',
     message: expect.stringContaining('creation-defer-length'),
   })

@@ -58,6 +58,7 @@ test('requests are seen as they were sent, however their bytes are split', () =>
         method,
         path,
         contentType,
+        isHttp2: false,
         bodyBytes: body.length,
       }))
       expect(requests).toEqual(expected)

@@ -1,14 +1,18 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { CERTIFICATE_FILE, KEY_FILE, makeCertificate, writeCertificate } from './certificate.js'
+import { CERTIFICATE_FILE, type Certificate, KEY_FILE, makeCertificate, writeCertificate } from './certificate.js'
 import { freePort } from './mounted-example.js'
+import { addWitness } from './wire-census.js'
+import { runsCertificate, wireProtocol } from './wire-protocol.js'
 
 const run = promisify(execFile)
+
+const ACCESS_LOG = 'access.log'
 
 /** For the loud skip. */
 export const NO_NGINX = 'no nginx here: install it (nginx-light will do)'
@@ -18,7 +22,15 @@ export interface Nginx {
   /** The certificate, PEM: what clients must trust. */
   readonly certificate: string
   readonly certificateFile: string
+  /** Its answers until now. */
+  answers(): Promise<NginxAnswer[]>
   close(): Promise<void>
+}
+
+export interface NginxAnswer {
+  /** As it names it: HTTP/2.0. */
+  readonly protocol: string
+  readonly status: number
 }
 
 export interface NginxOptions {
@@ -28,6 +40,29 @@ export interface NginxOptions {
   readonly directory: string
   /** The port of the upload server on this machine. */
   readonly upstreamPort: number
+  /** Default: one of its own. */
+  readonly certificate?: Certificate
+}
+
+/** An nginx before a server by which clients speak the run's protocol; `directives` stand beside its one location. */
+export async function startWireNginx(
+  o: Omit<NginxOptions, 'configuration' | 'certificate'> & { directives: string },
+): Promise<Nginx & { readonly scheme: 'http' | 'https' }> {
+  const isHttp2 = wireProtocol === 'h2'
+  const configuration = `
+server {
+  listen 443${isHttp2 ? ' ssl http2' : ''};
+  ${isHttp2 ? 'ssl_certificate up.pem; ssl_certificate_key up.key;' : ''}
+  ${o.directives}
+  location / {
+    proxy_pass http://127.0.0.1:1080;
+    proxy_http_version 1.1;
+    proxy_set_header Host $http_host;
+    proxy_set_header X-Forwarded-Proto $scheme;
+  }
+}`
+  const certificate = isHttp2 ? { certificate: await runsCertificate() } : {}
+  return { ...(await startNginx({ ...o, ...certificate, configuration })), scheme: isHttp2 ? 'https' : 'http' }
 }
 
 /** Whether nginx with TLS and HTTP/2 can be run. */
@@ -46,7 +81,7 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
   await mkdir(directory, { recursive: true })
   const certificateFile = join(directory, CERTIFICATE_FILE)
   const keyFile = join(directory, KEY_FILE)
-  const made = await makeCertificate()
+  const made = options.certificate ?? (await makeCertificate())
   await writeCertificate(directory, made)
   const port = await freePort()
   const real = options.configuration
@@ -69,15 +104,31 @@ export async function startNginx(options: NginxOptions): Promise<Nginx> {
   })
   failed.catch(() => {})
   await Promise.race([untilListening(port), failed])
+  let answered: NginxAnswer[] = []
+  const answers = async () => {
+    answered = (await readFile(join(directory, ACCESS_LOG), 'utf8')).split('\n').slice(0, -1).map(readAnswer)
+    return answered
+  }
+  addWitness(() => ({
+    http2Requests: answered.filter(({ protocol }) => protocol === 'HTTP/2.0').length,
+    http1BodyBytes: 0,
+  }))
   return {
     port,
     certificateFile,
     certificate: made.certificate,
+    answers,
     close: async () => {
       child.kill('SIGTERM')
       await exited
+      await answers()
     },
   }
+}
+
+function readAnswer(line: string): NginxAnswer {
+  const [protocol = '', status] = line.split(' ')
+  return { protocol, status: Number(status) }
 }
 
 function mainConfiguration(directory: string, inner: string): string {
@@ -93,7 +144,8 @@ pid ${join(directory, 'nginx.pid')};
 error_log ${join(directory, 'error.log')} warn;
 events { worker_connections 1024; }
 http {
-access_log off;
+log_format answer '$server_protocol $status';
+access_log ${join(directory, ACCESS_LOG)} answer;
 ${temporary.join('\n')}
 ${inner}
 }

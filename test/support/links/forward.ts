@@ -55,7 +55,12 @@ export function forward(request: Http2ServerRequest, response: Http2ServerRespon
 }
 
 function passOn(request: Http2ServerRequest, upstream: ClientRequest, observer: RequestObserverEvents): void {
-  const observed = { method: request.method, path: request.url, contentType: request.headers['content-type'] ?? '' }
+  const observed = {
+    method: request.method,
+    path: request.url,
+    contentType: request.headers['content-type'] ?? '',
+    isHttp2: isHttp2(request),
+  }
   let bodyBytes = 0
   const facts = (): ObservedRequest => ({ ...observed, bodyBytes })
   observer.onHead?.(facts())

@@ -2,7 +2,7 @@ export { estimateIdealMs, type FluidUpload } from './fluid-oracle.js'
 export { type KernelSockets, loadKernelSockets } from './kernel-sockets.js'
 export { LastMile, type LastMileOptions } from './last-mile.js'
 export { type Link, type LinkState, openLink } from './link.js'
-export type { LinkCounters } from './link-counters.js'
+export { isUploadBody, type LinkCounters } from './link-counters.js'
 export type { LinkOptions, LinkSettings } from './link-options.js'
 export {
   combineSchedules,

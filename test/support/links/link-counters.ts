@@ -18,6 +18,10 @@ export type LinkCounters = {
   readonly connections: number
   /** Of them, those that spoke HTTP/2 to the link's own TLS. */
   readonly http2Connections: number
+  /** Of `requests`, those by HTTP/2. */
+  readonly http2Requests: number
+  /** Of `bodyBytesUp`, those by HTTP/2. */
+  readonly http2BodyBytesUp: number
   /** Connections that one of the sides still holds. */
   readonly openConnections: number
   /** The most that the link itself ever queued in one direction, beyond what its delay keeps travelling. */
@@ -33,6 +37,8 @@ export class LinkMeter {
   connections = 0
   http2Connections = 0
   #bodyBytesUp = 0
+  #http2Requests = 0
+  #http2BodyBytesUp = 0
   readonly #requests = new Map<string, number>()
 
   constructor(queueBytes: number) {
@@ -40,12 +46,15 @@ export class LinkMeter {
     this.downRoom = new QueueRoom(queueBytes)
   }
 
-  countHead({ method }: ObservedRequest): void {
+  countHead({ method, isHttp2 }: ObservedRequest): void {
+    if (isHttp2) this.#http2Requests += 1
     this.#requests.set(method, (this.#requests.get(method) ?? 0) + 1)
   }
 
   countBody(request: ObservedRequest, bytes: number): void {
-    if (isUploadBody(request)) this.#bodyBytesUp += bytes
+    if (!isUploadBody(request)) return
+    this.#bodyBytesUp += bytes
+    if (request.isHttp2) this.#http2BodyBytesUp += bytes
   }
 
   snapshot(openConnections: number): LinkCounters {
@@ -56,13 +65,16 @@ export class LinkMeter {
       requests: Object.fromEntries(this.#requests),
       connections: this.connections,
       http2Connections: this.http2Connections,
+      http2Requests: this.#http2Requests,
+      http2BodyBytesUp: this.#http2BodyBytesUp,
       openConnections,
       maxQueuedBytes: Math.max(this.upRoom.maxQueuedBytes, this.downRoom.maxQueuedBytes),
     }
   }
 }
 
-function isUploadBody({ method, contentType }: ObservedRequest): boolean {
+/** Whether what a request carries are bytes of a file. */
+export function isUploadBody({ method, contentType }: Pick<ObservedRequest, 'method' | 'contentType'>): boolean {
   if (method === 'PATCH') return true
   return method === 'POST' && contentType.split(';')[0]?.trim().toLowerCase() === 'application/offset+octet-stream'
 }

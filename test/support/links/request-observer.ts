@@ -1,10 +1,12 @@
-/** One HTTP/1.1 request as it went by. `bodyBytes` is the body alone, without chunk framing. */
+/** One request as it went by. `bodyBytes` is the body alone, without chunk framing. */
 export type ObservedRequest = {
   readonly method: string
   /** The request target, as sent. */
   readonly path: string
   /** As sent; '' when there is none. */
   readonly contentType: string
+  /** By HTTP/2, and not by HTTP/1.1. */
+  readonly isHttp2: boolean
   readonly bodyBytes: number
 }
 
@@ -24,7 +26,7 @@ const lineFeed = 10
 const tokenPattern = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/
 
 type Head = { readonly method: string; readonly path: string; readonly fields: Map<string, string> }
-type Open = { method: string; path: string; contentType: string; bodyBytes: number }
+type Open = { method: string; path: string; contentType: string; isHttp2: false; bodyBytes: number }
 
 type State =
   | { readonly kind: 'requestLine' }
@@ -110,7 +112,8 @@ export class RequestObserver {
   }
 
   #begin({ method, path, fields }: Head): State {
-    const request: Open = { method, path, contentType: fields.get('content-type') ?? '', bodyBytes: 0 }
+    const contentType = fields.get('content-type') ?? ''
+    const request: Open = { method, path, contentType, isHttp2: false, bodyBytes: 0 }
     this.#headBytes = 0
     this.#events.onHead?.({ ...request })
     if (method === 'CONNECT' || fields.has('upgrade')) return { kind: 'opaque' }
