@@ -85,8 +85,8 @@ describe.each([
   })
   afterAll(() => servers.close())
 
-  const client = (sizeBytes = 3 * B + 5) =>
-    new PortedClient({ sizeBytes, home: homeId, during: (promise) => servers.during(promise) })
+  const client = (source: number | Buffer<ArrayBuffer> = 3 * B + 5) =>
+    new PortedClient({ source, home: homeId, during: (promise) => servers.during(promise) })
 
   test('P4: two servers state two names', () => {
     expect([homeId.length, mirrorId.length, homeId === mirrorId]).toEqual([22, 22, false])
@@ -224,6 +224,22 @@ describe.each([
       { start: B, leaf: next },
     ]
     expect(await a.ask(home, { op: 'have', blocks })).toEqual({ attached: [{ start: 0, end: B }] })
+  })
+
+  test('P133, P134, P226: what is there at another offset is copied, and a claim tells it from what was sent, again and again', async () => {
+    const a = client(Buffer.alloc(5 * B, 7))
+    const sent = await a.uploaded(home, 0, B)
+    expect(await a.claim(home, sent)).toMatchObject({ verified: [{ start: 0, end: B }], attached: [] })
+    const leaves = a.file.leaves()
+    const blocks = [0, 1].map((index) => ({ start: index * B, leaf: leaves[index] ?? '' }))
+    expect(await a.ask(home, { op: 'have', blocks })).toEqual({ attached: [{ start: 0, end: 2 * B }] })
+    const rest = await a.uploaded(home, 2 * B, 5 * B, { to: 2 * B + 100 })
+    const whole = a.session(0, 5 * B)
+    for (const session of [rest, whole, whole]) {
+      const { verified, attached } = await a.claim(home, session)
+      expect(verified).toEqual([{ start: session.start, end: 5 * B }])
+      expect(attached).toEqual([{ start: Math.max(B, session.start), end: 5 * B }])
+    }
   })
 
   test('P58, P59, P60, P62, P63: commit says what is missing, then makes the file once', async () => {

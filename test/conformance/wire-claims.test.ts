@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
 import { rule } from './rules.js'
 import { B, hashOf, send, sha256, TUS } from './wire-client.js'
@@ -92,6 +93,25 @@ rule(
     const session = await client.open(0, 3 * B, B)
     expect((await client.claim(session)).json.verified).toEqual([[0, 3 * B]])
     expect(await hashAt((await client.commit()).json.url)).toBe(hashOf(client.file.bytes))
+  },
+)
+
+rule(
+  226,
+  '`claim` MUST name in `attached` those of `verified` that were copied so, at its repeats and after a restart too, and none that a session brought',
+  async () => {
+    const bytes = Buffer.concat([Buffer.alloc(2 * B, 9), randomBytes(B)])
+    const client = pair.client(bytes)
+    const first = await client.upload(0, B)
+    expect((await client.claim(first)).json).toMatchObject({ verified: [[0, B]], attached: [] })
+    const rest = await client.open(B, 3 * B)
+    const answer = { verified: [[B, 2 * B]], attached: [[B, 2 * B]] }
+    expect((await client.claim(rest)).json).toMatchObject(answer)
+    expect((await client.claim(rest)).json).toMatchObject(answer)
+    await pair.restart()
+    expect((await client.claim(rest)).json).toMatchObject(answer)
+    await client.upload(2 * B, 3 * B)
+    expect((await client.claim(rest)).json).toMatchObject({ verified: [[B, 3 * B]], attached: [[B, 2 * B]] })
   },
 )
 

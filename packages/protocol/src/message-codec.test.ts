@@ -76,6 +76,7 @@ const status: fc.Arbitrary<StatusAnswer> = fc.record({
 const plan: fc.Arbitrary<PlanAnswer> = fc.record({ sessions: fc.array(fc.record(session), { maxLength: 4 }) })
 const claim: fc.Arbitrary<ClaimAnswer> = fc.record({
   verified: ranges,
+  attached: ranges,
   bad: ranges,
   superseded: fc.array(id, { maxLength: 3 }),
   conflict: ranges,
@@ -143,6 +144,15 @@ test('an answer says the same after its way over the wire, its ranges as pairs',
     }),
   )
   expect(formatMessage({ attached: [{ start: 0, end: BLOCK_SIZE }] })).toBe('{"attached":[[0,262144]]}')
+})
+
+test('the answer to a claim of a server that does not say what it copied names nothing as copied', () => {
+  fc.assert(
+    fc.property(claim, (answer) => {
+      const { attached: _, ...older } = JSON.parse(formatMessage(answer))
+      expect(parseAnswer('claim', older)).toEqual(plain({ ...answer, attached: [] }))
+    }),
+  )
 })
 
 test('an event says the same after its way over the wire', () => {
@@ -257,6 +267,7 @@ test.each<[OperationName, unknown, string]>([
   ['status', undefined, 'Expected Object but received undefined'],
   ['plan', { sessions: [{ session: ID, end: null, offset: 0, state: 'asleep' }] }, 'sessions.0.state: '],
   ['claim', { verified: [[0]], bad: [], superseded: [], conflict: [] }, 'verified.0.1: '],
+  ['claim', { verified: [], attached: [[0, 0.5]], bad: [], superseded: [], conflict: [] }, 'attached.0.1: '],
   ['claim', { verified: [], bad: [[0, -1]], superseded: [], conflict: [] }, 'bad.0.1: '],
   ['have', { attached: [[0, 'x']] }, 'attached.0.1: Invalid type: Expected number but received "x"'],
   ['commit', { state: 'done' }, 'state: Invalid type: Expected ("committed" | "pulling" | "incomplete")'],

@@ -68,7 +68,14 @@ const answers = {
   plan: v.object({
     sessions: v.array(v.object({ session: v.string(), end: v.nullable(Offset), offset: Offset, state: State })),
   }),
-  claim: v.object({ verified: Ranges, bad: Ranges, superseded: v.array(v.string()), conflict: Ranges }),
+  claim: v.object({
+    verified: Ranges,
+    // servers before this was added do not say it
+    attached: v.optional(Ranges, []),
+    bad: Ranges,
+    superseded: v.array(v.string()),
+    conflict: Ranges,
+  }),
   have: v.object({ attached: Ranges }),
   commit: v.variant('state', [
     v.object({ state: v.literal('committed'), url: v.string(), pulledAtCommit: Offset, pulledEarly: Offset }),

@@ -94,6 +94,8 @@ export interface PlanAnswer {
 export interface ClaimAnswer {
   /** Of what was claimed here: verified now. The rest is verified when its bytes arrive (event `verified`). */
   readonly verified: RangeSet
+  /** Of `verified`: copied here, by this operation or an earlier one, without any session of the group having brought them. */
+  readonly attached: RangeSet
   /** Bytes arrived that have another digest: freed, to be sent again. */
   readonly bad: RangeSet
   readonly superseded: readonly string[]

@@ -36,7 +36,7 @@ async function setUp<Files extends RangeBackend>(files: Files) {
     if ('blocks' in notice) told.push({ kind: notice.kind, blocks: notice.blocks })
   })
   const group = await groups.open('g', async () => factsOf('g', { size: 5 * BLOCK_SIZE }))
-  await group.queue.run(() => replaceBlock(group, { index: 0, leaf, bytes }))
+  await group.queue.run(() => replaceBlock(group, { index: 0, leaf, bytes }, 'peer'))
   return { files, group, told }
 }
 

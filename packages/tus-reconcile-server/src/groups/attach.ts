@@ -82,7 +82,7 @@ async function copy(
   }
   group.copied += length
   try {
-    return (await replaceBlock(group, block)) ? 'copied' : 'useless'
+    return (await replaceBlock(group, block, 'attached')) ? 'copied' : 'useless'
   } catch (error) {
     group.copied -= length
     uncount(length)

@@ -6,7 +6,7 @@ import { TrackedMap } from './tracked-map.js'
 export type BlockState =
   | { readonly kind: 'partial'; readonly owner: string }
   | { readonly kind: 'held'; readonly leaf: string }
-  | { readonly kind: 'verified'; readonly leaf: string }
+  | { readonly kind: 'verified'; readonly leaf: string; readonly isAttached?: true }
 
 /** What each block is, and what follows from all of them, kept up with every change: asking costs what it answers. */
 export class BlockStates {
@@ -107,10 +107,12 @@ export class BlockStates {
 
 function toRecord(state: BlockState): BlockRecord {
   if (state.kind === 'partial') return ['p', state.owner]
-  return [state.kind === 'held' ? 'h' : 'v', state.leaf]
+  if (state.kind === 'held') return ['h', state.leaf]
+  return state.isAttached ? ['v', state.leaf, 'attached'] : ['v', state.leaf]
 }
 
-function fromRecord([kind, text]: BlockRecord): BlockState {
+function fromRecord([kind, text, how]: BlockRecord): BlockState {
   if (kind === 'p') return { kind: 'partial', owner: text }
-  return { kind: kind === 'h' ? 'held' : 'verified', leaf: text }
+  if (kind === 'h') return { kind: 'held', leaf: text }
+  return { kind: 'verified', leaf: text, ...(how ? { isAttached: true } : {}) }
 }

@@ -13,6 +13,9 @@ export type ClaimOutcome = 'verified' | 'already' | 'bad' | 'conflict' | 'waitin
 /** The owner of a block that the store itself is writing: from a peer, or from a copy. */
 export const STORE = 'store'
 
+/** Who wrote a block that no session brought: a peer has it, or it was copied from where it was held already. */
+export type Origin = 'peer' | 'attached'
+
 /** What this store holds of each block, what was claimed of it, and what is verified elsewhere. Leaves are base64url. */
 export class BlockTable {
   readonly #blocks = new BlockStates()
@@ -83,10 +86,10 @@ export class BlockTable {
     return 'bad'
   }
 
-  /** Bytes with this leaf, from a peer or from another file, were written here. */
-  replaced(index: number, leaf: string): void {
+  /** Bytes with this leaf were written here. */
+  replaced(index: number, leaf: string, from: Origin): void {
     this.#bad.delete(index)
-    this.#verify(index, leaf)
+    this.#verify(index, leaf, from)
   }
 
   /** Takes an unverified block from whoever writes it. Returns that session, whose last write must be awaited. */
@@ -129,6 +132,12 @@ export class BlockTable {
   isWhole(index: number): boolean {
     const kind = this.#blocks.get(index)?.kind
     return kind === 'held' || kind === 'verified'
+  }
+
+  /** Verified by a copy: no session has brought it. */
+  isAttached(index: number): boolean {
+    const block = this.#blocks.get(index)
+    return block?.kind === 'verified' && block.isAttached === true
   }
 
   verifiedLeaf(index: number): string | undefined {
@@ -220,8 +229,8 @@ export class BlockTable {
     this.#newElsewhere = null
   }
 
-  #verify(index: number, leaf: string): void {
-    this.#blocks.set(index, { kind: 'verified', leaf })
+  #verify(index: number, leaf: string, from?: Origin): void {
+    this.#blocks.set(index, { kind: 'verified', leaf, ...(from === 'attached' ? { isAttached: true } : {}) })
     this.claims.delete(index)
   }
 

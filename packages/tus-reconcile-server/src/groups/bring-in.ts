@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { BLOCK_SIZE, blockRange } from 'tus-reconcile-protocol'
 import type { BlockFile } from './block-file.js'
-import { STORE } from './block-table.js'
+import { type Origin, STORE } from './block-table.js'
 import type { Group } from './group.js'
 import { slotPosition } from './side-blocks.js'
 
@@ -73,11 +73,12 @@ export async function overwrite(group: Group, index: number, bytes: Uint8Array):
 export async function replaceBlock(
   group: Group,
   block: { readonly index: number; readonly leaf: string; readonly bytes: Uint8Array },
+  from: Origin,
 ): Promise<boolean> {
   if (group.hasEnded || group.blocks.isVerified(block.index)) return false
   await group.refuseWhenFull()
   await overwrite(group, block.index, block.bytes)
-  group.blocks.replaced(block.index, block.leaf)
+  group.blocks.replaced(block.index, block.leaf, from)
   return true
 }
 

@@ -39,7 +39,7 @@ test('tables of one budget count what they keep, and no claim of a client goes b
           }
         } else if (what === 'report') blocks.claim(index, leaf, true)
         else if (what === 'complete' && blocks.acquire(index, 's', true)) blocks.complete(index, leaf)
-        else if (what === 'pulled' && !blocks.isVerified(index)) blocks.replaced(index, leaf)
+        else if (what === 'pulled' && !blocks.isVerified(index)) blocks.replaced(index, leaf, 'peer')
         else if (what === 'lose') blocks.lose([index])
         else if (what === 'clear') blocks.clear()
         else if (what === 'name') {

@@ -14,7 +14,7 @@ const rootOf = async (leaves: readonly string[]): Promise<string> =>
 async function setUp() {
   const group = groupAlone({ size: COUNT * BLOCK_SIZE })
   const verify = (blocks: number[], version: number): Promise<void> => {
-    for (const index of blocks) group.blocks.replaced(index, leafOf(index, version))
+    for (const index of blocks) group.blocks.replaced(index, leafOf(index, version), 'peer')
     return prepareRoot({ kind: 'verified', group, blocks, where: 'here' })
   }
   return { group, verify }

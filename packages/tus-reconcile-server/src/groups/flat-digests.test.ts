@@ -31,7 +31,7 @@ async function setUp(isBusy: () => boolean = () => false) {
   const group = groupAlone({ size: BYTES.length }, { files })
   await group.file.write(0, BYTES)
   const verify = (from: number, to: number): void => {
-    for (let index = from; index < to; index++) group.blocks.replaced(index, 'leaf')
+    for (let index = from; index < to; index++) group.blocks.replaced(index, 'leaf', 'peer')
     digests.hear({ kind: 'verified', group, blocks: [from], where: 'here' })
   }
   const untilRead = async (count: number): Promise<void> => {
@@ -68,7 +68,7 @@ test('a commit does not wait for one that is far behind', async () => {
   const { digests, group, verify, reads } = await setUp()
   digests.hear({ kind: 'groupOpened', group })
   verify(1, COUNT)
-  group.blocks.replaced(0, 'leaf')
+  group.blocks.replaced(0, 'leaf', 'peer')
   expect(await digests.take(group)).toBeNull()
   expect(reads()).toBeLessThan(2)
 })

@@ -21,7 +21,12 @@ const mutation = fc.oneof(
   fc.record({ do: fc.constant('acquire' as const), index, name: fc.oneof(name, fc.constant(STORE)) }),
   fc.record({ do: fc.constant('complete' as const), index, leaf }),
   fc.record({ do: fc.constant('claim' as const), index, leaf }),
-  fc.record({ do: fc.constant('pulled' as const), index, leaf }),
+  fc.record({
+    do: fc.constant('replaced' as const),
+    index,
+    leaf,
+    from: fc.constantFrom('peer' as const, 'attached' as const),
+  }),
   fc.record({ do: fc.constant('takeOver' as const), index, name }),
   fc.record({ do: fc.constant('release' as const), name }),
   fc.record({ do: fc.constant('report' as const), index, name, leaf }),
@@ -42,7 +47,7 @@ function mutate(group: Group, step: Mutation): void {
   if (step.do === 'acquire') group.blocks.acquire(step.index, step.name, true)
   else if (step.do === 'complete') group.blocks.complete(step.index, step.leaf)
   else if (step.do === 'claim') group.blocks.claim(step.index, step.leaf)
-  else if (step.do === 'pulled') group.blocks.replaced(step.index, step.leaf)
+  else if (step.do === 'replaced') group.blocks.replaced(step.index, step.leaf, step.from)
   else if (step.do === 'takeOver') group.blocks.takeOver(step.index, step.name)
   else if (step.do === 'release') group.blocks.release(step.name)
   else if (step.do === 'report') group.blocks.reports.add(step.name, step.index, step.leaf)

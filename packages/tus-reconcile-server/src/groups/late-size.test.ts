@@ -23,7 +23,7 @@ test.each([
   for (const at of [0, 1, 2]) {
     const bytes = randomBytes(B)
     const leaf = encodeDigest(blockDigest(bytes))
-    expect(await group.queue.run(() => replaceBlock(group, { index: at, leaf, bytes }))).toBe(true)
+    expect(await group.queue.run(() => replaceBlock(group, { index: at, leaf, bytes }, 'peer'))).toBe(true)
   }
   const told = new Promise<Notice>((resolve) => {
     groups.subscribe((notice) => notice.kind === 'bad' && resolve(notice))

@@ -131,7 +131,7 @@ export async function noteElsewhere(group: Group, verified: RangeSet): Promise<v
 /** Writes a block that a peer verified and whose digest was checked on arrival. Returns whether it was still wanted. */
 export async function writePulled(group: Group, block: LeafAt & { readonly bytes: Uint8Array }): Promise<boolean> {
   return group.queue.run(async () => {
-    if (!(await replaceBlock(group, block))) return false
+    if (!(await replaceBlock(group, block, 'peer'))) return false
     if (group.commit) group.pulledAtCommit += block.bytes.length
     else group.pulledEarly += block.bytes.length
     await sweep(group)

@@ -16,8 +16,8 @@ export interface SessionRecord {
   readonly checksum: string | null
 }
 
-/** `['p', session]`: being written; `['h', leaf]`: whole here; `['v', leaf]`: verified here. */
-export type BlockRecord = readonly [state: 'p' | 'h' | 'v', ownerOrLeaf: string]
+/** `['p', session]`: being written; `['h', leaf]`: whole here; `['v', leaf]`: verified here; `['v', leaf, 'attached']`: copied, not sent. */
+export type BlockRecord = readonly [state: 'p' | 'h' | 'v', ownerOrLeaf: string, ...how: 'attached'[]]
 
 /** The commit that was asked for; `hook` says whether the user's finish hook has run for it. */
 export interface CommitRecord {

@@ -55,7 +55,10 @@ export const SessionSchema: Schema<SessionRecord> = v.object({
   checksum: v.nullable(Text),
 })
 
-export const BlockSchema: Schema<BlockRecord> = v.tuple([v.picklist(['p', 'h', 'v']), Text])
+export const BlockSchema: Schema<BlockRecord> = v.tupleWithRest(
+  [v.picklist(['p', 'h', 'v']), Text],
+  v.literal('attached'),
+)
 export const ClaimSchema: Schema<readonly string[]> = v.array(Text)
 export const BadSchema: Schema<true> = v.literal(true)
 export const ReportSchema: Schema<string> = Text

@@ -109,11 +109,6 @@ export class PartitionPlan {
     return this.#settled.totalBytes + this.#unsettledBytes(this.#acked())
   }
 
-  /** What of the range is neither verified nor held, ascending. Nothing may be changed before it ends. */
-  unheldWithin(range: ByteRange): Generator<ByteRange> {
-    return this.#settled.gaps(range)
-  }
-
   /** What of the range nobody has verified, ascending. Nothing may be changed before it ends. */
   unverifiedWithin(range: ByteRange): Generator<ByteRange> {
     return this.#verified.gaps(range)

@@ -7,7 +7,8 @@ import { MemoryReports } from './memory-reports.js'
 /** What a store holds of one block. Values are never changed in place. */
 export type MemoryBlock =
   | { readonly kind: 'partial'; readonly owner: string; readonly pieces: readonly Uint8Array[] }
-  | { readonly kind: 'held' | 'verified'; readonly leaf: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'held'; readonly leaf: string; readonly bytes: Uint8Array }
+  | { readonly kind: 'verified'; readonly leaf: string; readonly bytes: Uint8Array; readonly isAttached?: true }
 
 /** What became of a block by the bytes that came. */
 export type Landed = 'verified' | 'bad' | 'held' | undefined
@@ -25,7 +26,7 @@ interface Record {
 /** Different claims for one missing block that are kept (docs/protocol.md, claim). */
 const MAX_CLAIMS = 4
 
-/** The blocks of one group in one store: who writes them, what was claimed of them, which are verified (P37 to P40, P52 to P55, P130 to P132). */
+/** The blocks of one group in one store: who writes them, what was claimed of them, which are verified (P37 to P40, P52 to P55, P130 to P134). */
 export class MemoryBlocks {
   readonly sizeBytes: number
   #blocks = new Map<number, MemoryBlock>()
@@ -91,6 +92,12 @@ export class MemoryBlocks {
     return leaves
   }
 
+  /** Verified by a copy: no session has brought it. */
+  isAttached(index: number): boolean {
+    const block = this.#blocks.get(index)
+    return block?.kind === 'verified' && block.isAttached === true
+  }
+
   isVerified(index: number): boolean {
     return this.#blocks.get(index)?.kind === 'verified'
   }
@@ -145,12 +152,28 @@ export class MemoryBlocks {
     return begun.map(([index]) => index).filter((index) => this.bringIn(index) === 'verified')
   }
 
-  /** A peer's bytes, whose digest is the one that it reported. */
-  replace(index: number, bytes: Uint8Array): void {
+  /** A peer's bytes, whose digest is the one that it reported, or `attached` ones, copied from another offset. */
+  replace(index: number, bytes: Uint8Array, from: 'peer' | 'attached'): void {
     this.#bad.delete(index)
-    this.#put(index, { kind: 'verified', leaf: leafOf(bytes), bytes })
+    const how = from === 'attached' ? { isAttached: true as const } : {}
+    this.#put(index, { kind: 'verified', leaf: leafOf(bytes), bytes, ...how })
     this.#claims.delete(index)
     this.#copies.dropAll(index)
+  }
+
+  /** Of blocks that are not whole, copies what is verified at another offset (P133, P134). Returns which. */
+  attach(wanted: readonly { readonly index: number; readonly leaf: string }[]): number[] {
+    const whole = new Set(this.#indices('held', 'verified'))
+    const missing = wanted.filter(({ index }) => !whole.has(index))
+    if (missing.length === 0) return []
+    const known = new Map<string, Uint8Array>()
+    for (const block of this.#blocks.values()) if (block.kind === 'verified') known.set(block.leaf, block.bytes)
+    return missing.flatMap(({ index, leaf }) => {
+      const bytes = known.get(leaf)
+      if (!bytes || this.isVerified(index)) return []
+      this.replace(index, bytes, 'attached')
+      return [index]
+    })
   }
 
   report(store: string, index: number, leaf: string): void {

@@ -2,9 +2,10 @@ import type {
   ClaimAnswer,
   ClaimRequest,
   GroupOperationRequest,
+  HaveAnswer,
+  HaveRequest,
   PlanAnswer,
   PlanRequest,
-  RangeSet,
   UploadState,
 } from 'tus-reconcile-protocol'
 import { BLOCK_SIZE, blockCount } from 'tus-reconcile-protocol'
@@ -25,8 +26,7 @@ export async function carryOut(server: MemoryServer, request: GroupOperationRequ
     case 'claim':
       return claim(group, request)
     case 'have':
-      group.refuseEnded()
-      return { attached: attached(group, request.blocks) }
+      return have(group, request)
     case 'commit':
       return commit(server, group, request)
     case 'terminate':
@@ -75,23 +75,34 @@ function claim(group: MemoryGroup, { claims }: ClaimRequest): ClaimAnswer {
     const outcome = group.blocks.claim(index, leaf)
     if (outcome !== 'waiting') by[outcome].push(index)
   }
+  by.verified.push(...group.blocks.attach(leaves))
+  by.bad = by.bad.filter((index) => !group.blocks.isVerified(index))
   const swept = group.sweep()
   group.tell({ verified: by.verified, bad: by.bad })
   group.save()
   const ended = claims.map(({ session }) => session).filter((id) => endOf(group, id) === 'superseded')
+  const verified = [...by.verified, ...by.already]
   return {
-    verified: group.rangesOf([...by.verified, ...by.already]),
+    verified: group.rangesOf(verified),
+    attached: group.rangesOf(verified.filter((index) => group.blocks.isAttached(index))),
     bad: group.rangesOf(by.bad),
     superseded: [...new Set([...swept, ...ended])],
     conflict: group.rangesOf(by.conflict),
   }
 }
 
-/** Which of these blocks are verified here with that digest at that offset (P57). */
-function attached(group: MemoryGroup, blocks: readonly { readonly start: number; readonly leaf: string }[]): RangeSet {
+/** Which of these blocks are verified here with that digest at that offset (P57), copies of now included (P133). */
+function have(group: MemoryGroup, { blocks }: HaveRequest): HaveAnswer {
+  group.refuseEnded()
+  const asked = blocks
+    .map(({ start, leaf }) => ({ index: start / BLOCK_SIZE, leaf }))
+    .filter(({ index }) => Number.isInteger(index) && index < blockCount(group.sizeBytes))
+  const copied = group.blocks.attach(asked)
+  group.sweep()
+  group.tell({ verified: copied, bad: [] })
   const leaves = group.blocks.verifiedLeaves()
-  const there = blocks.filter(({ start, leaf }) => leaves.get(start / BLOCK_SIZE) === leaf)
-  return group.rangesOf(there.map(({ start }) => start / BLOCK_SIZE))
+  const there = asked.filter(({ index, leaf }) => leaves.get(index) === leaf)
+  return { attached: group.rangesOf(there.map(({ index }) => index)) }
 }
 
 function endOf({ unseen, sessions }: MemoryGroup, id: string): string | undefined {

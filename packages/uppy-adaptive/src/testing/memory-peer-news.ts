@@ -46,7 +46,7 @@ export function hearCoverage(group: MemoryGroup, verified: RangeSet): void {
 /** At the home: a block that a peer had. */
 export function takePulled(group: MemoryGroup, index: number, bytes: Uint8Array): void {
   if (group.hasEnded || group.blocks.isVerified(index)) return
-  group.blocks.replace(index, bytes)
+  group.blocks.replace(index, bytes, 'peer')
   if (group.commitRoot === undefined) group.pulledEarly += bytes.length
   else group.pulledAtCommit += bytes.length
   group.sweep()

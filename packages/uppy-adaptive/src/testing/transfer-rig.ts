@@ -122,7 +122,7 @@ export function statusOf(facts: Partial<StatusAnswer> = {}): StatusAnswer {
 
 /** What a store says of claims: nothing, but for what the test says. */
 export function claimAnswer(facts: Partial<ClaimAnswer> = {}): ClaimAnswer {
-  return { verified: [], bad: [], superseded: [], conflict: [], ...facts }
+  return { verified: [], attached: [], bad: [], superseded: [], conflict: [], ...facts }
 }
 
 /** The bytes of blocks `first` to `last - 1`. */

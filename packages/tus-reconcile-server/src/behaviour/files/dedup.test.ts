@@ -97,10 +97,26 @@ test('a block that is known is recognised when it is claimed, and its bytes need
   const again = new TenantClient('acme', first.file.bytes)
   const session = again.session(0, SIZE)
   await again.post(session)
-  expect((await again.claim(session)).answer.verified).toEqual([{ start: 0, end: SIZE }])
+  const whole = { start: 0, end: SIZE }
+  expect((await again.claim(session)).answer).toMatchObject({ verified: [whole], attached: [whole] })
   const late = await again.patch(session, 0, Buffer.alloc(SIZE))
   expect([late.status, late.headers.get('reconcile-state')]).toEqual([410, 'superseded'])
   expect(await again.download(await again.committed())).toBe(sha256(first.file.bytes))
+})
+
+test('a claim names what was copied and not what was sent, and does so again when it is repeated, after a restart too', async () => {
+  const first = new TenantClient('acme')
+  await first.claim(await first.upload(0, 2 * B))
+  const again = new TenantClient('acme', first.file.bytes)
+  const session = again.session(0, SIZE)
+  await again.post(session, again.file.bytes.subarray(0, B))
+  const told = { verified: [{ start: 0, end: 2 * B }], attached: [{ start: B, end: 2 * B }] }
+  for (let i = 0; i < 2; i++) expect((await again.claim(session)).answer).toMatchObject(told)
+  await store.close()
+  store = await start()
+  const restarted = new TenantClient('acme', first.file.bytes)
+  Object.assign(restarted.file, { group: again.file.group })
+  expect((await restarted.claim(session)).answer).toMatchObject(told)
 })
 
 test('without a scope equal blocks of one file are sent once, and other files are not looked at', async () => {

@@ -32,8 +32,14 @@ export async function claim(group: Group, request: ClaimRequest, by: Attaching):
   }
   const claimed = new Set(request.claims.map((entry) => entry.session))
   const lost = [...claimed].filter((id) => (group.unseen.get(id) ?? group.statuses.get(id)?.status) === 'superseded')
+  const verified = [...result.verified, ...attached]
   return {
-    verified: rangesIn(group, [...result.verified, ...attached]),
+    verified: rangesIn(group, verified),
+    // earlier copies too: the answer that named them may have been lost
+    attached: rangesIn(
+      group,
+      verified.filter((index) => group.blocks.isAttached(index)),
+    ),
     bad: rangesIn(
       group,
       result.bad.filter((index) => !attached.has(index)),

@@ -1,5 +1,5 @@
-import type { ByteRange, ClaimAnswer, RangeSet } from 'tus-reconcile-protocol'
-import { BLOCK_SIZE, blockFloor, MAX_ENTRIES, toRangeSet } from 'tus-reconcile-protocol'
+import type { ByteRange, ClaimAnswer } from 'tus-reconcile-protocol'
+import { BLOCK_SIZE, blockFloor, MAX_ENTRIES } from 'tus-reconcile-protocol'
 import type { SessionId, StoreId } from '../../partitioning/partition-plan.js'
 import { OperationError } from '../ports.js'
 import type { Operations } from '../servers/operations.js'
@@ -29,8 +29,7 @@ interface Claimant {
 
 /** What comes of claims. */
 interface ClaimResults {
-  /** Digests of these ranges are said now; what this returns is given the answer. */
-  onAsk(store: StoreId, ranges: RangeSet): (answer: ClaimAnswer) => void
+  onAnswer(store: StoreId, answer: ClaimAnswer): void
   /** The store will not have digests, and asking again does not help. */
   onRefusal(store: StoreId, refusal: OperationError): void
 }
@@ -102,11 +101,10 @@ export class Claims {
       const claims = await this.#gather(store)
       if (claims.length === 0) return
       this.#nextAtMs.set(store, nowMs + CLAIM_INTERVAL_MS)
-      const onAnswer = this.#results.onAsk(store, toRangeSet(claims.map((claim) => this.#rangeOf(claim))))
       const answer = await this.#operations.ask(store, { op: 'claim', claims }, this.#context.signal)
       this.#early.delete(store)
       for (const claim of claims) this.#advance(claim)
-      onAnswer(answer)
+      this.#results.onAnswer(store, answer)
       this.#context.wake()
     } catch (error) {
       if (!this.#context.signal.aborted) await this.#recover(store, error)
@@ -167,14 +165,11 @@ export class Claims {
     return ahead >= session.end ? session.end : blockFloor(ahead)
   }
 
-  #rangeOf({ start, leaves }: { start: number; leaves: string[] }): ByteRange {
-    return { start, end: Math.min(start + leaves.length * BLOCK_SIZE, this.#context.plan.sizeBytes) }
-  }
-
   #advance(claim: { session: SessionId; start: number; leaves: string[] }): void {
     const claimant = this.#claimants.get(claim.session)
     if (!claimant) return
-    claimant.claimedTo = Math.max(claimant.claimedTo, this.#rangeOf(claim).end)
+    const to = Math.min(claim.start + claim.leaves.length * BLOCK_SIZE, this.#context.plan.sizeBytes)
+    claimant.claimedTo = Math.max(claimant.claimedTo, to)
     this.#dropTold(claimant)
   }
 

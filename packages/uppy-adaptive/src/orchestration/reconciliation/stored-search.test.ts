@@ -9,7 +9,8 @@ function having(o: { blocks: number; has: (index: number) => boolean; atOnce?: n
   const rig = new TransferRig({ blocks: o.blocks })
   const asked: [number, number][] = []
   rig.port().onOperation = (request: GroupOperationRequest) => {
-    if (request.op === 'claim') return claimAnswer({ verified: o.has(0) ? [blocks(0, 1)] : [] })
+    const copied = o.has(0) ? [blocks(0, 1)] : []
+    if (request.op === 'claim') return claimAnswer({ verified: copied, attached: copied })
     if (request.op !== 'have') return silence()
     const indices = request.blocks.map(({ start }) => start / BLOCK_SIZE)
     asked.push([indices[0] ?? -1, indices.length])
@@ -93,10 +94,32 @@ test('one that has little left to send sends it meanwhile', async () => {
   expect(rig.context.plan.session(session)?.end).toBe(15 * BLOCK_SIZE)
 })
 
-test('what our own sessions have brought starts no search', async () => {
+test('blocks that the server has before we know that they left us start no search, and cut nothing', async () => {
+  const { rig, asked, found } = having({ blocks: 40, has: () => true })
+  const { session } = rig.begin({ last: 40 })
+  const answer = rig.port().onOperation
+  rig.port().onOperation = (request) =>
+    request.op === 'claim' ? claimAnswer({ verified: [blocks(0, 16)] }) : answer(request)
+  expect(await found()).toEqual([blocks(0, 16)])
+  expect(asked).toEqual([])
+  expect(rig.context.isSearching).toBe(false)
+  expect(rig.logged('split')).toEqual([])
+  expect(rig.context.plan.session(session)?.end).toBe(40 * BLOCK_SIZE)
+})
+
+test('what a claim copied is searched for once, though each claim of it names it again', async () => {
+  const { asked, found } = having({ blocks: 40, has: (index) => index < 20 })
+  await found()
+  const { length } = asked
+  expect(length).toBeGreaterThan(0)
+  await found()
+  expect(asked).toHaveLength(length)
+})
+
+test('what servers copied for an upload before it was paused is not searched for again', async () => {
   const { rig, asked, found } = having({ blocks: 8, has: () => true })
-  const { session } = rig.begin({ last: 4 })
-  rig.context.acknowledge(session, 4 * BLOCK_SIZE)
+  rig.context.plan.verify([blocks(0, 1)])
+  rig.parts.search.know(rig.context.plan.verified)
   await found()
   expect(asked).toEqual([])
 })

@@ -1,6 +1,15 @@
 import type { RangeSet } from 'tus-reconcile-protocol'
-import { BLOCK_SIZE, blockCeil, blockFloor, intersectRanges, subtractRanges, toRangeSet } from 'tus-reconcile-protocol'
-import type { PlannedSession, StoreId } from '../../partitioning/partition-plan.js'
+import {
+  addRanges,
+  BLOCK_SIZE,
+  blockCeil,
+  blockFloor,
+  EMPTY_RANGES,
+  intersectRanges,
+  subtractRanges,
+  toRangeSet,
+} from 'tus-reconcile-protocol'
+import type { StoreId } from '../../partitioning/partition-plan.js'
 import type { Operations } from '../servers/operations.js'
 import type { SessionStarter } from '../sessions/session-starter.js'
 import type { TransferContext } from '../transfer-context.js'
@@ -15,14 +24,16 @@ const CUT_FROM_BYTES = 16 * BLOCK_SIZE
 
 /**
  * Finds what a store has though nobody has sent it: of an upload whose journal is lost, or of another file of its scope.
- * Asked for by digest, far ahead of the sender, once a claim has shown that there is some; until it ends no session begins, and one that would send much
- * more ends with what it has handed over: what is found in the rest need not be sent.
+ * Asked for by digest, far ahead of the sender, once a claim's answer has named some as copied (P226); until it ends no session begins, and one that would
+ * send much more ends with what it has handed over: what is found in the rest need not be sent.
  */
 export class StoredSearch {
   readonly #context: TransferContext
   readonly #operations: Operations
   readonly #reconciliation: Reconciliation
   readonly #starter: SessionStarter
+  /** What is no news when a server names it as copied. */
+  #known: RangeSet = EMPTY_RANGES
 
   constructor(
     context: TransferContext,
@@ -34,8 +45,20 @@ export class StoredSearch {
     this.#starter = parts.starter
   }
 
-  begin(store: StoreId): void {
-    if (this.#context.isSearching) return
+  /** What servers had when the transfer began: what they copied of it was searched for then. */
+  know(ranges: RangeSet): void {
+    this.#known = addRanges(this.#known, ...ranges)
+  }
+
+  /** What a claim's answer names as copied: there, though nobody sent it. An event may have told before that it is verified. */
+  onAttached(store: StoreId, attached: RangeSet): void {
+    const news = subtractRanges(attached, this.#known)
+    this.know(news)
+    if (news.length > 0) this.#begin(store)
+  }
+
+  #begin(store: StoreId): void {
+    if (this.#context.isSearching || this.#context.signal.aborted) return
     this.#context.isSearching = true
     this.#cutLong()
     void this.#run(store).finally(() => {
@@ -44,29 +67,10 @@ export class StoredSearch {
     })
   }
 
-  /**
-   * Ask this when a claim of these ranges is sent. What it returns says of the answer whether some of what that calls verified no
-   * session of ours has brought: it compares with now, as the event that says the same may be here before the answer.
-   */
-  beforeClaim(ranges: RangeSet): (verified: RangeSet) => boolean {
-    const { plan, runners } = this.#context
-    const unheld = toRangeSet(ranges.flatMap((range) => [...plan.unheldWithin(range)]))
-    const before = plan.sessions().map((session) => ({ session, runner: runners.get(session.session) }))
-    return (verified) => {
-      const now = plan.sessions().map((session) => ({ session, runner: runners.get(session.session) }))
-      // who has ended since knows how far it came
-      const sent = [...before, ...now].map(({ session, runner }) => ({
-        start: session.start,
-        end: sentTo(session, runner),
-      }))
-      return subtractRanges(intersectRanges(verified, unheld), toRangeSet(sent)).length > 0
-    }
-  }
-
   #cutLong(): void {
     const { plan, runners, model, clock } = this.#context
     for (const session of plan.sessions()) {
-      const sent = sentTo(session, runners.get(session.session))
+      const sent = Math.max(session.acked, runners.get(session.session)?.handedOver ?? session.start)
       if (session.end - sent < CUT_FROM_BYTES) continue
       const asked = { nowMs: clock.now(), session: session.session, remainingBytes: plan.missingOf(session) }
       const assessment = model.assess({ ...asked, isGlance: true })
@@ -92,6 +96,7 @@ export class StoredSearch {
         misses += 1
         from = range.end
       } else misses = 0
+      this.know(found)
       this.#reconciliation.verify(found, 'have')
     }
   }
@@ -109,9 +114,4 @@ export class StoredSearch {
       return undefined
     }
   }
-}
-
-/** Where what a session has handed over ends. */
-function sentTo({ acked }: PlannedSession, runner: { readonly handedOver: number } | undefined): number {
-  return Math.max(acked, runner?.handedOver ?? acked)
 }

@@ -99,6 +99,28 @@ test('a server that accepts bodies and counts no byte is asked, then paused at, 
   expect(two.port.attempts.length).toBeLessThan(7)
 })
 
+test('of a body that is ended nothing counts that only an earlier one had handed over', async () => {
+  const rig = new TransferRig({ blocks: 8 })
+  rig.context.plan.add({ session: 's', partition: 'p1', store: 's0', kind: 'first', start: 0, end: 8 * B })
+  const runner = new SessionRunner(rig.context, rig.context.plan.session('s') ?? expect.fail(), rig.store())
+  const bodies = rig.port().attempts
+  rig.port().onAttempt = ({ body, onHandedOver }) => {
+    if (body === undefined) return accepted(0)
+    if (bodies.length > 1) return new Promise<never>(() => {})
+    onHandedOver(8 * B)
+    return CUT
+  }
+  const end = runner.run()
+  await rig.clock.run(1_000)
+  expect(bodies.map(said)).toEqual(['POST 0-8', 'look', 'PATCH 0-8'])
+  expect(runner.handedOver).toBe(0)
+  runner.reconnect()
+  await rig.clock.run(1_000)
+  expect(bodies.map(said).slice(3)).toEqual(['look', 'PATCH 0-8'])
+  runner.stop()
+  expect(await end).toEqual({ kind: 'stopped' })
+})
+
 test('a stop ends the request, and what is answered with it counts no more', async () => {
   const { end, runner, plan, rig } = run([])
   await everythingDone()

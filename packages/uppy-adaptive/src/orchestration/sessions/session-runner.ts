@@ -16,7 +16,10 @@ import { SessionBodies } from './session-bodies.js'
 export class SessionRunner {
   readonly id: SessionId
   readonly store: Store
-  /** Bytes handed to the socket, absolute offset: ahead of what is acknowledged. */
+  /**
+   * Of the latest body, how far it was handed to the socket, absolute offset: ahead of what is acknowledged, but told late. A
+   * server may have more.
+   */
   handedOver: number
   freshTries = 0
   /** By which route the latest attempt went. */
@@ -151,6 +154,8 @@ export class SessionRunner {
     if (signal.aborted) return { kind: 'aborted' }
     this.#attempt += 1
     this.#bodies.begin(range)
+    // what another body had handed over is not there
+    this.handedOver = range.start
     this.route = this.store.route
     return this.route.port.attempt({
       ...{ partition: this.#header(session), metadata: options.metadata, range, body, signal },

@@ -81,13 +81,9 @@ export class TransferAssembly {
     this.context = context
     this.operations = new Operations(context)
     this.claims = new Claims(context, this.operations, {
-      onAsk: (store, ranges) => {
-        const isFound = this.search.beforeClaim(ranges)
-        return (answer) => {
-          const isSearchDue = isFound(answer.verified)
-          this.reconciliation.onClaimAnswer(store, answer)
-          if (isSearchDue) this.search.begin(store)
-        }
+      onAnswer: (store, answer) => {
+        this.reconciliation.onClaimAnswer(store, answer)
+        this.search.onAttached(store, answer.attached)
       },
       onRefusal: (store, refusal) => this.reconciliation.onClaimRefused(store, refusal),
     })

@@ -52,6 +52,7 @@ export class Transfer {
       await clock.breathe()
       if (plan.sizeBytes === 0) await openEmptyGroup(this.#context)
       if (this.#resume) await adoptStored(this.#context, this.#parts)
+      this.#parts.search.know(plan.verified)
       this.#progress.rest(plan.acknowledgedBytes)
       for (;;) {
         await this.#upload()
