@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { DefaultHttpStack } from 'tus-js-client'
 import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent } from 'uppy-adaptive/upload'
 import { afterEach, expect, test } from 'vitest'
 import { startReconcileServers, type TestServer, type TestServers } from '../support/reconcile-servers.js'
@@ -145,6 +146,28 @@ test('a primary that is away from the start: with commitAt any a mirror is the h
   expect(await stored(url, mirrors)).toBe(sha256(bytes))
   const codes = events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))
   expect(codes).toContain('home-elsewhere')
+})
+
+test('a primary whose address is dead from the start: the next page knows it by another address of its store', async () => {
+  const started = await startReconcileServers({ count: 1, upBytesPerSecond: 4 * MB })
+  cleanups.push(() => started.close())
+  const [server] = started.servers
+  if (!server) throw new Error('no server')
+  const { endpoint, direct, link } = server
+  const entries = new Map<string, string>()
+  const journal = {
+    get: async (key: string) => entries.get(key),
+    set: async (key: string, value: string) => void entries.set(key, value),
+    delete: async (key: string) => void entries.delete(key),
+  }
+  // another stack of another page knows nothing of its servers
+  const onePage = () => ({ endpoint, mirrors: [direct], journal, httpStack: new DefaultHttpStack({}) })
+  await new AdaptiveUpload(randomBytes(MB), onePage()).start()
+  link.refuse()
+  const bytes = randomBytes(MB)
+  const { url } = await new AdaptiveUpload(bytes, onePage()).start()
+  expect(url.startsWith(`${direct}/`)).toBe(true)
+  expect(await stored(url, [{ ...server, endpoint: direct }])).toBe(sha256(bytes))
 })
 
 test('servers that commit at the home alone are told of as a warning, and upload as ever', async () => {

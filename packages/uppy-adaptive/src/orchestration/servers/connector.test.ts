@@ -33,6 +33,7 @@ function connecting(giveUpAfterMs = 600_000) {
       gate,
       giveUpAfterMs,
       onHeard: (store) => heard.push(store),
+      onAway: () => {},
     })
   const port = new ScriptedPort('http://up.test/files')
   return { clock, rests, gate, events, directory, connector: create(), create, known, heard, port }

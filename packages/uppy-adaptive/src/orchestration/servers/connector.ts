@@ -28,7 +28,9 @@ interface ConnectorParts {
   readonly gate: PauseGate
   readonly giveUpAfterMs: number
   /** A server has answered just now. */
-  readonly onHeard: (store: StoreId) => void
+  readonly onHeard: (store: StoreId, endpoint: string) => void
+  /** The primary does not answer at first; it is tried again. */
+  readonly onAway: () => void
 }
 
 /** Finds out what each address leads to, before anything of ours is sent to it: once for all uploads of a page. */
@@ -52,7 +54,7 @@ export class Connector {
 
   /** @throws UploadError `not-a-tus-server`, or `unreachable` when patience ends. */
   async connectPrimary(port: ServerPort, signal: AbortSignal): Promise<Capabilities> {
-    const { clock, gate, giveUpAfterMs, log } = this.#parts
+    const { clock, gate, giveUpAfterMs } = this.#parts
     let waitedMs = 0
     for (let fruitless = 0; ; fruitless++) {
       let roundMs = clock.now()
@@ -67,13 +69,10 @@ export class Connector {
         const isOver =
           waitedMs + Math.min(clock.now() - roundMs, LONGEST_ROUND_MS) > Math.min(START_PATIENCE_MS, giveUpAfterMs)
         if (signal.aborted || isOver || isHopeless(error)) throw error
-        if (fruitless === 0)
-          log.emit({
-            type: 'warning',
-            code: 'unreachable',
-            message: `${toError(error).message}: trying again`,
-            endpoint: port.endpoint,
-          })
+        if (fruitless === 0) {
+          this.#warn(port, 'unreachable', `${toError(error).message}: trying again`)
+          this.#parts.onAway()
+        }
         await this.#rest(fruitless, signal)
         waitedMs += Math.min(clock.now() - roundMs, LONGEST_ROUND_MS)
       }
@@ -132,7 +131,7 @@ export class Connector {
       return remembered
     }
     const capabilities = await known.ask(name, () => this.#ask(port, signal), signal)
-    if (capabilities.storeId !== undefined) onHeard(capabilities.storeId)
+    if (capabilities.storeId !== undefined) onHeard(capabilities.storeId, port.endpoint)
     return capabilities
   }
 

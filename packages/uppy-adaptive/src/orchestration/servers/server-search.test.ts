@@ -1,15 +1,19 @@
 import { expect, test } from 'vitest'
+import { sha256 } from '../../testing/known-bytes.js'
+import { MemoryJournal } from '../../testing/memory-journal.js'
 import { ScriptedPort } from '../../testing/scripted-port.js'
 import { SimulatedClock } from '../../testing/simulated-clock.js'
 import { strictLog } from '../../testing/strict-log.js'
 import { OrderedRandomness } from '../../testing/transfer-rig.js'
 import { outcomeOf, UploadWorld } from '../../testing/upload-world.js'
 import { KnownServers } from '../kept/known-servers.js'
+import { KnownStores } from '../kept/known-stores.js'
 import { RouteHistory } from '../kept/route-history.js'
 import { LoggedModel } from '../model/logged-model.js'
 import type { HeaderSource, UploadOptions } from '../options.js'
 import { resolveOptions } from '../options.js'
 import type { Capabilities } from '../ports.js'
+import { pause } from '../timing.js'
 import { UploadError } from '../upload-error.js'
 import { PauseGate } from '../waiting/pause-gate.js'
 import { Rests } from '../waiting/rests.js'
@@ -23,6 +27,7 @@ function searching(options: Omit<UploadOptions, 'endpoint'>) {
   const clock = new SimulatedClock()
   const { log, events } = strictLog(clock)
   const stop = new AbortController()
+  const stores = new KnownStores({ clock, digester: sha256, storage: new MemoryJournal() })
   const primary = new ScriptedPort(ENDPOINT)
   const ports: { endpoint: string; server: number; headers: HeaderSource | undefined }[] = []
   const failures: Error[] = []
@@ -34,6 +39,7 @@ function searching(options: Omit<UploadOptions, 'endpoint'>) {
       known: new KnownServers(clock),
       gate: new PauseGate(),
       routes: new RouteHistory({ clock, storage: undefined, pasts: new Map() }),
+      stores,
       log,
       primary,
     },
@@ -50,7 +56,7 @@ function searching(options: Omit<UploadOptions, 'endpoint'>) {
     onFailure: (error) => failures.push(error),
   })
   const warnings = () => events.flatMap((event) => (event.type === 'warning' ? [event.code] : []))
-  return { clock, search, primary, ports, failures, warnings, stop }
+  return { clock, search, primary, ports, failures, warnings, stop, stores }
 }
 
 function away(): never {
@@ -158,6 +164,37 @@ test('a primary whose own way is out is found by another address of this machine
   primary.onProbe = () => answer('s1')
   await clock.run(60_000)
   expect(search.directory.get('s1')).toMatchObject({ server: 0, route: { port: primary } })
+  search.end()
+})
+
+test('a primary that is silent is found by another address of the store that it led to before, and no other', async () => {
+  for (const [before, home] of [
+    ['s1', 's1'],
+    ['s9', 'unreachable'],
+  ] as const) {
+    const { clock, search, primary, warnings, stores } = searching({ mirrors: ['http://eu.test/files'] })
+    await stores.note(ENDPOINT, before)
+    primary.onProbe = away
+    search.lookForMirrors(FILE)
+    const found = search.findHome(NOTHING_KNOWN).catch((error: { code: string }) => error.code)
+    if (home === 's1') await clock.run(10)
+    else await clock.run(60_000)
+    expect(await found).toBe(home)
+    expect(warnings()).toEqual(['unreachable'])
+    search.end()
+  }
+})
+
+test('a primary that answers is what it says, whatever it led to before', async () => {
+  const { clock, search, primary, stores } = searching({ mirrors: ['http://eu.test/files'] })
+  await stores.note(ENDPOINT, 's1')
+  primary.onProbe = async () => {
+    await pause(clock, 3_000, new AbortController().signal)
+    return answer('s0')
+  }
+  search.lookForMirrors(FILE)
+  expect(await clock.settle(search.findHome(NOTHING_KNOWN))).toBe('s0')
+  expect(await stores.storeOf(ENDPOINT)).toBe('s0')
   search.end()
 })
 

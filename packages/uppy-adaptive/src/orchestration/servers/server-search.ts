@@ -2,6 +2,7 @@ import type { UploadLimit } from 'tus-reconcile-protocol'
 import type { StoreId } from '../../partitioning/partition-plan.js'
 import type { KnownFile } from '../kept/journal.js'
 import type { KnownServers } from '../kept/known-servers.js'
+import type { KnownStores } from '../kept/known-stores.js'
 import type { RouteHistory } from '../kept/route-history.js'
 import type { EventLog } from '../log/event-log.js'
 import type { FileFacts, MirrorOptions } from '../mirror-options.js'
@@ -23,6 +24,7 @@ interface SearchParts {
   readonly known: KnownServers
   readonly gate: PauseGate
   readonly routes: RouteHistory
+  readonly stores: KnownStores
   readonly options: ResolvedOptions
   readonly log: EventLog
   readonly model: LoggedModel
@@ -42,15 +44,16 @@ export class ServerSearch {
   readonly #parts: SearchParts
   readonly #connector: Connector
   readonly #stop = new AbortController()
-  /** The primary's store, as soon as it has answered by another address of this machine. */
+  /** The primary's store, as soon as it has answered by another way than the primary's own. */
   readonly #otherWay: Promise<StoreId>
   #noteOtherWay: (home: StoreId) => void = () => {}
   #homeByOtherWay: StoreId | undefined
+  #isPrimaryAway = false
   #extensions: readonly string[] = []
   #limit: UploadLimit = {}
 
   constructor(parts: SearchParts) {
-    const { clock, rests, randomness, known, gate, routes, options, log, model, signal } = parts
+    const { clock, rests, randomness, known, gate, routes, stores, options, log, model, signal } = parts
     this.#parts = parts
     this.#otherWay = new Promise((resolve) => {
       this.#noteOtherWay = resolve
@@ -61,7 +64,14 @@ export class ServerSearch {
     this.#connector = new Connector({
       ...{ directory: this.directory, log, clock, rests, randomness, known, gate },
       giveUpAfterMs: options.giveUpAfterMs,
-      onHeard: (store) => model.heard({ nowMs: clock.now(), store }),
+      onHeard: (store, endpoint) => {
+        void stores.note(endpoint, store)
+        model.heard({ nowMs: clock.now(), store })
+      },
+      onAway: () => {
+        this.#isPrimaryAway = true
+        for (const { id } of this.directory.stores()) void this.#noteByMemory(id)
+      },
     })
   }
 
@@ -134,13 +144,23 @@ export class ServerSearch {
 
   #connect(port: ServerPort, server: number): void {
     const onReady = ({ id }: Store) => {
-      if (port.endpoint === this.#parts.primary.endpoint) {
-        this.#homeByOtherWay = id
-        this.#noteOtherWay(id)
-      }
+      if (port.endpoint === this.#parts.primary.endpoint) this.#noteHome(id)
+      else void this.#noteByMemory(id)
       this.#parts.onReady()
     }
     void this.#connector.connectMirror(port, server, { signal: this.#stop.signal, onReady })
+  }
+
+  #noteHome(id: StoreId): void {
+    this.#homeByOtherWay = id
+    this.#noteOtherWay(id)
+  }
+
+  /** What the primary's address led to before is believed while it is silent: it may lead elsewhere by now. */
+  async #noteByMemory(id: StoreId): Promise<void> {
+    const { stores, primary } = this.#parts
+    if (!this.#isPrimaryAway || (await stores.storeOf(primary.endpoint)) !== id) return
+    if (this.#homeByOtherWay === undefined) this.#noteHome(id)
   }
 
   #refuseChoice(error: Error): void {

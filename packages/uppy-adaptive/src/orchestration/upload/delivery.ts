@@ -1,4 +1,5 @@
 import type { Journal, KnownFile } from '../kept/journal.js'
+import type { KnownStores } from '../kept/known-stores.js'
 import type { RouteHistory } from '../kept/route-history.js'
 import type { EventLog } from '../log/event-log.js'
 import type { LoggedModel } from '../model/logged-model.js'
@@ -33,6 +34,7 @@ interface DeliveryParts {
   readonly rests: Rests
   readonly gate: PauseGate
   readonly routes: RouteHistory
+  readonly stores: KnownStores
   readonly journal: Journal
   readonly group: GroupUpload
   readonly plain: PlainUpload
@@ -95,10 +97,10 @@ export class Delivery {
   }
 
   #search({ signal, fail }: DeliveryStart): ServerSearch {
-    const { host, rests, gate, routes, options, log, model, group } = this.#parts
+    const { host, rests, gate, routes, stores, options, log, model, group } = this.#parts
     const { clock, randomness, servers, createPort } = host
     return new ServerSearch({
-      ...{ clock, rests, gate, routes, randomness, options, log, model },
+      ...{ clock, rests, gate, routes, stores, randomness, options, log, model },
       ...{ known: servers, primary: this.#primary, createPort, signal },
       onReady: () => group.welcome(),
       onFailure: fail,

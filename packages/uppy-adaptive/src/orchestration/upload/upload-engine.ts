@@ -1,5 +1,6 @@
 import { BodyLimits } from '../kept/body-limits.js'
 import { Journal } from '../kept/journal.js'
+import { KnownStores } from '../kept/known-stores.js'
 import { RouteHistory } from '../kept/route-history.js'
 import type { LoggedEvent } from '../log/event-log.js'
 import { EventLog } from '../log/event-log.js'
@@ -30,6 +31,7 @@ export class UploadEngine {
   readonly #memory: PredictorMemory
   readonly #bodies: BodyLimits
   readonly #routes: RouteHistory
+  readonly #stores: KnownStores
   readonly #gate = new PauseGate()
   readonly #turn: UploadTurn
   readonly #group: GroupUpload
@@ -57,6 +59,7 @@ export class UploadEngine {
     this.#memory = new PredictorMemory({ clock, storage: host.memory, log, model, priors })
     this.#bodies = new BodyLimits({ clock, storage: host.memory, hosts: host.servers.bodies })
     this.#routes = new RouteHistory({ clock, storage: host.memory, pasts: host.servers.routes })
+    this.#stores = new KnownStores({ clock, digester, storage: host.memory })
     const journal = new Journal({ storage: host.journal, clock, digester, log, endpoint: options.endpoint })
     this.#turn = new UploadTurn({ clock, log, gate: this.#gate, journal, turns: host.turns })
     const own = { rests, bodies: this.#bodies, log, model, turn: this.#turn, journal }
@@ -64,8 +67,9 @@ export class UploadEngine {
     const isSavingData = () => host.page.isSavingData()
     this.#group = new GroupUpload({ digester, client, sessions, isSavingData, ...shared })
     this.#plain = new PlainUpload({ plain: host.plain, ...shared })
-    const [routes, group, plain] = [this.#routes, this.#group, this.#plain]
-    this.#delivery = new Delivery({ host, options, log, model, rests, gate: this.#gate, routes, journal, group, plain })
+    const [group, plain, gate] = [this.#group, this.#plain, this.#gate]
+    const kept = { routes: this.#routes, stores: this.#stores, journal }
+    this.#delivery = new Delivery({ host, options, log, model, rests, gate, group, plain, ...kept })
     this.#pageLife = new PageLife({
       ...{ page: host.page, clock, gate: this.#gate, log, model, memory: this.#memory, rests },
       stopAll: () => this.#stopAll(),
@@ -158,6 +162,7 @@ export class UploadEngine {
       await this.#memory.recall()
       await this.#bodies.recall()
       await this.#routes.recall()
+      await this.#stores.recall()
       const result = await this.#delivery.run({
         signal: this.#stop.signal,
         isCancelled: () => this.#isCancelled(),
