@@ -59,6 +59,18 @@ test.each<Row>([
   ['a silence that only history blames on the server', { ...SILENT, server: 0.2 }, ENDGAME, 'none'],
   ['a connection that backs off after an outage', BACKED_OFF, MIDST, 'freshConnection'],
   ['the same before anything came back promptly', { ...BACKED_OFF, answeredForMs: 0 }, MIDST, 'none'],
+  [
+    'the same while answers take so long that the next packets of all may be on their way',
+    { ...BACKED_OFF, answerMs: 21 },
+    { ...MIDST, sessionsInFlight: 3 },
+    'none',
+  ],
+  [
+    'the same when they would have arrived',
+    { ...BACKED_OFF, answerMs: 20 },
+    { ...MIDST, sessionsInFlight: 3 },
+    'freshConnection',
+  ],
   ['a connection that backs off near the end', BACKED_OFF, ENDGAME, 'freshConnection'],
   ['the new connection in place of one that backed off', { ...BACKED_OFF, freshTries: 1 }, ENDGAME, 'none'],
   ['a backed-off connection that another route replaces', { ...BACKED_OFF, hasOtherRoute: true }, MIDST, 'otherRoute'],

@@ -104,7 +104,7 @@ function isSilent(session: SessionRisk, around: HedgeSurroundings): boolean {
   if (session.phi < IN_DOUBT_PHI || isUntold(session)) return false
   // what is suspect already needs no second proof that it is the server
   if (session.storeIsSuspect || session.server >= SERVER_CAUSED) return true
-  return isBackedOff(session) || isHalfDead(session, around)
+  return isBackedOff(session, around) || isHalfDead(session, around)
 }
 
 /** The server lives, and perhaps the session does: nobody tells. */
@@ -113,17 +113,20 @@ function isUntold({ answersElsewhere, toldForMs, gapMs }: SessionRisk): boolean 
 }
 
 /** A link that fades lets answers through long before bodies: it is no connection's fault. */
-function isHalfDead(
-  { answersElsewhere, answeredForMs, answerMs }: SessionRisk,
-  { linkIsGood, sessionsInFlight }: HedgeSurroundings,
-): boolean {
-  const neededMs = Math.max(HALF_DEAD_MS, HALF_DEAD_ANSWERS * sessionsInFlight * answerMs)
-  return linkIsGood && answersElsewhere && answeredForMs >= neededMs
+function isHalfDead(session: SessionRisk, around: HedgeSurroundings): boolean {
+  const neededMs = Math.max(HALF_DEAD_MS, nextPacketsMs(session, around))
+  return around.linkIsGood && session.answersElsewhere && session.answeredForMs >= neededMs
 }
 
-/** The same, and the link is back: its server has answered since, and promptly. */
-function isBackedOff(session: SessionRisk): boolean {
-  return isOfConnection(session) && session.answeredForMs > 0
+/** The same, and the link is back: its server has answered since, promptly, and for as long as a living one's bytes take. */
+function isBackedOff(session: SessionRisk, around: HedgeSurroundings): boolean {
+  const isBack = session.answeredForMs > 0 && session.answeredForMs >= nextPacketsMs(session, around)
+  return isBack && isOfConnection(session)
+}
+
+/** After so long of such answers the next packets of all sessions have arrived. */
+function nextPacketsMs({ answerMs }: SessionRisk, { sessionsInFlight }: HedgeSurroundings): number {
+  return HALF_DEAD_ANSWERS * sessionsInFlight * answerMs
 }
 
 /** A silence that is more likely the connection's alone than anybody's. */
@@ -134,7 +137,7 @@ export function isOfConnection({ connection, server }: Pick<SessionRisk, 'connec
 function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remedy {
   const silence = `silent ${seconds(session.gapMs)} while others move`
   if (session.hasOtherRoute) return { kind: 'otherRoute', reason: `${silence}; another route reaches the same store` }
-  if (isBackedOff(session)) {
+  if (isBackedOff(session, around)) {
     const reason = describeBackedOff(session)
     return session.freshTries === 0 ? { kind: 'freshConnection', reason } : NONE
   }
