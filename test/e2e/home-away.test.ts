@@ -3,6 +3,7 @@ import { DefaultHttpStack } from 'tus-js-client'
 import { AdaptiveUpload, type AdaptiveUploadOptions, type LoggedEvent } from 'uppy-adaptive/upload'
 import { afterEach, expect, test } from 'vitest'
 import { startReconcileServers, type TestServer, type TestServers } from '../support/reconcile-servers.js'
+import { openWireLink } from '../support/wire-protocol.js'
 import { nodeClient } from './node-client.js'
 
 const MB = 1_000_000
@@ -154,6 +155,10 @@ test('a primary whose address is dead from the start: the next page knows it by 
   const [server] = started.servers
   if (!server) throw new Error('no server')
   const { endpoint, direct, link } = server
+  const target = { host: '127.0.0.1', port: Number(new URL(direct).port) }
+  const second = await openWireLink({ name: 'second address', target })
+  cleanups.push(() => second.close())
+  const other = `${second.origin}/files`
   const entries = new Map<string, string>()
   const journal = {
     get: async (key: string) => entries.get(key),
@@ -161,13 +166,16 @@ test('a primary whose address is dead from the start: the next page knows it by 
     delete: async (key: string) => void entries.delete(key),
   }
   // another stack of another page knows nothing of its servers
-  const onePage = () => ({ endpoint, mirrors: [direct], journal, httpStack: new DefaultHttpStack({}) })
+  const onePage = () => ({
+    ...{ endpoint, mirrors: [other], journal },
+    httpStack: nodeClient().httpStack ?? new DefaultHttpStack({}),
+  })
   await new AdaptiveUpload(randomBytes(MB), onePage()).start()
   link.refuse()
   const bytes = randomBytes(MB)
   const { url } = await new AdaptiveUpload(bytes, onePage()).start()
-  expect(url.startsWith(`${direct}/`)).toBe(true)
-  expect(await stored(url, [{ ...server, endpoint: direct }])).toBe(sha256(bytes))
+  expect(url.startsWith(`${other}/`)).toBe(true)
+  expect(await stored(url, [{ ...server, endpoint: other }])).toBe(sha256(bytes))
 })
 
 test('servers that commit at the home alone are told of as a warning, and upload as ever', async () => {
