@@ -120,10 +120,9 @@ export class Reconciliation {
     this.#context.wake()
   }
 
-  #supersede(session: SessionId, store: StoreId): void {
-    if (this.#context.plan.session(session)?.store === store) {
-      this.#outcomes.supersede(session, { via: 'server' })
-    }
+  #supersede(id: SessionId, store: StoreId): void {
+    const session = this.#context.plan.session(id)
+    if (session?.store === store) this.#outcomes.supersededThere(session)
   }
 
   /** The home's word is final; a mirror that contradicts is left out. */

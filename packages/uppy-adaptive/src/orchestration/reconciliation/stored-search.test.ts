@@ -67,6 +67,14 @@ test('what a store copies only in part at once is asked about again; gaps are le
   expect(asked.length).toBeLessThan(8)
 })
 
+test('blocks that many files have, such as zeros, end the search, and the whole file is not hashed before it is sent', async () => {
+  const { rig, asked, found } = having({ blocks: 2_000, has: (index) => index % 20 === 0 })
+  await found()
+  expect(asked.map(([first]) => first)).toEqual([1, 257])
+  // what was found need not be sent for all that
+  expect(rig.context.plan.isCovered(blocks(20, 21))).toBe(true)
+})
+
 test('no session begins while it searches, and then they begin with what is missing', async () => {
   const { rig, found } = having({ blocks: 40, has: (index) => index < 20 })
   rig.context.isSearching = true

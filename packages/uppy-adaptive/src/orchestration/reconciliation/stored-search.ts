@@ -8,6 +8,7 @@ import {
   intersectRanges,
   subtractRanges,
   toRangeSet,
+  totalBytes,
 } from 'tus-reconcile-protocol'
 import type { StoreId } from '../../partitioning/partition-plan.js'
 import type { Operations } from '../servers/operations.js'
@@ -19,6 +20,8 @@ import type { Reconciliation } from './reconciliation.js'
 const MOST_BLOCKS = 256
 /** So many questions in a row that find nothing end the search (guess). */
 const MOST_MISSES = 2
+/** Less of what was asked about is no file that the store has, but blocks that many files have, such as zeros (guess). */
+const LEAST_SHARE = 1 / 8
 /** A session with less than this unsent is done before the answers are there (guess). */
 const CUT_FROM_BYTES = 16 * BLOCK_SIZE
 
@@ -91,7 +94,7 @@ export class StoredSearch {
       const found = await this.#ask(store, range)
       if (found === undefined) return
       // a store copies for a second at most: what is left of these is asked about again; its event may be here before its answer
-      const isNews = intersectRanges(found, missing).length > 0
+      const isNews = totalBytes(intersectRanges(found, missing)) >= LEAST_SHARE * totalBytes(missing)
       if (!isNews) {
         misses += 1
         from = range.end

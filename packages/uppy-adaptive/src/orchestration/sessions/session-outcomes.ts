@@ -30,9 +30,17 @@ export class SessionOutcomes {
   readonly #verdicts: StoreVerdicts
   readonly #tookOver = new RangeIndex()
   readonly #running = new Map<SessionRunner, Promise<void>>()
+  /** Stores that are asked for what made them end a session. */
+  readonly #asked = new Set<StoreId>()
+  readonly #askForNews: (store: StoreId) => Promise<void>
 
-  constructor(context: TransferContext, parts: { claims: Claims; terminations: Terminations }) {
+  /** @param parts.askForNews takes into the plan what the store knows to be verified */
+  constructor(
+    context: TransferContext,
+    parts: { claims: Claims; terminations: Terminations; askForNews: (store: StoreId) => Promise<void> },
+  ) {
     this.#context = context
+    this.#askForNews = parts.askForNews
     this.#claims = parts.claims
     this.#terminations = parts.terminations
     this.#verdicts = new StoreVerdicts(context)
@@ -41,6 +49,11 @@ export class SessionOutcomes {
   /** Whether these bytes were another session's that failed or was in doubt. */
   wasTakenOver(range: ByteRange): boolean {
     return this.#tookOver.covers(range)
+  }
+
+  /** It has yet to say why it ended a session: another one would end as that did. */
+  isAsked(store: StoreId): boolean {
+    return this.#asked.has(store)
   }
 
   /** Runs the session to its end, whatever that is, and tells the plan. */
@@ -80,6 +93,13 @@ export class SessionOutcomes {
     this.#settleCopy(session, false)
     this.#close(id, { outcome: 'superseded' })
     if (o.via === 'client') this.#terminations.drop({ session: id, store: session.store, reason: 'superseded' })
+  }
+
+  /** Its store has ended it for a copy of which we may have heard nothing yet: then it says what is verified before it gets more. */
+  supersededThere(session: PlannedSession): void {
+    const isKnown = this.#context.plan.missingOf(session) === 0
+    this.supersede(session.session, { via: 'server' })
+    if (!isKnown && !this.#asked.has(session.store)) void this.#askWhy(session)
   }
 
   /** Ends the sessions whose ranges are verified, and with each the others of its partition. */
@@ -151,12 +171,22 @@ export class SessionOutcomes {
         // it stays planned until its blocks are verified, so that nobody sends them again meanwhile
         return this.#claims.hurry(session.store)
       case 'over':
-        if (end.state === 'superseded') return this.supersede(session.session, { via: 'server' })
+        if (end.state === 'superseded') return this.supersededThere(session)
         return this.#loseEnded(session, end.state)
       case 'failed':
         this.#verdicts.noteFailed(session, end)
         return this.#lose(session, end)
     }
+  }
+
+  async #askWhy({ store, start, end }: PlannedSession): Promise<void> {
+    const { plan, directory, clock } = this.#context
+    this.#asked.add(store)
+    await this.#askForNews(store)
+    this.#asked.delete(store)
+    if (!plan.isCovered({ start, end }))
+      directory.suspect(store, 'ended a session for a copy that nobody knows of', clock.now())
+    this.#context.wake()
   }
 
   #loseEnded(session: PlannedSession, state: string): void {

@@ -47,6 +47,8 @@ export class SessionStarter {
   readonly #terminations: Terminations
   readonly #outcomes: SessionOutcomes
   readonly #tails = new SplitTails()
+  /** Sessions whose server is asked for a lower end. */
+  readonly #agreeing = new Set<SessionId>()
 
   constructor(
     context: TransferContext,
@@ -61,7 +63,7 @@ export class SessionStarter {
 
   /** Whether the store may begin a session now. */
   canTake(store: Store): boolean {
-    return store.state === 'ready' && !this.#terminations.isPending(store.id)
+    return store.state === 'ready' && !this.#terminations.isPending(store.id) && !this.#outcomes.isAsked(store.id)
   }
 
   /** Sessions of the store that still have more than a round trip's bytes to send. */
@@ -143,19 +145,42 @@ export class SessionStarter {
 
   /** Lowers a session's end here and on its server, which goes on with what stays; the tail is unassigned. */
   split(victim: PlannedSession, end: number, o: Reasons): void {
-    const { plan, log, clock } = this.#context
-    const held = plan.lowerEnd(victim.session, end)
-    if (held === undefined || held >= victim.end) return
+    const held = this.#lower(victim, end, o)
+    if (held === undefined) return
+    void this.#plan(victim, held).then((later) => {
+      // those bytes arrive twice, which is waste and never wrong (DESIGN 5.2)
+      if (later !== undefined && later > held)
+        this.#context.log.emit({ type: 'warning', code: 'split-late', message: `a split at ${held} held at ${later}` })
+    })
+  }
+
+  /** The same once the server has said which end holds: meanwhile the session goes on, and nothing arrives twice. */
+  agreeSplit(victim: PlannedSession, end: number, o: Reasons): void {
+    const { session } = victim
+    if (this.#agreeing.has(session)) return
+    this.#agreeing.add(session)
+    void this.#plan(victim, end)
+      .then((held) => held !== undefined && this.#lower(victim, Math.max(end, held), o))
+      .finally(() => this.#agreeing.delete(session))
+  }
+
+  /** Here alone. Undefined where nothing of it moves any more. */
+  #lower({ session, store }: PlannedSession, end: number, o: Reasons): number | undefined {
+    const { plan, log, clock, runners } = this.#context
+    const victim = plan.session(session)
+    const held = plan.lowerEnd(session, end)
+    if (!victim || held === undefined || held >= victim.end) return undefined
     const { expectedRemainingMs: expectedMs } = o.assessment
-    this.#tails.add({ start: held, end: victim.end }, { victim: victim.store, nowMs: clock.now(), expectedMs })
+    this.#tails.add({ start: held, end: victim.end }, { victim: store, nowMs: clock.now(), expectedMs })
     log.emit({
       type: 'split',
       ...nameSession(this.#context, victim),
       ...{ oldEnd: victim.end, newEnd: held, reason: o.reason },
       ...knownOf(o.assessment, o.alternatives ?? []),
     })
-    void this.#plan(victim, held)
+    if (victim.acked >= held) runners.get(session)?.stopBodyAt(held)
     this.#context.wake()
+    return held
   }
 
   #start(order: StartOrder): PlannedSession | undefined {
@@ -200,19 +225,15 @@ export class SessionStarter {
     return session
   }
 
-  async #plan(victim: PlannedSession, end: number): Promise<void> {
+  /** Tells the server that the session ends there. It may hold more already: it says which end holds. Undefined: it did not say. */
+  async #plan({ store, session }: PlannedSession, end: number): Promise<number | undefined> {
+    const operation = { op: 'plan', changes: [{ session, end }] } as const
     try {
-      const answer = await this.#operations.ask(
-        victim.store,
-        { op: 'plan', changes: [{ session: victim.session, end }] },
-        this.#context.signal,
-      )
-      // the server may already hold more: it says which end held
-      const held = answer.sessions.find((session) => session.session === victim.session)?.end
-      if (held !== undefined && held !== null && held > end)
-        this.#context.log.emit({ type: 'warning', code: 'split-late', message: `a split at ${end} held at ${held}` })
+      const { sessions } = await this.#operations.ask(store, operation, this.#context.signal)
+      return sessions.find((told) => told.session === session)?.end ?? undefined
     } catch {
-      // the server goes on past the new end: those bytes arrive twice, which is waste and never wrong (DESIGN 5.2)
+      // the server goes on past the new end
+      return undefined
     }
   }
 }

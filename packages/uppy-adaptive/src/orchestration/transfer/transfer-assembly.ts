@@ -89,7 +89,10 @@ export class TransferAssembly {
     })
     this.#acknowledgements = new Acknowledgements(context, this.claims)
     this.terminations = new Terminations(context, this.operations)
-    this.outcomes = new SessionOutcomes(context, this)
+    this.outcomes = new SessionOutcomes(context, {
+      ...{ claims: this.claims, terminations: this.terminations },
+      askForNews: (store) => this.reconciliation.askForNews(this.operations, store),
+    })
     this.starter = new SessionStarter(context, this)
     this.watch = new RiskWatch(context, this)
     this.gauge = new PathGauge(context)
