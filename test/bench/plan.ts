@@ -86,8 +86,22 @@ function scattered(partitions: number, random: () => number): PartitionPlan {
 
 function sizeOf(plan: PartitionPlan): number {
   const { sizeBytes } = decidePartitionSize({
-    ...{ goodputBytesPerSecond: 4e6, requestRttMs: 40, meanTimeBetweenFailuresMs: 60_000, lostShare: 1, stretch: 1 },
-    ...{ previousBytes: 4 * BLOCK_SIZE, unassignedBytes: plan.unassignedBytes, concurrency: 3, isAlone: false },
+    ...{
+      goodputBytesPerSecond: 4e6,
+      requestRttMs: 40,
+      minRequestRttMs: 40,
+      meanTimeBetweenFailuresMs: 60_000,
+      lostShare: 1,
+      stretch: 1,
+    },
+    ...{
+      previousBytes: 4 * BLOCK_SIZE,
+      unassignedBytes: plan.unassignedBytes,
+      concurrency: 3,
+      rateShare: 1 / 3,
+      aggregateBytesPerSecond: 12e6,
+      isAlone: false,
+    },
     ...{ priority: 'normal', initialBytes: 4 * BLOCK_SIZE, limits: DEFAULT_LIMITS },
   })
   return sizeBytes

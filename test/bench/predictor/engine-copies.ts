@@ -35,6 +35,7 @@ export function copiedUpTo(found: Assessment, around: Surroundings): number {
         answeredForMs: 0,
         answerMs: 0,
         toldForMs: found.gapMs,
+        ageMs: Number.POSITIVE_INFINITY,
         storeIsSuspect: false,
         freshTries: 0,
       },
@@ -42,6 +43,7 @@ export function copiedUpTo(found: Assessment, around: Surroundings): number {
     {
       ...{
         unassignedBytes: 0,
+        linkRttMs: undefined,
         sessionsInFlight: around.inFlight,
         copiesInFlight: 0,
         budgetBytes: Number.POSITIVE_INFINITY,

@@ -33,7 +33,7 @@ class Path {
           hosts: 1,
           hasSmallWindows: false,
         },
-        ...{ isFull: false, isQuiet: !facts.isFull, requestRttMs: 40, ...facts },
+        ...{ isFull: false, isQuiet: !facts.isFull, requestRttMs: 40, minRequestRttMs: 40, ...facts },
       }
       const change = this.search.observe(sample)
       if (change) this.changes.push(change)
@@ -198,6 +198,7 @@ test('whatever flows, the number stays between one and the most', () => {
     isFull: fc.boolean(),
     isQuiet: fc.boolean(),
     requestRttMs: fc.double({ min: 0, max: 5_000, noNaN: true }),
+    minRequestRttMs: fc.double({ min: 0, max: 1_000, noNaN: true }),
     stepMs: fc.integer({ min: 0, max: 2_000 }),
   })
   fc.assert(
@@ -215,4 +216,15 @@ test('whatever flows, the number stays between one and the most', () => {
       }
     }),
   )
+})
+
+test('on a long path what arrives in one round trip and not in the next is neither a level nor a loss', () => {
+  // three connections that start at once, round trip by round trip, and partitions that end together
+  const bursts = (_: number, tick: number) => (tick % 8 < 3 ? 5 * MB : 0.2 * MB)
+  const add = (minRequestRttMs: number) =>
+    new Path()
+      .run(8_000, bursts, { hosts: 3, minRequestRttMs, requestRttMs: minRequestRttMs })
+      .steps.filter((step) => step.endsWith('below'))
+  expect(add(40)).not.toEqual([])
+  expect(add(1_000)).toEqual([])
 })

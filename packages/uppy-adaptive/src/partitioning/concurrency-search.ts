@@ -22,6 +22,8 @@ export interface FlowSample {
   /** Each path in use has a standing queue: more connections would only take a larger share from others. Never where the sessions share one. */
   readonly isFull: boolean
   readonly requestRttMs: number
+  /** The shortest that was seen on these paths: without a queue. */
+  readonly minRequestRttMs: number
 }
 
 export interface ConcurrencyChange {
@@ -50,6 +52,8 @@ type Outcome = Pick<ConcurrencyChange, 'kind' | 'limit' | 'reason'>
 /** A level is watched for so long before another is tried (guess: three samples). */
 const LEVEL_MS = 750
 const LEVEL_SAMPLES = 3
+/** And for so many round trips: in less, a connection that starts is no level, and pieces that end are no loss (guess). */
+const LEVEL_RTTS = 4
 /** The same where each session has a small window: a wrong trial costs requests alone (guess). */
 const WINDOW_LEVEL_MS = 500
 const WINDOW_LEVEL_SAMPLES = 2
@@ -102,7 +106,7 @@ export class ConcurrencySearch {
 
   /** Less flows than shortly before: time to ask whether the paths have a queue. */
   get isBelow(): boolean {
-    return isBelow(this.#rates)
+    return isBelow(this.#rates, this.#last?.minRequestRttMs ?? 0)
   }
 
   /** Told four times a second; says what is changed, and why. */
@@ -164,7 +168,8 @@ export class ConcurrencySearch {
     const { nowMs } = sample
     const sinceMs = this.#levelSinceMs ?? nowMs
     const level = this.#rates.since(sinceMs)
-    if (nowMs - sinceMs < (sample.hasSmallWindows ? WINDOW_LEVEL_MS : LEVEL_MS)) return undefined
+    const leastMs = Math.max(LEVEL_RTTS * sample.minRequestRttMs, sample.hasSmallWindows ? WINDOW_LEVEL_MS : LEVEL_MS)
+    if (nowMs - sinceMs < leastMs) return undefined
     if (level.samples < (sample.hasSmallWindows ? WINDOW_LEVEL_SAMPLES : LEVEL_SAMPLES)) return undefined
     if (this.#rates.trend(STEEP) === 'rising') return undefined
     if (sample.isFull) {
@@ -174,9 +179,9 @@ export class ConcurrencySearch {
     if (sample.room <= 0 || this.limit >= this.#max || this.#up.isOn(nowMs)) return undefined
     const levelMs = nowMs - sinceMs
     const quietMs = Math.min(levelMs, nowMs - (this.#quietSinceMs ?? nowMs))
-    const { hosts, hasSmallWindows } = sample
+    const { hosts, hasSmallWindows, minRequestRttMs } = sample
     const wanted = decideMore({
-      ...{ nowMs, level, levelMs, quietMs, hosts, hasSmallWindows, rates: this.#rates },
+      ...{ nowMs, level, levelMs, quietMs, hosts, hasSmallWindows, minRequestRttMs, rates: this.#rates },
       ...{ limit: this.limit, isRamping: this.#isRamping, hasPaid: this.#hasPaid },
     })
     if (!wanted) return undefined

@@ -15,6 +15,8 @@ export interface LevelFacts {
   readonly hasPaid: boolean
   /** Each session has a window of its own that is known to be small. */
   readonly hasSmallWindows: boolean
+  /** The shortest that was seen on these paths: without a queue. */
+  readonly minRequestRttMs: number
 }
 
 export interface MoreSessions {
@@ -35,6 +37,8 @@ const STEADY_MS = 3_050
  */
 const BELOW = 0.6
 const BELOW_MS = 750
+/** A rate lasts for so many round trips: what arrives in one of them, and not in the next, is one connection's start (guess). */
+const BELOW_RTTS = 2
 /** The highest says how many would carry it; at most so many times as many at once (guess). */
 const MOST_STEP = 4
 /**
@@ -65,14 +69,19 @@ export function decideMore(facts: LevelFacts): MoreSessions | undefined {
 }
 
 /** Less flows than shortly before. */
-export function isBelow(rates: RateWindow): boolean {
-  const highest = rates.extremes(BELOW_MS)?.highest
-  return highest !== undefined && rates.recent(BELOW_MS).mean < BELOW * highest.mean
+export function isBelow(rates: RateWindow, minRequestRttMs: number): boolean {
+  const lastsMs = belowMs(minRequestRttMs)
+  const highest = rates.extremes(lastsMs)?.highest
+  return highest !== undefined && rates.recent(lastsMs).mean < BELOW * highest.mean
 }
 
-function decideBelow({ rates, quietMs, limit }: LevelFacts, least: number): MoreSessions | undefined {
-  const extremes = rates.extremes(BELOW_MS)
-  if (!extremes || quietMs < BELOW_MS || rates.trend(STEEP) === 'falling') return undefined
+const belowMs = (minRequestRttMs: number) => Math.max(BELOW_MS, BELOW_RTTS * minRequestRttMs)
+
+function decideBelow(facts: LevelFacts, least: number): MoreSessions | undefined {
+  const { rates, quietMs, limit } = facts
+  const lastsMs = belowMs(facts.minRequestRttMs)
+  const extremes = rates.extremes(lastsMs)
+  if (!extremes || quietMs < lastsMs || rates.trend(STEEP) === 'falling') return undefined
   const { lowest, highest } = extremes
   const share = Math.min(MOST_STEP, highest.mean / Math.max(lowest.mean, Number.MIN_VALUE))
   if (share * BELOW < 1) return undefined

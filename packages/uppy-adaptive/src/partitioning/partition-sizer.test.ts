@@ -10,12 +10,15 @@ const MIB = 1024 * 1024
 const USUAL: SizerInput = {
   goodputBytesPerSecond: 4 * MIB,
   requestRttMs: 100,
+  minRequestRttMs: 50,
   meanTimeBetweenFailuresMs: 30_000,
   lostShare: 1,
   stretch: 1,
   previousBytes: 12 * MIB,
   unassignedBytes: 1024 * MIB,
   concurrency: 2,
+  rateShare: 0.5,
+  aggregateBytesPerSecond: undefined,
   isAlone: false,
   priority: 'normal',
   initialBytes: MIB,
@@ -28,6 +31,7 @@ const input: fc.Arbitrary<SizerInput> = fc
   .record({
     goodputBytesPerSecond: fc.option(fc.double({ min: 0, max: 1e9, noNaN: true }), { nil: undefined }),
     requestRttMs: fc.double({ min: 0.1, max: 20_000, noNaN: true }),
+    minRequestRttMs: fc.double({ min: 0.1, max: 2_000, noNaN: true }),
     meanTimeBetweenFailuresMs: fc.double({ min: 10, max: 1e9, noNaN: true }),
     lostShare: fc.double({ min: 0, max: 1, noNaN: true }),
     lossShare: fc.option(fc.double({ min: 0, max: 1, noNaN: true }), { nil: undefined }),
@@ -35,6 +39,8 @@ const input: fc.Arbitrary<SizerInput> = fc
     previousBytes: fc.option(blocks, { nil: undefined }),
     unassignedBytes: fc.integer({ min: 1, max: 1e12 }),
     concurrency: fc.integer({ min: 1, max: 16 }),
+    rateShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    aggregateBytesPerSecond: fc.constant(undefined),
     isAlone: fc.constant(false),
     priority: fc.constantFrom('high' as const, 'normal' as const, 'bulk' as const),
     initialBytes: blocks,
@@ -135,6 +141,20 @@ test('without a target, the window stays between 1 and 4 seconds at normal prior
   expect(decide({ meanTimeBetweenFailuresMs: 1 }).windowMs).toBe(1_000)
 })
 
+test('on a long path a partition takes eight round trips at least, and four near the end: a connection needs some to find its pace', () => {
+  const far = { minRequestRttMs: 600, requestRttMs: 600, goodputBytesPerSecond: MIB }
+  expect(decide({ ...far, meanTimeBetweenFailuresMs: 1 }).windowMs).toBe(4_800)
+  expect(decide({ ...far, meanTimeBetweenFailuresMs: 1e12 }).windowMs).toBe(9_600)
+  const end = { unassignedBytes: MIB, previousBytes: 4 * MIB }
+  expect(decide({ ...far, ...end })).toMatchObject({ sizeBytes: 2.5 * MIB, reason: 'endgame' })
+})
+
+test('no partition is under what the link holds at once: slow start would make a session look as slow as its partitions are small', () => {
+  const far = { minRequestRttMs: 600, aggregateBytesPerSecond: 2 * MIB, goodputBytesPerSecond: 0.1 * MIB }
+  expect(decide({ ...far, previousBytes: MIB / 2 })).toMatchObject({ sizeBytes: 1.25 * MIB })
+  expect(decide({ ...far, previousBytes: MIB / 2, unassignedBytes: MIB })).toMatchObject({ sizeBytes: 1.25 * MIB })
+})
+
 test('priority shortens and lengthens the window, also one that the application set', () => {
   const windows = (changed: Partial<SizerInput>) =>
     (['high', 'normal', 'bulk'] as const).map((priority) => decide({ ...changed, priority }).windowMs)
@@ -149,6 +169,17 @@ test('a target replaces the computed window', () => {
 
 test('near the end a partition takes half of its fair share, so that all servers finish together', () => {
   expect(decide({ unassignedBytes: 32 * MIB })).toMatchObject({ sizeBytes: 8 * MIB, reason: 'endgame' })
+})
+
+test('near the end the fast take more than the slow, each by what it sends of all', () => {
+  const end = { unassignedBytes: 32 * MIB, concurrency: 3 }
+  expect(decide({ ...end, rateShare: 0.75 })).toMatchObject({ sizeBytes: 12 * MIB })
+  expect(decide({ ...end, rateShare: 0.125, goodputBytesPerSecond: 3 * MIB })).toMatchObject({ sizeBytes: 2 * MIB })
+})
+
+test('while no rate is known a small file goes out in one piece', () => {
+  const unknown = { goodputBytesPerSecond: undefined, previousBytes: undefined }
+  expect(decide({ ...unknown, unassignedBytes: MIB / 2 })).toMatchObject({ sizeBytes: MIB, reason: 'initial' })
 })
 
 test('what goes first is shared by all who can send it; where it is all that there is, as ever', () => {

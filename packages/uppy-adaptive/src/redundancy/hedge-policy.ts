@@ -12,6 +12,8 @@ export interface SessionRisk {
   /** Stall suspicion, −log10 P(a gap this long). */
   readonly phi: number
   readonly gapMs: number
+  /** Since its first byte could go out. */
+  readonly ageMs: number
   /** Grows with its silence. */
   readonly expectedRemainingMs: number
   readonly isCopy: boolean
@@ -37,6 +39,8 @@ export interface HedgeSurroundings {
   readonly linkIsGood: boolean
   /** Expected completion of the session's rest on the best other store that could take it now; undefined if there is none. */
   readonly bestAlternativeMs: number | undefined
+  /** A small request takes so long there and back on the link as it is now, by the fastest path; undefined while none was measured. */
+  readonly linkRttMs: number | undefined
   /** To all servers: they share the user's link. */
   readonly sessionsInFlight: number
   readonly copiesInFlight: number
@@ -81,6 +85,8 @@ const TOLD_MS = 750
 /** Suspicion is about the server when it is more likely than not (cost-optimal between equals). */
 const SERVER_CAUSED = 0.5
 const STRAGGLING = 0.5
+/** In so many round trips a connection finds its pace: before, nobody is slow (guess: slow start takes seven to fill 20 Mbit/s at 600 ms). */
+const STARTING_RTTS = 6
 /**
  * The least drastic remedy that is likely to help (DESIGN 5.10): fresh connection, other route, take over the unsent rest,
  * copy. Taking over needs suspicion only; a copy sends bytes twice, so it also needs a good link, budget, nothing unsent,
@@ -160,6 +166,7 @@ function decideForSilent(session: SessionRisk, around: HedgeSurroundings): Remed
 
 function decideForMoving(session: SessionRisk, around: HedgeSurroundings): Remedy {
   if (session.isCopy || session.hasCopy) return NONE
+  if (session.ageMs < STARTING_RTTS * (around.linkRttMs ?? 0)) return NONE
   return session.straggle >= STRAGGLING ? decideForSlow(session, around) : decideForDoubtful(session, around)
 }
 

@@ -1,4 +1,5 @@
 import { rangeLength } from 'tus-reconcile-protocol'
+import { isOutrun } from '../../partitioning/last-pieces.js'
 import type { PlannedSession, StoreId } from '../../partitioning/partition-plan.js'
 import type { SizeDecision } from '../../partitioning/partition-sizer.js'
 import { decidePartitionSize } from '../../partitioning/partition-sizer.js'
@@ -74,10 +75,32 @@ export class Assigner {
     for (const store of this.#inOrder(this.#freeStores(bytes), bytes)) {
       const range = this.#nextRange(store.store)
       if (!range) continue
-      this.#assign(store, range)
+      const size = this.#size(store, range)
+      if (this.#isOutrun(store, Math.min(size.sizeBytes, rangeLength(range)))) continue
+      this.#assign(store, range, this.#restrain(store.store, size))
       return true
     }
     return false
+  }
+
+  /** Others that may send it will be done before. */
+  #isOutrun({ store, goodputBytesPerSecond, requestRttMs }: RankedStore, bytes: number): boolean {
+    const { plan, onlyHome } = this.#context
+    if (goodputBytesPerSecond === undefined || onlyHome.length > 0) return false
+    return isOutrun({
+      bytes,
+      rateBytesPerSecond: goodputBytesPerSecond / (this.#starter.sending(store) + 1),
+      setupMs: requestRttMs,
+      restBytes: plan.sizeBytes - plan.acknowledgedBytes,
+      otherRates: this.#ratesOf((other) => other !== store).map((rate) => rate ?? 0),
+    })
+  }
+
+  /** Of the stores that may take more, whatever they do now. */
+  #ratesOf(isMeant: (store: StoreId) => boolean): (number | undefined)[] {
+    const { directory, model } = this.#context
+    const ready = directory.stores().filter((store) => isMeant(store.id) && this.#starter.canTake(store))
+    return ready.map(({ id }) => model.store(id).goodputBytesPerSecond)
   }
 
   /** Of one priority; but what goes out in one request takes along what is next in any case. */
@@ -122,8 +145,7 @@ export class Assigner {
     return [...equals, ...free.filter((store) => !isAsFree(store))]
   }
 
-  #assign(store: RankedStore, gap: RankedRange): void {
-    const size = this.#restrain(store.store, this.#size(store, gap))
+  #assign(store: RankedStore, gap: RankedRange, size: SizeDecision): void {
     const end = Math.min(gap.end, gap.start + size.sizeBytes)
     const session = this.#starter.begin({
       store: store.store,
@@ -147,25 +169,36 @@ export class Assigner {
 
   #size(store: RankedStore, gap: RankedRange): SizeDecision {
     const { model, options, plan, histories } = this.#context
-    const { meanTimeBetweenFailuresMs, lossShare } = model.store(store.store)
+    const { meanTimeBetweenFailuresMs, lossShare, minRequestRttMs = 0 } = model.store(store.store)
     const { lostShare = 1, stretch = 1 } = histories.get(store.store) ?? {}
     const { initialSize, minSize, maxSize, targetSeconds } = options.partitioning
+    // the store's, which its sessions share
+    const goodputBytesPerSecond =
+      store.goodputBytesPerSecond && store.goodputBytesPerSecond / (this.#starter.sending(store.store) + 1)
     return decidePartitionSize({
-      // the store's, which its sessions share
-      goodputBytesPerSecond:
-        store.goodputBytesPerSecond && store.goodputBytesPerSecond / (this.#starter.sending(store.store) + 1),
+      goodputBytesPerSecond,
       requestRttMs: store.requestRttMs,
-      ...{ meanTimeBetweenFailuresMs, lossShare, lostShare, stretch },
+      ...{ minRequestRttMs, meanTimeBetweenFailuresMs, lossShare, lostShare, stretch },
       previousBytes: this.#previousBytes.get(store.store),
       unassignedBytes: plan.unassignedBytes,
       urgentBytes: gap.priority === 'high' ? this.#urgentBytes() : undefined,
       concurrency: this.#flow.limit,
+      rateShare: this.#shareOf(goodputBytesPerSecond),
+      aggregateBytesPerSecond: model.aggregateGoodput(),
       isAlone: this.#flow.isAlone,
       priority: gap.priority,
       initialBytes: initialSize,
       targetSeconds,
       limits: { minSizeBytes: minSize, maxSizeBytes: maxSize },
     })
+  }
+
+  /** Of what all stores send together; an equal one while not every store is known. */
+  #shareOf(rate: number | undefined): number {
+    const rates = this.#ratesOf(() => true)
+    const all = rates.reduce<number>((sum, each) => sum + (each ?? 0), 0)
+    const isKnown = rate !== undefined && all > 0 && !rates.includes(undefined)
+    return isKnown ? Math.min(1, rate / all) : 1 / this.#flow.limit
   }
 
   #urgentBytes(): number {

@@ -73,6 +73,7 @@ export class FlowControl {
       isQuiet: used.every(({ id }) => this.#gauge.isFull(id) === false),
       isFull: !hasSmallWindows && used.length > 0 && used.every(({ id }) => this.isFull(id)),
       requestRttMs: Math.min(...usable.map(({ id }) => model.store(id).requestRttMs ?? UNKNOWN_RTT_MS)),
+      minRequestRttMs: Math.min(...usable.map(({ id }) => model.store(id).minRequestRttMs ?? UNKNOWN_RTT_MS)),
     })
     if (!change) return
     const paths = usable.flatMap(({ id }) => this.#gauge.stateOf(id) ?? [])

@@ -41,6 +41,12 @@ export class HedgeView implements HedgeSurroundings {
     return this.#context.model.link().pGood >= LINK_IS_GOOD
   }
 
+  get linkRttMs(): number | undefined {
+    const { directory, model } = this.#context
+    const known = directory.stores().flatMap(({ id }) => model.store(id).requestRttMs ?? [])
+    return known.length === 0 ? undefined : Math.min(...known)
+  }
+
   get sessionsInFlight(): number {
     return this.#context.plan.sessions().length
   }

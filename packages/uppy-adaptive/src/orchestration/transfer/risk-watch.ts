@@ -134,6 +134,7 @@ export class RiskWatch {
       straggle,
       phi,
       gapMs,
+      ageMs: nowMs - (runner?.beganAtMs ?? nowMs),
       expectedRemainingMs,
       isCopy: session.kind === 'copy',
       hasCopy: plan.copiesOf(session.session).length > 0,
@@ -163,7 +164,11 @@ export class RiskWatch {
       case 'split': {
         const victim = { acked: session.acked, end: session.end, rateBytesPerSecond: assessment.rateBytesPerSecond }
         const end = decideSlowSplit(victim, SLOW_KEEPS_MS, this.#context.plan.sizeBytes)
-        if (end !== undefined) this.#starter.split(session, end, reasons)
+        if (end === undefined) return
+        const isIdle = alternatives.some(({ store }) => this.#starter.sending(store) === 0)
+        // while others have work nobody waits for the tail
+        if (around.unassignedBytes === 0 && isIdle) this.#starter.split(session, end, reasons)
+        else this.#starter.agreeSplit(session, end, reasons)
         return
       }
       case 'takeOver':
