@@ -25,6 +25,17 @@ test('a single round trip, or old ones, say nothing', async () => {
   expect(gauge.isFull('s0')).toBeUndefined()
 })
 
+test('a queue is remembered for ten seconds, as a full path is not asked all the time, or until it is known to be gone', async () => {
+  const { rig, gauge } = gauged(40, 120, 130, 140)
+  await rig.clock.run(10_000)
+  expect([gauge.isFull('s0'), gauge.wasFull('s0')]).toEqual([undefined, true])
+  await rig.clock.run(1)
+  expect(gauge.wasFull('s0')).toBe(false)
+  for (const roundTripMs of [120, 130, 41, 42]) gauge.note('s0', roundTripMs)
+  expect([gauge.isFull('s0'), gauge.wasFull('s0')]).toEqual([false, false])
+  expect(gauged(40).gauge.wasFull('s0')).toBe(false)
+})
+
 /** Each is answered after 200 ms. */
 function countProbes(rig: TransferRig): () => number {
   let asked = 0

@@ -13,6 +13,8 @@ const QUEUED_MS = 5
 const BARE_SHARE = 0.7
 /** Older round trips say nothing of now (guess: three claims). */
 const FRESH_MS = 3_500
+/** A queue that was there so long ago is taken to stand still where nobody can be asked all the time (guess: the longest pause between questions, and an answer). */
+const REMEMBERED_MS = 10_000
 /** Of these the middle one counts: one that was lost and sent again is no queue. Of more an old queue would be seen for long. */
 const MOST_SAMPLES = 3
 /** One says too little. */
@@ -29,6 +31,7 @@ interface Gauged {
   nextAskMs: number
   askAfterMs: number
   isAsked: boolean
+  wasFull: { readonly atMs: number; readonly isFull: boolean } | undefined
 }
 
 /**
@@ -49,12 +52,20 @@ export class PathGauge {
     gauged.leastMs = Math.min(gauged.leastMs, roundTripMs)
     gauged.recent.push({ atMs: this.#context.clock.now(), roundTripMs })
     if (gauged.recent.length > MOST_SAMPLES) gauged.recent.shift()
+    const isFull = this.isFull(store)
+    if (isFull !== undefined) gauged.wasFull = { atMs: this.#context.clock.now(), isFull }
   }
 
   /** Undefined while too little is known. */
   isFull(store: StoreId): boolean | undefined {
     const state = this.stateOf(store)
     return state && state.middleMs > QUEUED_SHARE * state.leastMs + QUEUED_MS
+  }
+
+  /** The same when it was last known, a few seconds ago at most. */
+  wasFull(store: StoreId): boolean {
+    const { wasFull } = this.#of(store)
+    return wasFull?.isFull === true && this.#context.clock.now() - wasFull.atMs <= REMEMBERED_MS
   }
 
   /** No queue, as told by a shortest round trip that is surely one without: a queue that stands from the start is not seen otherwise. */
@@ -117,6 +128,7 @@ export class PathGauge {
         nextAskMs: Number.NEGATIVE_INFINITY,
         askAfterMs: ASK_AGAIN_MS / 2,
         isAsked: false,
+        wasFull: undefined,
       },
     }
     this.#stores.set(store, gauged)

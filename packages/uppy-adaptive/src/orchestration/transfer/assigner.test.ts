@@ -268,3 +268,33 @@ test('a store that is back from suspicion begins with a small partition, whateve
   }
   expect(blocksAfter(suspect)).toBe(8)
 })
+
+/** Bytes of the first partitions of a fast and of a ten times slower store, of `count` blocks that are left. */
+function nearTheEnd(count: number, path: { isFree?: boolean; isSaturated?: boolean }) {
+  const rig = new TransferRig({ addresses: [1, 1], blocks: count, options: { partitioning: { initialSize: 2 ** 30 } } })
+  const { model } = rig.context
+  const view = { ...model.store('s0'), requestRttMs: 100, meanTimeBetweenFailuresMs: 1e12 }
+  const rateOf = (id: string) => (id === 's0' ? 4e6 : 4e5)
+  vi.spyOn(model, 'store').mockImplementation((id) => ({ ...view, goodputBytesPerSecond: rateOf(id) }))
+  vi.spyOn(rig.parts.flow, 'isFree').mockReturnValue(path.isFree ?? false)
+  vi.spyOn(rig.parts.flow, 'isSaturated', 'get').mockReturnValue(path.isSaturated ?? false)
+  rig.parts.assigner.pass()
+  const bytesOf = (store: string) => {
+    const first = rig.logged('session').find((session) => session.store === store)
+    return first && (first.end - first.start) / BLOCK_SIZE
+  }
+  return { fast: bytesOf('s0'), slow: bytesOf('s1') }
+}
+
+test('near the end each store takes its part by its rate, where rates last: all paths have a queue', () => {
+  expect(nearTheEnd(60, { isSaturated: true })).toEqual({ fast: 27, slow: 2 })
+  // what was just lost set the pace: an equal share of the fast one, and no more than its own of the slow one
+  expect(nearTheEnd(60, {}).fast).toBe(15)
+  expect(nearTheEnd(60, {}).slow).toBeLessThanOrEqual(2)
+  expect(nearTheEnd(60, { isFree: true })).toEqual({ fast: 15, slow: 6 })
+})
+
+test('a store that would end last is left idle, unless what it lost made it slow', () => {
+  expect(nearTheEnd(8, { isSaturated: true }).slow).toBeUndefined()
+  expect(nearTheEnd(8, { isFree: true }).slow).toBeGreaterThan(0)
+})

@@ -86,7 +86,8 @@ export class Assigner {
   /** Others that may send it will be done before. */
   #isOutrun({ store, goodputBytesPerSecond, requestRttMs }: RankedStore, bytes: number): boolean {
     const { plan, onlyHome } = this.#context
-    if (goodputBytesPerSecond === undefined || onlyHome.length > 0) return false
+    // without a queue it is what was lost that made it slow, and the next seconds may be better
+    if (goodputBytesPerSecond === undefined || onlyHome.length > 0 || this.#flow.isFree(store)) return false
     return isOutrun({
       bytes,
       rateBytesPerSecond: goodputBytesPerSecond / (this.#starter.sending(store) + 1),
@@ -183,7 +184,7 @@ export class Assigner {
       unassignedBytes: plan.unassignedBytes,
       urgentBytes: gap.priority === 'high' ? this.#urgentBytes() : undefined,
       concurrency: this.#flow.limit,
-      rateShare: this.#shareOf(goodputBytesPerSecond),
+      rateShare: this.#shareOf(store.store, goodputBytesPerSecond),
       aggregateBytesPerSecond: model.aggregateGoodput(),
       isAlone: this.#flow.isAlone,
       priority: gap.priority,
@@ -193,12 +194,14 @@ export class Assigner {
     })
   }
 
-  /** Of what all stores send together; an equal one while not every store is known. */
-  #shareOf(rate: number | undefined): number {
+  /** Of what all stores send together; an equal one while not every store is known, or nothing but what is lost sets the pace. */
+  #shareOf(store: StoreId, rate: number | undefined): number {
+    const equal = 1 / this.#flow.limit
     const rates = this.#ratesOf(() => true)
     const all = rates.reduce<number>((sum, each) => sum + (each ?? 0), 0)
-    const isKnown = rate !== undefined && all > 0 && !rates.includes(undefined)
-    return isKnown ? Math.min(1, rate / all) : 1 / this.#flow.limit
+    if (rate === undefined || all <= 0 || rates.includes(undefined) || this.#flow.isFree(store)) return equal
+    // who is slow now may be left with less by mistake, and who is fast with too much
+    return this.#flow.isSaturated ? Math.min(1, rate / all) : Math.min(equal, rate / all)
   }
 
   #urgentBytes(): number {

@@ -86,6 +86,17 @@ export class FlowControl {
     return this.#gauge.isFull(store) === true
   }
 
+  /** A queue stands on the way to each server, or did a while ago: rates are the link's and the servers' own, and last. */
+  get isSaturated(): boolean {
+    const usable = this.#usable()
+    return usable.length > 0 && usable.every(({ id }) => this.#gauge.wasFull(id))
+  }
+
+  /** It is known that none is: what is lost on the way sets the pace, or the server does. */
+  isFree(store: StoreId): boolean {
+    return this.#gauge.isFull(store) === false
+  }
+
   /** Nothing is unassigned, and one more session may send: the end of the longest is cut off for it. Undefined where that is not worth a request. */
   cutPiece(): { range: ByteRange; reason: 'trial' | 'shared' } | undefined {
     const { plan, model } = this.#context
