@@ -32,7 +32,7 @@ export interface PartitioningOptions {
   readonly minSize?: number
   /** Largest partition, bytes (default 64 MiB). */
   readonly maxSize?: number
-  /** How long a partition should take, seconds; by default it follows round trips and failures, 1 to 4. */
+  /** How long a partition should take, seconds; by default it follows round trips and failures, 1 to 4, and at least 8 round trips. */
   readonly targetSeconds?: number
 }
 
