@@ -1,11 +1,15 @@
+import { BLOCK_SIZE } from 'tus-reconcile-protocol'
 import { expect, test } from 'vitest'
 import { everythingDone } from '../../testing/simulated-clock.js'
 import { blocks, statusOf, TransferRig } from '../../testing/transfer-rig.js'
 
-/** The home ends the first session of two blocks for a copy of which nobody here has heard; what it then says is verified. */
-async function superseded(verified: readonly ReturnType<typeof blocks>[]) {
+/** The home ends the first session of two blocks, of which some had arrived, for a copy of which nobody here has heard; what it then says is verified. */
+async function superseded(verified: readonly ReturnType<typeof blocks>[], o: { ackedBlocks?: number } = {}) {
   const rig = new TransferRig({ addresses: [1, 1], blocks: 8 })
-  rig.port().onAttempt = () => ({ kind: 'over', state: 'superseded', status: 410 })
+  rig.port().onAttempt = ({ partition }) => {
+    rig.context.acknowledge(partition.session, (o.ackedBlocks ?? 0) * BLOCK_SIZE)
+    return { kind: 'over', state: 'superseded', status: 410 }
+  }
   let answer = (): void => undefined
   rig.port().onOperation = (request) => {
     if (request.op !== 'status') return new Promise(() => undefined)
@@ -36,4 +40,9 @@ test('one that does not name such a copy is left alone for a while, instead of e
   const { rig, home, canTake } = await superseded([])
   expect(rig.context.plan.unassigned()).toEqual([blocks(0, 8)])
   expect([home.state, canTake()]).toEqual(['suspect', false])
+})
+
+test('of a session that had sent some of its own only the rest is asked about', async () => {
+  const { home, canTake } = await superseded([blocks(1, 2)], { ackedBlocks: 1 })
+  expect([home.state, canTake()]).toEqual(['ready', true])
 })

@@ -179,12 +179,12 @@ export class SessionOutcomes {
     }
   }
 
-  async #askWhy({ store, start, end }: PlannedSession): Promise<void> {
+  async #askWhy({ store, acked, end }: PlannedSession): Promise<void> {
     const { plan, directory, clock } = this.#context
     this.#asked.add(store)
     await this.#askForNews(store)
     this.#asked.delete(store)
-    if (!plan.isCovered({ start, end }))
+    if (!plan.isCovered({ start: acked, end }))
       directory.suspect(store, 'ended a session for a copy that nobody knows of', clock.now())
     this.#context.wake()
   }
